@@ -1,0 +1,102 @@
+/**
+ * The lines that cross the border between web side and privileged helper. JSON, one object a line, UTF-8.
+ *
+ * Web to helper: one `Request`; for actions that take a stream, then `{"item": ...}` lines and `{"end": true}`.
+ * `{"cancel": true}`, or closing the connection, cancels an action that can be cancelled.
+ * Helper to web: any number of `{"progress": ...}`, then exactly one `{"result": ...}` or `{"error": ...}`.
+ */
+import type { HelperProgress } from '../contract.js';
+import type { HelperFailure } from '../errors.js';
+
+export const PROTOCOL_VERSION = 1;
+
+/** Longest line either side accepts, in bytes. */
+export const MAX_LINE_BYTES = 4 * 1024 * 1024;
+
+/** How long the helper waits for the first line, in milliseconds. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+
+export interface Request {
+  readonly protocol: typeof PROTOCOL_VERSION;
+  readonly action: string;
+  /** Login of the person who asks, as the web side tells it. For the audit log only. */
+  readonly actor: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+export type RequestItem =
+  { readonly item: unknown } | { readonly end: true } | { readonly cancel: true };
+
+export type Answer =
+  | { readonly progress: HelperProgress }
+  | { readonly result: unknown }
+  | { readonly error: HelperFailure };
+
+/** One change to make the system agree with. */
+export interface ApplyParams {
+  /** Identity of the database that numbers the changes; a foreign one means "compare and ask". */
+  readonly databaseId: string;
+  /** Number of the change, rising within one database. 0 with `dryRun`. */
+  readonly change: number;
+  readonly dryRun: boolean;
+  /** Whole settings of the touched sections only. */
+  readonly sections: Readonly<Record<string, unknown>>;
+  /** Values of ours that were edited by hand and may be overwritten: the digest of each as `drift` reported it. */
+  readonly overwrite?: Readonly<Record<string, string>>;
+}
+
+export interface ParameterChange {
+  readonly name: string;
+  /** Null: not set in main.cf. Secret values never appear. */
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
+export interface FileChange {
+  /** Absolute path on the machine. */
+  readonly path: string;
+  /** Unified diff; empty for secret or binary content, where `summary` says what changed. */
+  readonly diff: string;
+  readonly summary: 'changed' | 'created' | 'removed' | 'secret';
+}
+
+export interface ProofStep {
+  /** Translation key under `proof.` */
+  readonly key: string;
+  readonly values: Readonly<Record<string, string | number>>;
+  readonly ok: boolean;
+  /** What the server said. */
+  readonly detail: string;
+}
+
+export interface ApplyResult {
+  readonly status: 'applied' | 'unchanged' | 'preview';
+  readonly parameters: readonly ParameterChange[];
+  readonly files: readonly FileChange[];
+  readonly activation: 'none' | 'reload' | 'restart';
+  readonly proof: readonly ProofStep[];
+  /** Milliseconds by stage. */
+  readonly timing: Readonly<Record<string, number>>;
+}
+
+/** The last change the helper finished, beside its files. Says after a crash which side is ahead. */
+export interface AppliedRecord {
+  readonly databaseId: string;
+  readonly change: number;
+  readonly digest: string;
+  readonly at: string;
+  readonly status: 'applied' | 'unchanged' | 'refused';
+  readonly failure?: HelperFailure;
+  readonly result?: ApplyResult;
+}
+
+export interface DriftEntry {
+  readonly kind: 'parameter' | 'master' | 'table' | 'file';
+  readonly name: string;
+  /** What we wrote; null: we had it removed. */
+  readonly ours: string | null;
+  /** What is there now. */
+  readonly theirs: string | null;
+  /** Digest of `theirs`, to be given back in `overwrite`. */
+  readonly digest: string;
+}

@@ -1,0 +1,108 @@
+/**
+ * What a section is: one part of the settings, and how it becomes configuration. Pure: both sides of the border use it.
+ *
+ * A section owns its `main.cf` parameters, `master.cf` services, tables and files alone; two sections that claim the
+ * same one are a start-up error. Parameters that several features need are lists with ordered slots (see `slots.ts`).
+ */
+import type Joi from 'joi';
+
+/** Every section's settings by section id, as the helper last applied them, plus the ones of this request. */
+export type AllSettings = Readonly<Record<string, unknown>>;
+
+/** What a section may know of the machine while it renders or reads. */
+export interface SystemView {
+  /** The effective value of a `main.cf` parameter (defaults included, `$name` not expanded). */
+  parameter(name: string): string;
+  /** Whether `main.cf` itself sets the parameter. */
+  isSet(name: string): boolean;
+  /** A `master.cf` entry's command and options as `postconf -M` prints it; null when there is none. `name` is `smtp/inet`. */
+  masterService(name: string): string | null;
+  /** Absolute paths of this instance (a private root has its own). */
+  readonly paths: {
+    readonly configDir: string;
+    readonly queueDir: string;
+    readonly stateDir: string;
+  };
+  /** The Postfix version, such as `3.7.11`. */
+  readonly postfixVersion: string;
+  /** Opens a sealed secret for rendering; throws when the box is bound to something else. */
+  open?(box: string, binding: readonly string[]): string;
+}
+
+/** The seven `master.cf` columns after the service name, and the command with its `-o` options (master(5)). */
+export interface MasterService {
+  readonly type: 'inet' | 'unix' | 'pass' | 'fifo';
+  readonly private: 'y' | 'n' | '-';
+  readonly unprivileged: 'y' | 'n' | '-';
+  readonly chroot: 'y' | 'n' | '-';
+  readonly wakeup: string;
+  readonly maxproc: string;
+  readonly command: string;
+  /** `-o name=value`, in order. */
+  readonly options: readonly (readonly [name: string, value: string])[];
+}
+
+/** A lookup table built by `postmap` as lmdb. Keys fold to lower case; values hold no newline. */
+export interface TableContent {
+  readonly entries: Iterable<readonly [key: string, value: string]>;
+  /** Secret tables are 0600, rebuilt whole, never changed in place. */
+  readonly secret: boolean;
+}
+
+/** An element that a feature puts into a shared list parameter; `slot` decides the order. */
+export interface SlotEntry {
+  readonly slot: string;
+  readonly value: string;
+}
+
+/** A whole file that is ours (its first line says so). */
+export interface OwnFile {
+  readonly content: string;
+  readonly mode: 0o600 | 0o640 | 0o644;
+  /** `root` unless a daemon must read a file that others must not. */
+  readonly group?: string;
+}
+
+export interface SectionOutput {
+  /** `null` removes the parameter, so that Postfix' default holds. */
+  readonly parameters?: Readonly<Record<string, string | null>>;
+  /** Our elements of shared list parameters; foreign elements keep their place. */
+  readonly lists?: Readonly<Record<string, readonly SlotEntry[]>>;
+  /** By `name/type`, as `smtp/inet`; `null` removes the service. */
+  readonly master?: Readonly<Record<string, MasterService | null>>;
+  /** `-o` options of ours on services that are not (`null` removes the option). By `name/type`. */
+  readonly masterOptions?: Readonly<Record<string, Readonly<Record<string, string | null>>>>;
+  /** By table name; the file is `<configDir>/mailserver.d/<name>`. */
+  readonly tables?: Readonly<Record<string, TableContent>>;
+  /** By path relative to this instance's root. */
+  readonly files?: Readonly<Record<string, OwnFile | null>>;
+}
+
+/** Something in the present configuration that the section's form cannot express. */
+export interface Unclear {
+  readonly parameter: string;
+  readonly value: string;
+  /** Translation key that says why. */
+  readonly key: string;
+}
+
+/** How risky a change of this section is; `delivery` is proved on a shadow instance with a delivered message first. */
+export type Danger = 'none' | 'delivery';
+
+export interface Section<Settings = unknown> {
+  readonly id: string;
+  /** Refuses unknown keys, control characters and anything a form would refuse. Used on both sides. */
+  readonly schema: Joi.ObjectSchema<Settings>;
+  readonly owns: {
+    readonly parameters: readonly string[];
+    /** List parameters it puts entries into. */
+    readonly lists: readonly string[];
+    readonly master: readonly string[];
+    readonly tables: readonly string[];
+    readonly files: readonly string[];
+  };
+  render(settings: Settings, system: SystemView, all: AllSettings): SectionOutput;
+  /** The inverse of `render`: what the present configuration means in this section's words. */
+  read(system: SystemView): { readonly settings: Settings; readonly unclear: readonly Unclear[] };
+  danger?(before: Settings | null, after: Settings): Danger;
+}
