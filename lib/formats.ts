@@ -1,0 +1,118 @@
+/**
+ * Numbers, sizes and times as a language writes them. Pure: the clock comes in.
+ */
+import type { Translator } from './i18n.js';
+
+const KIB = 1024;
+const SECOND_MS = 1000;
+const MINUTE_S = 60;
+const HOUR_S = 60 * MINUTE_S;
+const DAY_S = 24 * HOUR_S;
+
+const SIZES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+const STEPS = [
+  { unit: 'day', seconds: DAY_S },
+  { unit: 'hour', seconds: HOUR_S },
+  { unit: 'minute', seconds: MINUTE_S },
+  { unit: 'second', seconds: 1 },
+] as const;
+
+export interface Formats {
+  /** `1,234.5`; at most `digits` decimals (0 when absent). */
+  readonly number: (value: number, digits?: number) => string;
+  /** Bytes in the unit people use for it, in steps of 1024: `25 MB`, `1.5 GB`. */
+  readonly bytes: (value: number) => string;
+  /** A number of MiB as `25 MB`, never in another unit: it stands beside the field it came from. */
+  readonly megabytes: (value: number, digits?: number) => string;
+  /** Milliseconds in at most two units: `3 hrs, 10 mins`. */
+  readonly duration: (milliseconds: number) => string;
+  /** `22 November 2026`. */
+  readonly date: (value: Date) => string;
+  /** `11:42`. */
+  readonly time: (value: Date) => string;
+  /** A moment seen from `now`: `today at 11:42`, `yesterday at 17:20`, `16 Nov 2026 at 09:00`. */
+  readonly moment: (value: Date) => string;
+  /** How long ago: `5 minutes ago`. */
+  readonly ago: (value: Date) => string;
+  /** `a, b and c`. */
+  readonly list: (items: readonly string[]) => string;
+  /** A comparison for lists that people read. */
+  readonly compare: (a: string, b: string) => number;
+}
+
+/** Formats for the translator's language, in `timeZone` (the machine's own when absent). */
+export function createFormats(
+  t: Translator,
+  options: { readonly now?: () => Date; readonly timeZone?: string } = {},
+): Formats {
+  const { locale } = t;
+  const now = options.now ?? (() => new Date());
+  const zone = options.timeZone === undefined ? {} : { timeZone: options.timeZone };
+  const time = new Intl.DateTimeFormat(locale, { ...zone, hour: '2-digit', minute: '2-digit' });
+  const date = new Intl.DateTimeFormat(locale, { ...zone, dateStyle: 'long' });
+  const shortDate = new Intl.DateTimeFormat(locale, { ...zone, dateStyle: 'medium' });
+  const day = new Intl.DateTimeFormat('en-CA', { ...zone, dateStyle: 'short' });
+  const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
+  const conjunction = new Intl.ListFormat(locale, { type: 'conjunction' });
+  const parts = new Intl.ListFormat(locale, { type: 'unit', style: 'short' });
+  const collator = new Intl.Collator(locale, { numeric: true, sensitivity: 'base' });
+
+  const number = (value: number, digits = 0): string =>
+    new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
+  const measure = (value: number, unit: string, digits: number): string =>
+    new Intl.NumberFormat(locale, {
+      style: 'unit',
+      unit,
+      unitDisplay: 'short',
+      maximumFractionDigits: digits,
+    })
+      .format(value)
+      .replace(' ', '\u00a0');
+
+  return {
+    number,
+    bytes(value) {
+      let size = value;
+      let step = 0;
+      while (Math.abs(size) >= KIB && step < SIZES.length - 1) {
+        size /= KIB;
+        step += 1;
+      }
+      return measure(size, SIZES[step] ?? 'byte', step > 0 && Math.abs(size) < 10 ? 1 : 0);
+    },
+    megabytes: (value, digits = 0) => measure(value, 'megabyte', digits),
+    duration(milliseconds) {
+      let rest = Math.max(0, Math.round(milliseconds / SECOND_MS));
+      const first = STEPS.findIndex((step) => rest >= step.seconds);
+      if (first < 0) return measure(0, 'second', 0);
+      const words: string[] = [];
+      for (const step of STEPS.slice(first, first + 2)) {
+        const count = Math.floor(rest / step.seconds);
+        rest -= count * step.seconds;
+        if (count > 0) words.push(measure(count, step.unit, 0));
+      }
+      return parts.format(words);
+    },
+    date: (value) => date.format(value),
+    time: (value) => time.format(value),
+    moment(value) {
+      const today = now();
+      const yesterday = new Date(today.getTime() - DAY_S * SECOND_MS);
+      const at = { time: time.format(value) };
+      if (day.format(value) === day.format(today)) return t('time.today', at);
+      if (day.format(value) === day.format(yesterday)) return t('time.yesterday', at);
+      return t('time.on', { ...at, date: shortDate.format(value) });
+    },
+    ago(value) {
+      const seconds = (value.getTime() - now().getTime()) / SECOND_MS;
+      const step =
+        STEPS.find((candidate) => Math.abs(seconds) >= candidate.seconds) ??
+        STEPS[STEPS.length - 1];
+      return step === undefined || step.seconds === 1
+        ? t('time.justNow')
+        : relative.format(Math.round(seconds / step.seconds), step.unit);
+    },
+    list: (items) => conjunction.format(items),
+    compare: (a, b) => collator.compare(a, b),
+  };
+}

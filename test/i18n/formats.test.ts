@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { createFormats } from '../../lib/formats.js';
+import { createI18n } from '../../lib/i18n.js';
+import { PACKAGE_ROOT } from '../../lib/package-root.js';
+
+const i18n = createI18n(join(PACKAGE_ROOT, 'locales'), { product: 'Acme' });
+const now = (): Date => new Date('2026-11-22T11:42:00Z');
+const formats = (language: string): ReturnType<typeof createFormats> =>
+  createFormats(i18n.translator(language), { now, timeZone: 'UTC' });
+
+/** Compares what is read, not which kind of blank stands between. */
+const same = (actual: string, expected: string): void =>
+  assert.equal(actual.replace(/[\u00a0\u202f]/g, ' '), expected);
+
+describe('formats', () => {
+  it('write sizes in steps of 1024, with a decimal only where it helps', () => {
+    same(formats('en').bytes(0), '0 byte');
+    same(formats('en').bytes(1023), '1,023 byte');
+    same(formats('en').bytes(1536 * 1024 * 1024), '1.5 GB');
+    same(formats('de').bytes(1536 * 1024 * 1024), '1,5 GB');
+    same(formats('de').bytes(25 * 1024 * 1024), '25 MB');
+  });
+
+  it('never break a line between number and unit', () => {
+    assert.doesNotMatch(formats('en').megabytes(25), / /);
+  });
+
+  it('name a moment as people do', () => {
+    const { moment } = formats('de');
+    same(moment(new Date('2026-11-22T08:04:00Z')), 'heute um 08:04 Uhr');
+    same(moment(new Date('2026-11-21T17:20:00Z')), 'gestern um 17:20 Uhr');
+    same(moment(new Date('2026-02-16T09:00:00Z')), '16.02.2026 um 09:00 Uhr');
+    same(formats('en').moment(new Date('2026-02-16T09:00:00Z')), '16 Feb 2026 at 09:00');
+  });
+
+  it('say how long ago and how long', () => {
+    same(formats('en').ago(new Date('2026-11-22T11:41:58Z')), 'just now');
+    same(formats('en').ago(new Date('2026-11-22T11:37:00Z')), '5 minutes ago');
+    same(formats('de').ago(new Date('2026-11-20T11:42:00Z')), 'vorgestern');
+    same(formats('en').duration((3 * 60 + 10) * 60_000), '3 hrs, 10 mins');
+    same(formats('de').duration(90_000), '1 Min., 30 Sek.');
+    same(formats('en').duration(0), '0 secs');
+  });
+
+  it('join lists and sort names in the language', () => {
+    same(formats('de').list(['MX', 'SPF', 'PTR']), 'MX, SPF und PTR');
+    assert.deepEqual(['z', 'ä', 'a10', 'a9'].sort(formats('de').compare), ['ä', 'a9', 'a10', 'z']);
+  });
+});
