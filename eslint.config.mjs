@@ -130,6 +130,15 @@ export default tseslint.config(
     },
   },
   {
+    files: ['**/public/**/*.js'],
+    ...tseslint.configs.disableTypeChecked,
+    languageOptions: {
+      sourceType: 'script',
+      parserOptions: { projectService: false },
+      globals: { document: 'readonly', window: 'readonly' },
+    },
+  },
+  {
     files: ['**/*.mjs', 'bench/**/*.ts', 'bin/**/*.ts'],
     rules: { 'no-console': 'off' },
   },
