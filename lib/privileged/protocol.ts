@@ -43,6 +43,8 @@ export interface ApplyParams {
   readonly sections: Readonly<Record<string, unknown>>;
   /** Values of ours that were edited by hand and may be overwritten: the digest of each as `drift` reported it. */
   readonly overwrite?: Readonly<Record<string, string>>;
+  /** The person compared and decided that this database is the one to follow from now on. */
+  readonly adopt?: boolean;
 }
 
 export interface ParameterChange {
@@ -65,6 +67,8 @@ export interface ProofStep {
   readonly key: string;
   readonly values: Readonly<Record<string, string | number>>;
   readonly ok: boolean;
+  /** True for a fault that was there before the change, or that makes mail wait without losing it: told, not fatal. */
+  readonly tolerated?: boolean;
   /** What the server said. */
   readonly detail: string;
 }
@@ -73,7 +77,7 @@ export interface ApplyResult {
   readonly status: 'applied' | 'unchanged' | 'preview';
   readonly parameters: readonly ParameterChange[];
   readonly files: readonly FileChange[];
-  readonly activation: 'none' | 'reload' | 'restart';
+  readonly activation: 'none' | 'start' | 'reload' | 'restart';
   readonly proof: readonly ProofStep[];
   /** Milliseconds by stage. */
   readonly timing: Readonly<Record<string, number>>;

@@ -12,11 +12,11 @@ export type AllSettings = Readonly<Record<string, unknown>>;
 /** What a section may know of the machine while it renders or reads. */
 export interface SystemView {
   /** The effective value of a `main.cf` parameter (defaults included, `$name` not expanded). */
-  parameter(name: string): string;
+  readonly parameter: (name: string) => string;
   /** Whether `main.cf` itself sets the parameter. */
-  isSet(name: string): boolean;
+  readonly isSet: (name: string) => boolean;
   /** A `master.cf` entry's command and options as `postconf -M` prints it; null when there is none. `name` is `smtp/inet`. */
-  masterService(name: string): string | null;
+  readonly masterService: (name: string) => string | null;
   /** Absolute paths of this instance (a private root has its own). */
   readonly paths: {
     readonly configDir: string;
@@ -26,7 +26,7 @@ export interface SystemView {
   /** The Postfix version, such as `3.7.11`. */
   readonly postfixVersion: string;
   /** Opens a sealed secret for rendering; throws when the box is bound to something else. */
-  open?(box: string, binding: readonly string[]): string;
+  readonly open?: (box: string, binding: readonly string[]) => string;
 }
 
 /** The seven `master.cf` columns after the service name, and the command with its `-o` options (master(5)). */

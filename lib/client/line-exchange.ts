@@ -1,0 +1,91 @@
+/** One request and its answer over a pair of streams: what socket and direct start have in common. */
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import type { HelperCallOptions } from '../contract.js';
+import { HelperError, type HelperStage } from '../errors.js';
+import type { Answer, Request } from '../privileged/protocol.js';
+
+/** The protocol this side speaks; the helper refuses another. */
+const PROTOCOL = 1;
+
+/** How long a request may take altogether when the caller sets no limit, in milliseconds. */
+const DEFAULT_TIMEOUT_MS = 300_000;
+
+/** Sends the request, reports progress, returns the result. Rejects with a `HelperError`. */
+export async function exchange(
+  input: Readable,
+  output: Writable,
+  action: string,
+  params: Readonly<Record<string, unknown>>,
+  options: HelperCallOptions,
+): Promise<unknown> {
+  const request: Request = { protocol: PROTOCOL, action, actor: options.actor, params };
+  let reason: 'timeout' | 'cancelled' | null = null;
+  const end = (why: 'timeout' | 'cancelled') => (): void => {
+    reason ??= why;
+    input.destroy();
+  };
+  const cancel = end('cancelled');
+  const timer = setTimeout(end('timeout'), options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  options.signal?.addEventListener('abort', cancel, { once: true });
+  output.on('error', () => undefined);
+  try {
+    output.write(`${JSON.stringify(request)}\n`);
+    const sent = options.input ? sendItems(output, options.input) : Promise.resolve();
+    sent.catch(() => undefined);
+    const answer = await readAnswer(input, options.onProgress);
+    if (answer === null) {
+      throw failure(reason === null ? 'connect' : 'run', `helper.connect.${reason ?? 'cut'}`);
+    }
+    if ('error' in answer) throw new HelperError(answer.error);
+    return answer.result;
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener('abort', cancel);
+  }
+}
+
+async function sendItems(
+  output: Writable,
+  items: AsyncIterable<unknown> | Iterable<unknown>,
+): Promise<void> {
+  for await (const item of items) {
+    if (!output.write(`${JSON.stringify({ item })}\n`)) {
+      await new Promise<void>((resolve, reject) => {
+        output.once('drain', resolve);
+        output.once('close', () => reject(new Error('closed')));
+      });
+    }
+  }
+  output.write('{"end":true}\n');
+}
+
+type Final = Exclude<Answer, { progress: unknown }>;
+
+async function readAnswer(
+  input: Readable,
+  onProgress: HelperCallOptions['onProgress'],
+): Promise<Final | null> {
+  const lines = createInterface({ input, crlfDelay: Infinity });
+  input.on('error', () => lines.close());
+  input.on('close', () => lines.close());
+  for await (const line of lines) {
+    const answer = parseAnswer(line);
+    if (!('progress' in answer)) return answer;
+    onProgress?.(answer.progress);
+  }
+  return null;
+}
+
+function parseAnswer(line: string): Answer {
+  try {
+    return JSON.parse(line) as Answer;
+  } catch (cause) {
+    throw failure('protocol', 'helper.protocol.malformed', cause);
+  }
+}
+
+export function failure(stage: HelperStage, key: string, cause?: unknown): HelperError {
+  const detail = cause instanceof Error ? cause.message : '';
+  return new HelperError({ stage, key, values: {}, detail, restored: true }, { cause });
+}

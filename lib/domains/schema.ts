@@ -1,0 +1,64 @@
+/** Domain names, and the settings of the section Local domains. */
+import { isIP } from 'node:net';
+import { domainToASCII, domainToUnicode } from 'node:url';
+import Joi from 'joi';
+
+/** Longest name in its A-label form, without the final dot (RFC 1035 2.3.4). */
+export const MAX_DOMAIN_LENGTH = 253;
+/** Longest label (RFC 1035 2.3.4). */
+const MAX_LABEL_LENGTH = 63;
+/** How many local domains one server may have here. */
+export const MAX_DOMAINS = 5_000;
+
+export interface DomainSettings {
+  /** A-labels, lower case, no final dot. */
+  readonly names: readonly string[];
+}
+
+/** Letters of any script, digits, inner hyphens: what a person may type as one label. */
+const TYPED_LABEL = /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?$/u;
+const ASCII_LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+
+/**
+ * What a person typed, as A-labels in lower case; null when it is no domain name.
+ * Checks the shape before `domainToASCII`, which would turn `foo.com/x` into `foo.com` (RFC 5890, RFC 1123 2.1).
+ */
+export function toAsciiDomain(typed: string): string | null {
+  const name = typed.endsWith('.') ? typed.slice(0, -1) : typed;
+  if (name.length === 0 || name.length > MAX_DOMAIN_LENGTH) return null;
+  const labels = name.split('.');
+  if (!labels.every((label) => TYPED_LABEL.test(label))) return null;
+  const ascii = domainToASCII(name).toLowerCase();
+  const sameShape = ascii.split('.').length === labels.length;
+  return sameShape && isAsciiDomain(ascii) ? ascii : null;
+}
+
+/** Whether a text is a domain name in A-label form, lower case, without a final dot. One label is enough. */
+export function isAsciiDomain(name: string): boolean {
+  if (name.length === 0 || name.length > MAX_DOMAIN_LENGTH || isIP(name) !== 0) return false;
+  const labels = name.split('.');
+  const looksLikeAddress = /^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '');
+  return !looksLikeAddress && labels.every(isAsciiLabel);
+}
+
+function isAsciiLabel(label: string): boolean {
+  if (label.length > MAX_LABEL_LENGTH || !ASCII_LABEL.test(label)) return false;
+  return !label.startsWith('xn--') || domainToUnicode(label) !== '';
+}
+
+/** The form people read: `xn--mller-kva.example` becomes `müller.example`. */
+export function toUnicodeDomain(ascii: string): string {
+  return domainToUnicode(ascii) || ascii;
+}
+
+/** A Joi rule for a domain in A-label form; its error type is `domain.invalid`. */
+export const asciiDomain = Joi.string()
+  .max(MAX_DOMAIN_LENGTH)
+  .custom((value: string, helpers) =>
+    isAsciiDomain(value) ? value : helpers.error('domain.invalid'),
+  )
+  .messages({ 'domain.invalid': 'domain.invalid' });
+
+export const domainsSchema = Joi.object<DomainSettings>({
+  names: Joi.array().items(asciiDomain).max(MAX_DOMAINS).unique().required(),
+}).required();

@@ -1,0 +1,31 @@
+/** What an action of the helper is: a name in a fixed list, a schema for its parameters, a function. */
+import type Joi from 'joi';
+import type { HelperProgress } from '../../contract.js';
+import type { SectionRegistry } from '../../sections/registry.js';
+import type { Paths } from '../paths.js';
+
+export interface ActionContext {
+  readonly paths: Paths;
+  readonly registry: SectionRegistry;
+  /** Ends when the web side cancels or goes away. */
+  readonly signal: AbortSignal;
+  progress(progress: HelperProgress): void;
+  /** Further items of a request that streams. */
+  readonly items: AsyncIterable<unknown>;
+}
+
+export interface Action<Params = never, Result = unknown> {
+  readonly params: Joi.ObjectSchema<Params>;
+  /** Milliseconds after which the helper gives up on itself. */
+  readonly timeoutMs: number;
+  /** What of the parameters may stand in the audit log; all by default. */
+  redact?(params: Params): unknown;
+  run(params: Params, context: ActionContext): Promise<Result>;
+}
+
+/** Keeps the types of parameters and result together. */
+export function defineAction<Params, Result>(
+  action: Action<Params, Result>,
+): Action<Params, Result> {
+  return action;
+}

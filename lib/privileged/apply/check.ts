@@ -1,0 +1,77 @@
+/** The native checkers, run on the stage in a private mount namespace. */
+import path from 'node:path';
+import { mkdir, readdir } from 'node:fs/promises';
+import { HelperError } from '../../errors.js';
+import { readText } from '../files.js';
+import { openNamespace, type PrivateNamespace } from '../namespace.js';
+import type { Paths } from '../paths.js';
+import type { Stage } from './stage.js';
+
+/** How long `postfix check` may take before the save is given up, in milliseconds. */
+const CHECK_TIMEOUT_MS = 30_000;
+
+/**
+ * `postfix check` on the staged files. Throws at stage `check`, with its words, when it refuses them or warns about
+ * something that it did not warn about before.
+ */
+export async function checkStage(stage: Stage, present: string, paths: Paths): Promise<void> {
+  const fresh = newLines(present, stage.view.warnings);
+  if (fresh) throw refused('helper.check.warning', fresh);
+  const space = await openStageNamespace(stage.folder, paths);
+  try {
+    const answer = await space.run('/usr/sbin/postfix', ['-c', paths.configDir, 'check'], {
+      timeoutMs: CHECK_TIMEOUT_MS,
+    });
+    if (answer.timedOut) throw refused('helper.check.timeout', '', CHECK_TIMEOUT_MS / 1000);
+    if (answer.code !== 0) {
+      throw refused('helper.check.postfix', answer.stderr + (await privateLog(space, paths)));
+    }
+  } finally {
+    space.close();
+  }
+}
+
+/** The stage bound over the configuration; queue, data and log empty. */
+export async function openStageNamespace(folder: string, paths: Paths): Promise<PrivateNamespace> {
+  const space = await openNamespace();
+  try {
+    await Promise.all([
+      space.bind(`${folder}/main.cf`, `${paths.configDir}/main.cf`),
+      space.bind(`${folder}/master.cf`, `${paths.configDir}/master.cf`),
+      space.empty(paths.queueDir),
+      space.empty(paths.dataDir),
+      mkdir(path.dirname(paths.mailLog), { recursive: true }).then(() =>
+        space.empty(path.dirname(paths.mailLog), 'mode=1777'),
+      ),
+    ]);
+    return space;
+  } catch (error) {
+    space.close();
+    throw error;
+  }
+}
+
+/** What Postfix wrote into the namespace's own log. */
+export async function privateLog(space: PrivateNamespace, paths: Paths): Promise<string> {
+  const folder = space.pathInside(path.dirname(paths.mailLog));
+  const names = await readdir(folder);
+  const texts = await Promise.all(names.map((name) => readText(`${folder}/${name}`)));
+  return texts.join('');
+}
+
+function newLines(before: string, after: string): string {
+  const known = new Set(before.split('\n').map(withoutPath));
+  return after
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !known.has(withoutPath(line)))
+    .join('\n');
+}
+
+/** Warnings name the folder they were read from, which differs between stage and real one. */
+function withoutPath(line: string): string {
+  return line.replace(/\/\S*\/(main|master)\.cf/g, '$1.cf').replace(/line \d+/g, 'line');
+}
+
+function refused(key: string, detail: string, seconds = 0): HelperError {
+  return new HelperError({ stage: 'check', key, values: { seconds }, detail, restored: true });
+}

@@ -1,0 +1,202 @@
+/** From settings to what should change: pure once the present configuration is read. */
+import { HelperError } from '../../errors.js';
+import { inSlotOrder, SHARED_LISTS } from '../../sections/lists.js';
+import type { SectionRegistry } from '../../sections/registry.js';
+import type {
+  AllSettings,
+  MasterService,
+  OwnFile,
+  Section,
+  SectionOutput,
+  SlotEntry,
+  TableContent,
+} from '../../sections/section.js';
+import type { ConfigView } from '../postfix/config-view.js';
+import { mergeList, splitList } from '../postfix/list-value.js';
+import { formatMasterService } from '../postfix/master.js';
+import type { HelperState } from '../state.js';
+
+export interface Plan {
+  /** Parameters to write; null removes. Only those that differ from what is there. */
+  readonly parameters: ReadonlyMap<string, string | null>;
+  /** Our elements per list after this change. */
+  readonly lists: ReadonlyMap<string, readonly string[]>;
+  /** Whole `master.cf` lines to write; null removes. Only those that differ. */
+  readonly master: ReadonlyMap<string, string | null>;
+  readonly masterOptions: ReadonlyMap<string, Readonly<Record<string, string | null>>>;
+  readonly tables: ReadonlyMap<string, TableContent>;
+  readonly files: ReadonlyMap<string, OwnFile | null>;
+  /** What stands where after the change, for every name the touched sections own and have a say in. */
+  readonly baseline: ReadonlyMap<string, string | null>;
+  /** Everything the helper will have applied afterwards. */
+  readonly settings: AllSettings;
+  /** Sections whose output is touched, with their settings before. */
+  readonly touched: readonly { readonly section: Section; readonly before: unknown }[];
+}
+
+/** Settings are checked with the section's own schema, whatever the web side did. Throws at stage `validate`. */
+export function checkSettings(section: Section, settings: unknown): unknown {
+  const checked = section.schema.validate(settings, { convert: false, abortEarly: true });
+  if (checked.error) {
+    throw new HelperError({
+      stage: 'validate',
+      key: 'helper.validate.settings',
+      values: { section: section.id, field: checked.error.details[0]?.path.join('.') ?? '' },
+      detail: '',
+      restored: true,
+    });
+  }
+  return checked.value;
+}
+
+export function sectionOrRefuse(registry: SectionRegistry, id: string): Section {
+  const section = registry.get(id);
+  if (section) return section;
+  throw new HelperError({
+    stage: 'validate',
+    key: 'helper.validate.section',
+    values: { section: id.slice(0, 64) },
+    detail: '',
+    restored: true,
+  });
+}
+
+/**
+ * What would change. A parameter is touched only when the new settings say something else about it than the old ones
+ * did (or, at the first save, than the present configuration does), so an unchanged form changes no byte.
+ */
+export function makePlan(
+  registry: SectionRegistry,
+  requested: Readonly<Record<string, unknown>>,
+  state: HelperState,
+  view: ConfigView,
+  overwrite: ReadonlySet<string> = new Set(),
+): Plan {
+  const touched = Object.keys(requested).map((id) => {
+    const section = sectionOrRefuse(registry, id);
+    return { section, before: state.sections[id] ?? section.read(view).settings };
+  });
+  const settings: Record<string, unknown> = { ...state.sections };
+  for (const { section } of touched) {
+    settings[section.id] = checkSettings(section, requested[section.id]);
+  }
+  const settingsBefore: Record<string, unknown> = { ...settings, ...state.sections };
+  for (const { section, before } of touched) settingsBefore[section.id] = before;
+
+  const parameters = new Map<string, string | null>();
+  const baseline = new Map<string, string | null>();
+  const lists = new Map<string, readonly string[]>();
+  const master = new Map<string, string | null>();
+  const masterOptions = new Map<string, Record<string, string | null>>();
+  const tables = new Map<string, TableContent>();
+  const files = new Map<string, OwnFile | null>();
+  const listNames = new Set<string>();
+
+  for (const { section } of touched) {
+    const now = render(section, settings, view);
+    const old = render(section, settingsBefore, view);
+    for (const [name, value] of Object.entries(now.parameters ?? {})) {
+      refuseUnsafe(name, value);
+      const present = presentValue(view, name);
+      const same = old.parameters?.[name] === value && !overwrite.has(name);
+      const after = same ? present : value;
+      baseline.set(name, after);
+      if (after !== present) parameters.set(name, after);
+    }
+    for (const list of Object.keys({ ...now.lists, ...old.lists })) listNames.add(list);
+    for (const [name, service] of Object.entries(now.master ?? {})) {
+      const line = service === null ? null : formatMasterService(name, service);
+      if (line !== view.masterService(name)) master.set(name, line);
+    }
+    for (const [name, options] of Object.entries(now.masterOptions ?? {})) {
+      masterOptions.set(name, { ...masterOptions.get(name), ...options });
+    }
+    for (const [name, table] of Object.entries(now.tables ?? {})) tables.set(name, table);
+    for (const [name, file] of Object.entries(now.files ?? {})) files.set(name, file);
+  }
+  for (const list of listNames) {
+    const now = listEntries(registry, list, settings, view);
+    const old = state.written.lists[list] ?? listEntries(registry, list, settingsBefore, view);
+    const present = splitList(view.parameter(list));
+    const layout = SHARED_LISTS[list];
+    const anchor = (foreign: readonly string[]) => (layout?.place === 'start' ? 0 : foreign.length);
+    const merged = mergeList(present, old, now, anchor);
+    const value = merged.changed ? merged.elements.join(', ') : presentValue(view, list);
+    refuseUnsafe(list, value);
+    baseline.set(list, value);
+    lists.set(list, now);
+    if (merged.changed) parameters.set(list, value);
+  }
+  return { parameters, lists, master, masterOptions, tables, files, baseline, settings, touched };
+}
+
+/** Entries of every section that speaks for this list, in slot order. */
+function listEntries(
+  registry: SectionRegistry,
+  list: string,
+  settings: AllSettings,
+  view: ConfigView,
+): readonly string[] {
+  const entries: SlotEntry[] = registry.all
+    .filter((section) => section.owns.lists.includes(list) && section.id in settings)
+    .flatMap((section) => render(section, settings, view).lists?.[list] ?? []);
+  return inSlotOrder(list, entries);
+}
+
+function render(section: Section, settings: AllSettings, view: ConfigView): SectionOutput {
+  try {
+    const output = section.render(settings[section.id], view, settings);
+    refuseForeign(section, output);
+    return output;
+  } catch (cause) {
+    if (cause instanceof HelperError) throw cause;
+    throw new HelperError(
+      {
+        stage: 'render',
+        key: 'helper.render.failed',
+        values: { section: section.id },
+        detail: cause instanceof RangeError ? cause.message : '',
+        restored: true,
+      },
+      { cause },
+    );
+  }
+}
+
+/** A section that speaks of what it does not own is our bug; it must never reach the disk. */
+function refuseForeign(section: Section, output: SectionOutput): void {
+  const { owns } = section;
+  const claims: [Iterable<string>, readonly string[]][] = [
+    [Object.keys(output.parameters ?? {}), owns.parameters],
+    [Object.keys(output.lists ?? {}), owns.lists],
+    [Object.keys(output.master ?? {}), owns.master],
+    [Object.keys(output.tables ?? {}), owns.tables],
+    [Object.keys(output.files ?? {}), owns.files],
+  ];
+  for (const [names, allowed] of claims) {
+    for (const name of names) {
+      if (!allowed.includes(name)) throw new Error(`${section.id} does not own ${name}`);
+    }
+  }
+}
+
+/** The last fence: nothing that could add a line or be read as another value reaches `postconf`. */
+function refuseUnsafe(name: string, value: string | null): void {
+  if (value === null) return;
+  // eslint-disable-next-line no-control-regex -- control characters are what this looks for
+  if (/[\u0000-\u001f\u007f\u0085\u2028\u2029]/.test(value) || value !== value.trim()) {
+    throw new HelperError({
+      stage: 'render',
+      key: 'helper.render.unsafe',
+      values: { parameter: name },
+      detail: '',
+      restored: true,
+    });
+  }
+}
+
+export function presentValue(view: ConfigView, name: string): string | null {
+  return view.set.get(name) ?? null;
+}
+
+export type { MasterService };

@@ -1,0 +1,158 @@
+/**
+ * Proof by behaviour: what the running Postfix says and does, not what a tool returned.
+ * Banner, name, size, a local recipient accepted, a stranger's relay refused, a friend's accepted.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Paths } from '../paths.js';
+import type { ProofStep } from '../protocol.js';
+import { SmtpDialogue, type SmtpReply } from '../smtp-dialogue.js';
+import type { ConfigView } from '../postfix/config-view.js';
+import { publicListener } from '../postfix/listeners.js';
+
+/** How long the running Postfix has to show a change, in milliseconds. */
+export const PROVE_LIMIT_MS = 20_000;
+/** How long it has after everything was put back: a daemon that came up badly needs its time. */
+export const PROVE_RESTORED_LIMIT_MS = 60_000;
+/** How long one answer may take. A policy server behind it may ask the DNS. */
+const REPLY_TIMEOUT_MS = 15_000;
+
+/** Addresses nobody has: documentation ranges and domains (RFC 5737, RFC 2606). */
+const STRANGER_ADDRESS = '203.0.113.9';
+const STRANGER_NAME = 'stranger.example';
+const OUTSIDE_RECIPIENT = 'nobody@outside.example';
+
+export interface Expectation {
+  /** Name the banner begins with. */
+  readonly name: string;
+  /** Bytes; 0 is unlimited. */
+  readonly size: number;
+  /** An address that must be accepted; null when there is no local domain. */
+  readonly localRecipient: string | null;
+  readonly listener: { readonly host: string; readonly port: number } | null;
+}
+
+/** What the configuration in `view` promises. */
+export function expectationOf(view: ConfigView): Expectation {
+  const name = view.parameter('myhostname');
+  const local = firstLocalDomain(view);
+  const listener = publicListener(view.master);
+  return {
+    name: view.isSet('myhostname') && !name.includes('$') ? name : '',
+    size: Number(view.parameter('message_size_limit')),
+    localRecipient: local === null ? null : `root@${local}`,
+    listener: listener && { host: listener.host, port: listener.port },
+  };
+}
+
+function firstLocalDomain(view: ConfigView): string | null {
+  const elements = view.parameter('mydestination').split(/[\s,]+/);
+  return (
+    elements.find((element) => /^[a-z0-9][a-z0-9.-]*$/i.test(element)) ??
+    (elements.includes('$myhostname') && view.isSet('myhostname')
+      ? view.parameter('myhostname')
+      : null)
+  );
+}
+
+/** Runs the proof until every step holds or the limit is over; then the last round is the answer. */
+export async function prove(
+  paths: Paths,
+  expected: Expectation,
+  limitMs = PROVE_LIMIT_MS,
+): Promise<readonly ProofStep[]> {
+  const end = Date.now() + limitMs;
+  for (let pause = 10; ; pause = Math.min(pause * 2, 500)) {
+    const steps = await proveOnce(paths, expected);
+    if (steps.every((step) => step.ok) || Date.now() + pause > end) return steps;
+    await sleep(pause);
+  }
+}
+
+/** One round. Never throws: what does not answer is a step that does not hold. */
+export async function proveOnce(
+  paths: Paths,
+  expected: Expectation,
+): Promise<readonly ProofStep[]> {
+  const [port, behaviour] = await Promise.all([askPort(expected), askProbe(paths, expected)]);
+  return [...port, ...behaviour];
+}
+
+async function askPort({ listener, name }: Expectation): Promise<ProofStep[]> {
+  if (!listener) return [];
+  const values = { ...listener, name };
+  try {
+    const { dialogue, banner } = await SmtpDialogue.open(listener, REPLY_TIMEOUT_MS);
+    await dialogue.close();
+    const ok = banner.code === 220 && saysName(banner, name);
+    return [step('proof.banner', values, ok, banner.lines.join('\n'))];
+  } catch (error) {
+    return [step('proof.banner', values, false, String(error))];
+  }
+}
+
+/** A banner of the administrator's own making need not hold the name. */
+function saysName(banner: SmtpReply, name: string): boolean {
+  const said = /^220[ -](\S+)/.exec(banner.lines[0] ?? '')?.[1]?.toLowerCase();
+  return name === '' || said === name.toLowerCase();
+}
+
+async function askProbe(paths: Paths, expected: Expectation): Promise<ProofStep[]> {
+  const socket = `${paths.queueDir}/private/mailserver-probe`;
+  const steps: ProofStep[] = [];
+  let dialogue: SmtpDialogue | null = null;
+  try {
+    const opened = await SmtpDialogue.open({ path: socket }, REPLY_TIMEOUT_MS);
+    dialogue = opened.dialogue;
+    const hello = await dialogue.say('EHLO localhost');
+    const size = announcedSize(hello);
+    steps.push(
+      step('proof.size', { bytes: expected.size }, size === expected.size, hello.lines.join('\n')),
+    );
+    await dialogue.say('MAIL FROM:<>');
+    if (expected.localRecipient !== null) {
+      const local = await dialogue.say(`RCPT TO:<${expected.localRecipient}>`);
+      steps.push(
+        step('proof.local', { recipient: expected.localRecipient }, reached(local), said(local)),
+      );
+    }
+    const friend = await dialogue.say(`RCPT TO:<${OUTSIDE_RECIPIENT}>`);
+    steps.push(step('proof.friend', {}, reached(friend), said(friend)));
+    await dialogue.say('RSET');
+    await dialogue.say(`XCLIENT ADDR=${STRANGER_ADDRESS} NAME=${STRANGER_NAME}`);
+    await dialogue.say(`EHLO ${STRANGER_NAME}`);
+    const from = await dialogue.say(`MAIL FROM:<sender@${STRANGER_NAME}>`);
+    const stranger = await dialogue.say(`RCPT TO:<${OUTSIDE_RECIPIENT}>`);
+    const refused = from.code >= 400 || stranger.code >= 400;
+    steps.push(step('proof.stranger', {}, refused, `${said(from)}\n${said(stranger)}`));
+  } catch (error) {
+    const detail = [...(dialogue?.transcript ?? []), String(error)].join('\n');
+    steps.push(step('proof.listener', {}, false, detail));
+  } finally {
+    await dialogue?.close();
+  }
+  return steps;
+}
+
+/** 450 is what a policy server says to wait: the way is open (RFC 6647). */
+function reached(reply: SmtpReply): boolean {
+  return reply.code === 250 || reply.code === 251 || reply.code === 450;
+}
+
+function said(reply: SmtpReply): string {
+  return reply.lines.join('\n');
+}
+
+/** SIZE of the EHLO reply (RFC 1870); Postfix announces none, or 0, when there is no limit. */
+function announcedSize(hello: SmtpReply): number {
+  const line = hello.lines.find((one) => /^250[ -]SIZE\b/i.test(one));
+  return Number(/SIZE\s+(\d+)/i.exec(line ?? '')?.[1] ?? 0);
+}
+
+function step(
+  key: string,
+  values: Readonly<Record<string, string | number>>,
+  ok: boolean,
+  detail: string,
+): ProofStep {
+  return { key, values, ok, detail };
+}

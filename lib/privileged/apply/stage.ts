@@ -1,0 +1,130 @@
+/** Makes the new configuration beside the real one, with Postfix' own editor, and reads back what came out. */
+import { copyFile, mkdir, rm, symlink, utimes } from 'node:fs/promises';
+import { HelperError } from '../../errors.js';
+import { readText } from '../files.js';
+import { runNative } from '../native.js';
+import type { Paths } from '../paths.js';
+import { POSTCONF, readConfig, type ConfigView } from '../postfix/config-view.js';
+import type { Plan } from './plan.js';
+
+/** Postfix waits about two seconds on a main.cf younger than this; ours is dated back by it. In seconds. */
+export const BACKDATE_S = 10;
+
+export interface Stage {
+  readonly folder: string;
+  /** The text of main.cf and master.cf before and in the stage. */
+  readonly before: { readonly main: string; readonly master: string };
+  readonly after: { readonly main: string; readonly master: string };
+  readonly view: ConfigView;
+}
+
+function stageFolder(paths: Paths): string {
+  return `${paths.stateDir}/stage`;
+}
+
+/** A fresh copy of the two files, dated back, in a folder `postconf -c` accepts. */
+export async function openStage(paths: Paths): Promise<string> {
+  const folder = stageFolder(paths);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await Promise.all(
+    ['main.cf', 'master.cf', 'dynamicmaps.cf'].map((name) =>
+      copyFile(`${paths.configDir}/${name}`, `${folder}/${name}`).catch((error: unknown) => {
+        if (name !== 'dynamicmaps.cf') throw error;
+      }),
+    ),
+  );
+  await symlink(`${paths.configDir}/dynamicmaps.cf.d`, `${folder}/dynamicmaps.cf.d`);
+  await backdate(`${folder}/main.cf`);
+  return folder;
+}
+
+export async function closeStage(paths: Paths): Promise<void> {
+  await rm(stageFolder(paths), { recursive: true, force: true });
+}
+
+/** Writes the plan into the stage. Throws at stage `stage` when what is read back is not what was meant. */
+export async function fillStage(
+  folder: string,
+  plan: Plan,
+  present: ConfigView,
+  paths: Paths,
+): Promise<Stage> {
+  const before = await readFiles(folder);
+  await edit(folder, ['-e'], pairs(plan.parameters));
+  await edit(folder, ['-X'], removed(plan.parameters));
+  await edit(folder, ['-M'], pairs(plan.master));
+  await edit(folder, ['-MX'], removed(plan.master));
+  for (const [service, options] of plan.masterOptions) {
+    const map = new Map(Object.entries(options).map(([name, v]) => [`${service}/${name}`, v]));
+    await edit(folder, ['-P'], pairs(map));
+    await edit(folder, ['-PX'], removed(map));
+  }
+  const view = await readConfig(folder, paths, present.open);
+  proveParameters(plan, present, view);
+  proveMaster(plan, present, view);
+  return { folder, before, after: await readFiles(folder), view };
+}
+
+async function readFiles(folder: string): Promise<{ main: string; master: string }> {
+  const [main, master] = await Promise.all([
+    readText(`${folder}/main.cf`),
+    readText(`${folder}/master.cf`),
+  ]);
+  return { main: main ?? '', master: master ?? '' };
+}
+
+function pairs(values: ReadonlyMap<string, string | null>): string[] {
+  return [...values].flatMap(([name, value]) => (value === null ? [] : [`${name}=${value}`]));
+}
+
+function removed(values: ReadonlyMap<string, string | null>): string[] {
+  return [...values].flatMap(([name, value]) => (value === null ? [name] : []));
+}
+
+async function edit(
+  folder: string,
+  mode: readonly string[],
+  args: readonly string[],
+): Promise<void> {
+  if (args.length === 0) return;
+  const answer = await runNative(POSTCONF, ['-c', folder, ...mode, ...args]);
+  await backdate(`${folder}/main.cf`);
+  if (answer.code !== 0) throw failed('helper.stage.edit', {}, answer.stderr);
+}
+
+async function backdate(file: string): Promise<void> {
+  const then = Date.now() / 1000 - BACKDATE_S;
+  await utimes(file, then, then);
+}
+
+/** Everything we meant is there, and nothing else moved: `postconf` sees exactly the planned difference. */
+function proveParameters(plan: Plan, before: ConfigView, after: ConfigView): void {
+  for (const name of new Set([
+    ...before.set.keys(),
+    ...after.set.keys(),
+    ...plan.parameters.keys(),
+  ])) {
+    const meant = plan.parameters.get(name);
+    const expected = meant === undefined ? (before.set.get(name) ?? null) : meant;
+    if ((after.set.get(name) ?? null) !== expected) {
+      throw failed('helper.stage.readBack', { name }, '');
+    }
+  }
+}
+
+function proveMaster(plan: Plan, before: ConfigView, after: ConfigView): void {
+  const names = new Set([...before.master, ...after.master].map((entry) => entry.name));
+  for (const name of names) {
+    if (plan.masterOptions.has(name)) continue;
+    const meant = plan.master.get(name);
+    const expected = meant === undefined ? before.masterService(name) : meant;
+    if (after.masterService(name) !== expected) {
+      throw failed('helper.stage.readBack', { name }, '');
+    }
+  }
+}
+
+function failed(key: string, values: Record<string, string>, detail: string): HelperError {
+  return new HelperError({ stage: 'stage', key, values, detail, restored: true });
+}

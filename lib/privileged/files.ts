@@ -1,0 +1,110 @@
+/** Files as the helper writes them: whole, synced, never through a link. */
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, rename, unlink, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+
+export interface FileStatus {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Reads a whole file as UTF-8 without following a link at its end; null when there is none. */
+export async function readText(file: string): Promise<string | null> {
+  let handle: FileHandle;
+  try {
+    handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
+  }
+  try {
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes a new file with its final owner and mode and syncs it. An old one of that name is removed first. */
+export async function writeSynced(
+  file: string,
+  content: string | Buffer,
+  status: FileStatus,
+): Promise<void> {
+  await removeIfThere(file);
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const handle = await open(file, flags, 0o600);
+  try {
+    await handle.writeFile(content);
+    await handle.chown(status.uid, status.gid);
+    await handle.chmod(status.mode);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Puts `content` in the place of `file` in one step that survives a power cut. */
+export async function replaceFile(
+  file: string,
+  content: string | Buffer,
+  status: FileStatus,
+): Promise<void> {
+  const beside = path.join(path.dirname(file), `.${path.basename(file)}.mailserver-new`);
+  await writeSynced(beside, content, status);
+  await rename(beside, file);
+  await syncFolder(path.dirname(file));
+}
+
+/** Syncs a folder, so that renames in it are on disk. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Syncs a file that another program wrote. */
+export async function syncFile(file: string): Promise<void> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+export async function removeIfThere(file: string): Promise<void> {
+  try {
+    await unlink(file);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
+}
+
+/** Owner and mode of a file, not following a link; null when there is none. */
+export async function statusOf(file: string): Promise<FileStatus | null> {
+  try {
+    const found = await lstat(file);
+    if (!found.isFile()) throw new Error(`not a regular file: ${file}`);
+    return { mode: found.mode & 0o7777, uid: found.uid, gid: found.gid };
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
+  }
+}
+
+/** Makes a folder only root can enter, if it is not there. Refuses one that somebody else can write. */
+export async function ensurePrivateFolder(folder: string, mode = 0o700): Promise<void> {
+  await mkdir(folder, { recursive: true, mode });
+  const found = await lstat(folder);
+  if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o022) !== 0) {
+    throw new Error(`unsafe folder: ${folder}`);
+  }
+}
+
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -1,0 +1,55 @@
+/** Where Postfix listens for mail, and the private listener through which a stranger is simulated. */
+import type { MasterEntry } from './config-view.js';
+import { parseMasterLine } from './master.js';
+
+/** The probe listener: a unix-domain smtpd in a folder only Postfix and root can enter. */
+export const PROBE_SERVICE = 'mailserver-probe/unix';
+
+export interface PublicListener {
+  readonly entry: MasterEntry;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Ports of `/etc/services` names that master.cf uses. */
+const PORT_NAMES: Readonly<Record<string, number>> = {
+  smtp: 25,
+  submission: 587,
+  submissions: 465,
+  smtps: 465,
+};
+
+/** The port-25 service, or in a private instance the first smtpd on TCP; null when mail is taken from nowhere. */
+export function publicListener(master: readonly MasterEntry[]): PublicListener | null {
+  const candidates = master.flatMap((entry) => {
+    const service = parseMasterLine(entry.line);
+    if (service.type !== 'inet' || !['smtpd', 'postscreen'].includes(service.command)) return [];
+    const match = /^(?:\[?([^\]]*)\]?:)?([a-z]+|\d+)$/.exec(service.name);
+    const port = PORT_NAMES[match?.[2] ?? ''] ?? Number(match?.[2]);
+    if (!Number.isInteger(port)) return [];
+    return [{ entry, host: match?.[1] || '127.0.0.1', port }];
+  });
+  return candidates.find(({ port }) => port === 25) ?? candidates[0] ?? null;
+}
+
+/**
+ * The line of the probe listener: chroot and options of the public one, and XCLIENT for whoever reaches the socket.
+ * Null without a public listener. TLS wrapping and logins are left out, they do not decide who may relay.
+ */
+export function probeLine(listener: PublicListener | null): string | null {
+  if (!listener) return null;
+  const service = parseMasterLine(listener.entry.line);
+  const own = service.command === 'smtpd' ? service.arguments : '';
+  return [
+    'mailserver-probe unix y -',
+    service.chroot,
+    '- - smtpd',
+    own,
+    '-o smtpd_authorized_xclient_hosts=127.0.0.1',
+    '-o smtpd_client_connection_count_limit=0',
+    '-o smtpd_tls_wrappermode=no',
+    '-o syslog_name=postfix/mailserver-probe',
+  ]
+    .filter((part) => part !== '')
+    .join(' ');
+}

@@ -1,0 +1,38 @@
+/** `master.cf` lines (master(5)) in the form `postconf -M` prints them. */
+import type { MasterService } from '../../sections/section.js';
+
+/** `name` is `smtp/inet`. Options with blanks are written as `-o { name = value }` (Postfix 3.0 and later). */
+export function formatMasterService(name: string, service: MasterService): string {
+  const slash = name.lastIndexOf('/');
+  const columns = [
+    name.slice(0, slash),
+    service.type,
+    service.private,
+    service.unprivileged,
+    service.chroot,
+    service.wakeup,
+    service.maxproc,
+    service.command,
+    ...service.options.map(([option, value]) =>
+      /[\s{}]/.test(value) ? `-o { ${option} = ${value} }` : `-o ${option}=${value}`,
+    ),
+  ];
+  return columns.join(' ');
+}
+
+export interface ParsedService {
+  readonly name: string;
+  readonly type: string;
+  readonly private: string;
+  readonly chroot: string;
+  readonly command: string;
+  /** The rest of the line: arguments as written. */
+  readonly arguments: string;
+}
+
+/** The columns of one line. */
+export function parseMasterLine(line: string): ParsedService {
+  const [name = '', type = '', priv = '', , chroot = '', , , command = '', ...rest] =
+    line.split(' ');
+  return { name, type, private: priv, chroot, command, arguments: rest.join(' ') };
+}

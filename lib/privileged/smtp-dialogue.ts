@@ -1,0 +1,103 @@
+/** A small SMTP client for proofs: says lines, returns what the server answered (RFC 5321). CRLF, never a mail body. */
+import net from 'node:net';
+
+export interface SmtpReply {
+  readonly code: number;
+  /** All lines, without CRLF. */
+  readonly lines: readonly string[];
+}
+
+/** Longest reply that is read, in bytes. */
+const MAX_REPLY_BYTES = 64 * 1024;
+
+export class SmtpDialogue {
+  readonly transcript: string[] = [];
+  #buffer = '';
+  #waiting: ((reply: SmtpReply) => void) | null = null;
+  #fail: ((error: Error) => void) | null = null;
+  #ended: Error | null = null;
+
+  private constructor(
+    private readonly socket: net.Socket,
+    private readonly timeoutMs: number,
+  ) {
+    socket.setEncoding('utf8');
+    socket.on('data', (text: string) => this.#read(text));
+    socket.on('error', (error) => this.#end(error));
+    socket.on('close', () => this.#end(new Error('connection closed')));
+  }
+
+  /** Connects and reads the banner. `target` is a TCP address or the path of a unix socket. */
+  static async open(
+    target: net.NetConnectOpts,
+    timeoutMs: number,
+  ): Promise<{ dialogue: SmtpDialogue; banner: SmtpReply }> {
+    const socket = net.connect(target);
+    const dialogue = new SmtpDialogue(socket, timeoutMs);
+    try {
+      return { dialogue, banner: await dialogue.#reply() };
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+  }
+
+  async say(line: string): Promise<SmtpReply> {
+    if (/[\r\n\0]/.test(line)) throw new RangeError('one line at a time');
+    this.transcript.push(`> ${line}`);
+    const answer = this.#reply();
+    this.socket.write(`${line}\r\n`);
+    return answer;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#ended) await this.say('QUIT').catch(() => undefined);
+    this.socket.destroy();
+  }
+
+  #reply(): Promise<SmtpReply> {
+    return new Promise<SmtpReply>((resolve, reject) => {
+      if (this.#ended) {
+        reject(this.#ended);
+        return;
+      }
+      const timer = setTimeout(() => this.#end(new Error('no answer in time')), this.timeoutMs);
+      this.#waiting = (reply) => {
+        clearTimeout(timer);
+        resolve(reply);
+      };
+      this.#fail = (error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
+      this.#take();
+    });
+  }
+
+  #read(text: string): void {
+    this.#buffer += text;
+    if (this.#buffer.length > MAX_REPLY_BYTES) this.#end(new Error('reply too long'));
+    this.#take();
+  }
+
+  #take(): void {
+    const match = /^(?:\d{3}-[^\n]*\n)*(\d{3})(?: [^\n]*)?\r?\n/.exec(this.#buffer);
+    if (!match || !this.#waiting) return;
+    this.#buffer = this.#buffer.slice(match[0].length);
+    const lines = match[0].split(/\r?\n/).filter((line) => line !== '');
+    this.transcript.push(...lines);
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    this.#fail = null;
+    waiting({ code: Number(match[1]), lines });
+  }
+
+  #end(error: Error): void {
+    this.#ended ??= error;
+    const fail = this.#fail;
+    this.#waiting = null;
+    this.#fail = null;
+    this.socket.destroy();
+    fail?.(error);
+  }
+}

@@ -1,0 +1,69 @@
+/** What the helper remembers between requests: settings it applied, what it wrote, the last change it finished. */
+import { createHash } from 'node:crypto';
+import { HelperError } from '../errors.js';
+import { ensurePrivateFolder, readText, replaceFile } from './files.js';
+import type { Paths } from './paths.js';
+import type { AppliedRecord } from './protocol.js';
+
+/** What we wrote last, to know our own work from a hand edit. */
+export interface Written {
+  /** By parameter: its value in main.cf; null: not set there. */
+  readonly parameters: Readonly<Record<string, string | null>>;
+  /** By list parameter: our elements. */
+  readonly lists: Readonly<Record<string, readonly string[]>>;
+  /** By `name/type`: the line as `postconf -M` prints it; null: no such service. */
+  readonly master: Readonly<Record<string, string | null>>;
+  /** By path below the instance's root: digest of the content. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+export interface HelperState {
+  readonly sections: Readonly<Record<string, unknown>>;
+  readonly written: Written;
+  readonly record: AppliedRecord | null;
+}
+
+const EMPTY: HelperState = {
+  sections: {},
+  written: { parameters: {}, lists: {}, master: {}, files: {} },
+  record: null,
+};
+
+function stateFile(paths: Paths): string {
+  return `${paths.stateDir}/applied.json`;
+}
+
+/** Throws a `HelperError` when the file is damaged: guessing would overwrite hand edits. */
+export async function readState(paths: Paths): Promise<HelperState> {
+  const text = await readText(stateFile(paths));
+  if (text === null) return EMPTY;
+  try {
+    const state = JSON.parse(text) as HelperState;
+    if (typeof state.sections !== 'object' || typeof state.written !== 'object') {
+      throw new TypeError('not the helper’s state');
+    }
+    return state;
+  } catch (cause) {
+    throw new HelperError(
+      {
+        stage: 'run',
+        key: 'helper.run.stateDamaged',
+        values: { file: stateFile(paths) },
+        detail: String(cause),
+        restored: true,
+      },
+      { cause },
+    );
+  }
+}
+
+/** Writes the state; on disk when it resolves. This is the moment at which a change counts as done. */
+export async function writeState(paths: Paths, state: HelperState): Promise<void> {
+  await ensurePrivateFolder(paths.stateDir);
+  const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o600 };
+  await replaceFile(stateFile(paths), JSON.stringify(state), owner);
+}
+
+export function digestOf(content: string | Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
+}

@@ -1,0 +1,6 @@
+/** All sections, in the order in which they are rendered. Adding a feature adds a line here. */
+import { baseSection } from '../base/section.js';
+import { domainsSection } from '../domains/section.js';
+import { createRegistry } from './registry.js';
+
+export const sections = createRegistry([baseSection, domainsSection]);
