@@ -1,4 +1,4 @@
-/** A small SMTP client for proofs: says lines, returns what the server answered (RFC 5321). CRLF, never a mail body. */
+/** A small SMTP client for proofs: says lines, returns what the server answered (RFC 5321), always with CRLF. */
 import net from 'node:net';
 
 export interface SmtpReply {
@@ -48,6 +48,11 @@ export class SmtpDialogue {
     const answer = this.#reply();
     this.socket.write(`${line}\r\n`);
     return answer;
+  }
+
+  /** Sends lines of a message, dot-stuffed (RFC 5321 4.5.2), without waiting for an answer. */
+  push(lines: readonly string[]): void {
+    for (const line of lines) this.socket.write(`${line.startsWith('.') ? '.' : ''}${line}\r\n`);
   }
 
   async close(): Promise<void> {

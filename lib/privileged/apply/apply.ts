@@ -5,7 +5,7 @@
 import { createTwoFilesPatch } from 'diff';
 import { HelperError, type HelperStage } from '../../errors.js';
 import type { SectionRegistry } from '../../sections/registry.js';
-import type { SystemView } from '../../sections/section.js';
+import type { Danger, SystemView } from '../../sections/section.js';
 import { ensurePrivateFolder } from '../files.js';
 import { takeLock } from '../lock.js';
 import type { Paths } from '../paths.js';
@@ -34,6 +34,7 @@ import {
 import { planFiles } from './own-files.js';
 import { makePlan, presentValue, type Plan } from './plan.js';
 import { expectationOf, prove, proveOnce, PROVE_RESTORED_LIMIT_MS } from './prove.js';
+import { proveOnShadow } from './shadow.js';
 import { closeStage, fillStage, openStage, type Stage } from './stage.js';
 import { buildTables, type BuiltTables } from './tables.js';
 
@@ -109,6 +110,10 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const how = activationFor(present, stage.view);
   if (params.dryRun) {
     return { status: 'preview', ...report, activation: how, proof: [], timing: clock.laps };
+  }
+  if (dangerOf(planned) === 'delivery') {
+    await proveOnShadow(stage, paths);
+    clock.lap('shadow');
   }
   const replacements = [...stagedFiles(stage, paths), ...files, ...tables.replacements];
   await checkSpace(replacements);
@@ -194,6 +199,13 @@ function nothingToDo(plan: Plan, files: readonly Replacement[], tables: BuiltTab
   const { parameters, master, masterOptions } = plan;
   const edits = parameters.size + master.size + masterOptions.size;
   return edits + files.length + tables.replacements.length === 0;
+}
+
+function dangerOf({ touched, settings }: Plan): Danger {
+  const dangers = touched.map(({ section, before }) =>
+    section.danger?.(before, settings[section.id]),
+  );
+  return dangers.includes('delivery') ? 'delivery' : 'none';
 }
 
 /** The probe listener follows the public one. */

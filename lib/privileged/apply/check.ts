@@ -1,6 +1,6 @@
 /** The native checkers, run on the stage in a private mount namespace. */
 import path from 'node:path';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { HelperError } from '../../errors.js';
 import { readText } from '../files.js';
 import { openNamespace, type PrivateNamespace } from '../namespace.js';
@@ -39,7 +39,9 @@ export async function openStageNamespace(folder: string, paths: Paths): Promise<
       space.bind(`${folder}/main.cf`, `${paths.configDir}/main.cf`),
       space.bind(`${folder}/master.cf`, `${paths.configDir}/master.cf`),
       space.empty(paths.queueDir),
-      space.empty(paths.dataDir),
+      stat(paths.dataDir).then(({ uid, gid }) =>
+        space.empty(paths.dataDir, `mode=0700,uid=${uid},gid=${gid}`),
+      ),
       mkdir(path.dirname(paths.mailLog), { recursive: true }).then(() =>
         space.empty(path.dirname(paths.mailLog), 'mode=1777'),
       ),

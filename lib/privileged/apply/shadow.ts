@@ -1,0 +1,187 @@
+/**
+ * Proof before the swap, for changes that could make delivered mail vanish: a throw-away Postfix on the staged
+ * configuration, in a private mount namespace with its own queue, log and mailboxes, is given a message for a local
+ * user and must deliver it. It listens on no port and can send nothing away.
+ */
+import { cp, mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HelperError } from '../../errors.js';
+import { readText } from '../files.js';
+import { runNative } from '../native.js';
+import type { PrivateNamespace } from '../namespace.js';
+import type { Paths } from '../paths.js';
+import { POSTCONF } from '../postfix/config-view.js';
+import { parseMasterLine } from '../postfix/master.js';
+import { SmtpDialogue } from '../smtp-dialogue.js';
+import { openStageNamespace, privateLog } from './check.js';
+import { firstLocalDomain } from './prove.js';
+import type { Stage } from './stage.js';
+
+/** How long the shadow has to come up, and then to deliver, in milliseconds each. */
+const SHADOW_LIMIT_MS = 20_000;
+
+/** Nothing leaves the shadow: no filter, no relay, no outside transport. */
+const CONFINED = [
+  'default_transport=discard:shadow',
+  'relay_transport=discard:shadow',
+  'relayhost=',
+  'transport_maps=',
+  'content_filter=',
+  'smtpd_milters=',
+  'non_smtpd_milters=',
+  'mynetworks=127.0.0.0/8',
+];
+const CONFINED_PROBE = ['smtpd_proxy_filter', 'smtpd_milters', 'content_filter'].map(
+  (name) => `mailserver-probe/unix/${name}=`,
+);
+
+interface Recipient {
+  readonly login: string;
+  readonly uid: string;
+  readonly gid: string;
+  readonly home: string;
+}
+
+/**
+ * Throws at stage `prove` when the shadow does not deliver. With LMTP it proves acceptance only: a delivered test
+ * message would reach a real person.
+ */
+export async function proveOnShadow(stage: Stage, paths: Paths): Promise<void> {
+  const domain = firstLocalDomain(stage.view);
+  const recipient = domain === null ? null : await localUser();
+  if (domain === null || recipient === null) return;
+  const folder = await confinedCopy(stage, paths);
+  const space = await openStageNamespace(folder, paths);
+  try {
+    await hideMailboxes(space, stage, recipient);
+    await start(space, paths);
+    const lmtp =
+      stage.view.parameter('mailbox_transport') + stage.view.parameter('mailbox_transport_maps');
+    await send(space, paths, `${recipient.login}@${domain}`, lmtp === '');
+    if (lmtp === '') await delivered(space, paths);
+  } finally {
+    await space.run('/usr/sbin/postfix', ['-c', paths.configDir, 'stop']);
+    await kill(space, paths);
+    space.close();
+  }
+}
+
+/** A person's account, or root's where there are only system accounts. */
+async function localUser(): Promise<Recipient | null> {
+  const users = ((await readText('/etc/passwd')) ?? '').split('\n').flatMap((line) => {
+    const [login = '', , uid = '', gid = '', , home = ''] = line.split(':');
+    return login === '' ? [] : [{ login, uid, gid, home }];
+  });
+  const person = users.find(({ uid }) => Number(uid) >= 1000 && Number(uid) < 60_000);
+  return person ?? users.find(({ uid }) => uid === '0') ?? null;
+}
+
+async function confinedCopy(stage: Stage, paths: Paths): Promise<string> {
+  const folder = `${stage.folder}/shadow`;
+  await mkdir(folder, { mode: 0o700 });
+  for (const name of ['main.cf', 'master.cf']) {
+    await cp(`${stage.folder}/${name}`, `${folder}/${name}`, { preserveTimestamps: true });
+  }
+  const listeners = stage.view.master
+    .filter(({ line }) => parseMasterLine(line).type === 'inet')
+    .map(({ name }) => name);
+  const edits = [
+    ...(listeners.length > 0 ? [['-MX', ...listeners]] : []),
+    ['-P', ...CONFINED_PROBE],
+    [
+      '-e',
+      ...CONFINED,
+      `maillog_file=${paths.mailLog}`,
+      `maillog_file_prefixes=/var, ${path.dirname(paths.mailLog)}`,
+    ],
+  ];
+  for (const args of edits) {
+    const answer = await runNative(POSTCONF, ['-c', folder, ...args]);
+    if (answer.code !== 0) throw failed('helper.prove.shadow', answer.stderr);
+  }
+  return folder;
+}
+
+async function hideMailboxes(
+  space: PrivateNamespace,
+  stage: Stage,
+  { home, uid, gid }: Recipient,
+): Promise<void> {
+  const spool = stage.view.parameter('mail_spool_directory');
+  if (path.isAbsolute(spool)) await space.empty(spool.replace(/\/$/, ''), 'mode=1777');
+  const there = await space.run('/usr/bin/test', ['-d', home]);
+  if (home !== '/' && there.code === 0) {
+    await space.empty(home, `mode=0700,uid=${uid},gid=${gid}`);
+  }
+}
+
+async function start(space: PrivateNamespace, paths: Paths): Promise<void> {
+  const answer = await space.run('/usr/sbin/postfix', ['-c', paths.configDir, 'start']);
+  if (answer.code !== 0)
+    throw failed('helper.prove.shadow', answer.stderr + (await privateLog(space, paths)));
+}
+
+async function send(
+  space: PrivateNamespace,
+  paths: Paths,
+  recipient: string,
+  wholeMessage: boolean,
+): Promise<void> {
+  const { dialogue } = await connect(space, paths);
+  try {
+    const lines = ['EHLO localhost', 'MAIL FROM:<>', `RCPT TO:<${recipient}>`];
+    for (const line of lines) await expect(dialogue, line, 250);
+    if (!wholeMessage) return;
+    await expect(dialogue, 'DATA', 354);
+    dialogue.push(['Subject: shadow', `To: ${recipient}`, '', 'Proof of delivery.']);
+    await expect(dialogue, '.', 250);
+  } finally {
+    await dialogue.close();
+  }
+}
+
+async function connect(space: PrivateNamespace, paths: Paths) {
+  const socket = space.pathInside(`${paths.queueDir}/private/mailserver-probe`);
+  for (const end = Date.now() + SHADOW_LIMIT_MS; ; await sleep(50)) {
+    try {
+      return await SmtpDialogue.open({ path: socket }, SHADOW_LIMIT_MS);
+    } catch (error) {
+      if (Date.now() > end) {
+        throw failed('helper.prove.shadow', `${String(error)}\n${await privateLog(space, paths)}`);
+      }
+    }
+  }
+}
+
+async function expect(dialogue: SmtpDialogue, line: string, code: number): Promise<void> {
+  const reply = await dialogue.say(line);
+  if (reply.code !== code)
+    throw failed('helper.prove.shadowRefused', dialogue.transcript.join('\n'));
+}
+
+/** The log of the shadow says what became of the one message it ever saw. */
+async function delivered(space: PrivateNamespace, paths: Paths): Promise<void> {
+  for (const end = Date.now() + SHADOW_LIMIT_MS; Date.now() < end; await sleep(50)) {
+    const log = await privateLog(space, paths);
+    if (/ status=sent /.test(log)) return;
+    if (/ status=(?:deferred|bounced) /.test(log)) throw failed('helper.prove.shadowLost', log);
+  }
+  throw failed('helper.prove.shadowLost', await privateLog(space, paths));
+}
+
+/** `postfix stop` is asked first; a master that stays is ended by its pid, so that no shadow outlives its proof. */
+async function kill(space: PrivateNamespace, paths: Paths): Promise<void> {
+  const file = space.pathInside(`${paths.queueDir}/pid/master.pid`);
+  const pid = Number((await readFile(file, 'utf8').catch(() => '')).trim());
+  if (!Number.isInteger(pid) || pid < 2) return;
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself.
+  }
+}
+
+function failed(key: string, detail: string): HelperError {
+  return new HelperError({ stage: 'prove', key, values: {}, detail, restored: true });
+}
