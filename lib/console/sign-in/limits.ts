@@ -1,0 +1,48 @@
+/**
+ * Slows down guessing: by where attempts come from and by whose password is guessed. Only failures count.
+ */
+import { createHmac } from 'node:crypto';
+import type { Request, RequestHandler, Response } from 'express';
+import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
+
+/** Milliseconds in which failures are counted. */
+export const WINDOW_MS = 15 * 60 * 1000;
+/** Failed attempts from one address (an IPv6 network counts as one). */
+export const FAILURES_PER_ADDRESS = 30;
+/** Failed attempts for one account, from wherever. */
+export const FAILURES_PER_ACCOUNT = 10;
+
+export interface LimitOptions {
+  readonly secret: Buffer;
+  /** Answers an attempt that came too early; `Retry-After` is set. */
+  readonly tooMany: (req: Request, res: Response, minutes: number) => void;
+}
+
+/** Both limits, to stand before the password is looked at. */
+export function signInLimits({ secret, tooMany }: LimitOptions): RequestHandler[] {
+  const limit = (count: number, keyGenerator: (req: Request) => string): RequestHandler =>
+    rateLimit({
+      windowMs: WINDOW_MS,
+      limit: count,
+      keyGenerator,
+      skipSuccessfulRequests: true,
+      standardHeaders: false,
+      legacyHeaders: false,
+      handler: (req, res) => {
+        const seconds = Number(res.get('Retry-After') ?? WINDOW_MS / 1000);
+        res.status(429);
+        tooMany(req, res, Math.max(1, Math.ceil(seconds / 60)));
+      },
+    });
+  return [
+    limit(FAILURES_PER_ADDRESS, (req) => (req.ip === undefined ? 'local' : ipKeyGenerator(req.ip))),
+    limit(FAILURES_PER_ACCOUNT, (req) => accountKey(secret, req)),
+  ];
+}
+
+/** A digest: people type passwords into the wrong field, and memory should not keep those. */
+function accountKey(secret: Buffer, req: Request): string {
+  const body = req.body as { username?: unknown } | undefined;
+  const login = typeof body?.username === 'string' ? body.username.trim().toLowerCase() : '';
+  return createHmac('sha256', secret).update(`account:${login}`).digest('base64url');
+}
