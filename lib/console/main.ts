@@ -3,6 +3,7 @@ import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
+import { createSocketTransport } from '../client/socket-transport.js';
 import { openDatabase } from '../database/open.js';
 import { createPlugin } from '../plugin.js';
 import { createConsole } from './console.js';
@@ -33,7 +34,10 @@ async function run(): Promise<void> {
     brand,
     directory,
     createPlugin,
-    helper: null,
+    helper:
+      environment.helperSocket === null
+        ? null
+        : createSocketTransport({ path: environment.helperSocket }),
     systemPasswords: createSaslauthd(environment.saslauthdSocket),
     trustedUserHeader: environment.trustedUserHeader,
     behindProxy: listen.kind === 'unix',
