@@ -85,7 +85,7 @@ export interface HelperProgress {
   /** Null while the total is unknown. */
   readonly total: number | null;
   readonly note?: string;
-  /** One row of a streamed answer, for actions that stream. */
+  /** A row, or a batch of rows, of a streamed answer, for actions that stream. */
   readonly row?: unknown;
 }
 
@@ -93,7 +93,8 @@ export interface HelperCallOptions {
   /** Who asks, for the helper's audit log. */
   readonly actor: string;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: HelperProgress) => void;
+  /** The next line is read only when the promise it may return is settled. */
+  readonly onProgress?: (progress: HelperProgress) => void | Promise<void>;
   /** Further request lines, for actions that take a stream (full tables). */
   readonly input?: AsyncIterable<unknown> | Iterable<unknown>;
   /** Milliseconds until the call is given up; the action's own limit when absent. */

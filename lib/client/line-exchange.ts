@@ -1,5 +1,4 @@
 /** One request and its answer over a pair of streams: what socket and direct start have in common. */
-import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { HelperCallOptions } from '../contract.js';
 import { HelperError, type HelperStage } from '../errors.js';
@@ -66,15 +65,30 @@ async function readAnswer(
   input: Readable,
   onProgress: HelperCallOptions['onProgress'],
 ): Promise<Final | null> {
-  const lines = createInterface({ input, crlfDelay: Infinity });
-  input.on('error', () => lines.close());
-  input.on('close', () => lines.close());
-  for await (const line of lines) {
+  for await (const line of linesOf(input)) {
     const answer = parseAnswer(line);
     if (!('progress' in answer)) return answer;
-    onProgress?.(answer.progress);
+    await onProgress?.(answer.progress);
   }
   return null;
+}
+
+/** Reads no further than its reader has come, so that a slow reader holds the helper back. Ends where the input breaks. */
+async function* linesOf(input: Readable): AsyncGenerator<string, void> {
+  const decoder = new TextDecoder();
+  let held: string[] = [];
+  try {
+    for await (const chunk of input as AsyncIterable<Buffer>) {
+      const [first = '', ...rest] = decoder.decode(chunk, { stream: true }).split('\n');
+      held.push(first);
+      for (const next of rest) {
+        yield held.join('');
+        held = [next];
+      }
+    }
+  } catch {
+    return;
+  }
 }
 
 function parseAnswer(line: string): Answer {

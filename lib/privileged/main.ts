@@ -1,8 +1,7 @@
 /** The privileged helper: one request on stdin, JSON lines on stdout, then the end. Keeps nothing between requests. */
 import { parseArgs } from 'node:util';
 import { HelperError, type HelperFailure } from '../errors.js';
-import { sections } from '../sections/index.js';
-import { actions, type ActionName } from './actions/index.js';
+import { loadAction } from './actions/index.js';
 import type { Action, ActionContext } from './actions/action.js';
 import { audit } from './audit.js';
 import { pathsBelow, type Paths } from './paths.js';
@@ -16,30 +15,33 @@ async function main(): Promise<void> {
   const stream = readRequestStream(process.stdin);
   const started = performance.now();
   let request: Request | null = null;
+  let action: Action | null = null;
   try {
     request = await stream.request();
-    const result = await perform(request, {
+    action = await loadAction(request.action);
+    if (action === null) throw refused('protocol', 'helper.protocol.action', '');
+    const result = await perform(action, request, {
       paths,
-      registry: sections,
+      registry: async () => (await import('../sections/index.js')).sections,
       signal: stream.signal,
       items: stream.items,
       progress: (progress) => say({ progress }),
+      taken,
     });
-    await record(paths, request, 'done', performance.now() - started);
+    if (!action.quiet) {
+      await record(paths, action, request, 'done', performance.now() - started);
+    }
     say({ result });
   } catch (error) {
     const failure = failureOf(error);
     const outcome = `${failure.stage} ${failure.key}`;
-    await record(paths, request, outcome, performance.now() - started).catch(() => undefined);
+    const ms = performance.now() - started;
+    await record(paths, action, request, outcome, ms).catch(() => undefined);
     say({ error: failure });
   }
 }
 
-async function perform(request: Request, context: ActionContext): Promise<unknown> {
-  if (!Object.hasOwn(actions, request.action)) {
-    throw refused('protocol', 'helper.protocol.action', '');
-  }
-  const action = actions[request.action as ActionName] as Action;
+async function perform(action: Action, request: Request, context: ActionContext): Promise<unknown> {
   const checked = action.params.validate(request.params, { convert: false });
   if (checked.error) {
     const where = checked.error.details[0]?.path.join('.') ?? '';
@@ -56,16 +58,14 @@ async function perform(request: Request, context: ActionContext): Promise<unknow
   }
 }
 
-/** Looking is not logged; whatever was changed, or refused, is. */
+/** Whatever was changed, or refused, is logged; so is a look at somebody's mail. */
 async function record(
   paths: Paths,
+  action: Action | null,
   request: Request | null,
   result: string,
   ms: number,
 ): Promise<void> {
-  const quiet = ['describe', 'read', 'record', 'drift'];
-  if (request && quiet.includes(request.action) && result === 'done') return;
-  const action = actions[request?.action as ActionName] as Action | undefined;
   const params = action?.redact ? redacted(action, request) : {};
   await audit(paths, {
     actor: request?.actor ?? '',
@@ -102,6 +102,18 @@ function refused(stage: 'protocol' | 'validate' | 'run', key: string, detail: st
 
 function say(answer: Answer): void {
   process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+
+function taken(): Promise<void> {
+  const { stdout } = process;
+  if (!stdout.writableNeedDrain) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stdout.off('drain', done).off('close', done);
+      resolve();
+    };
+    stdout.on('drain', done).on('close', done);
+  });
 }
 
 process.stdout.on('error', () => undefined);

@@ -27,5 +27,5 @@ export const applyAction = defineAction({
     sections: Object.keys(sections),
   }),
   run: async (params, { paths, registry }) =>
-    apply(params, { paths, registry, open: await secretsOf(paths) }),
+    apply(params, { paths, registry: await registry(), open: await secretsOf(paths) }),
 });

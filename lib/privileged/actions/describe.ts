@@ -10,6 +10,7 @@ import { postfixService, supervisorOf } from '../services/postfix.js';
 import { defineAction } from './action.js';
 
 export const describeAction = defineAction({
+  quiet: true,
   timeoutMs: 20_000,
   params: Joi.object<Record<string, never>>({}),
   run: async (_params, { paths }) => {

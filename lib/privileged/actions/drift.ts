@@ -6,10 +6,11 @@ import { readState } from '../state.js';
 import { defineAction } from './action.js';
 
 export const driftAction = defineAction({
+  quiet: true,
   timeoutMs: 20_000,
   params: Joi.object<Record<string, never>>({}),
   run: async (_params, { paths, registry }) => {
     const [view, state] = await Promise.all([readConfig(paths.configDir, paths), readState(paths)]);
-    return findDrift(state, view, paths, registry);
+    return findDrift(state, view, paths, await registry());
   },
 });

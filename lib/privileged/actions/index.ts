@@ -1,21 +1,29 @@
-/** Everything the web side can ask for. There is no other way in. */
-import { applyAction } from './apply.js';
-import { describeAction } from './describe.js';
-import { driftAction } from './drift.js';
-import { readAction } from './read.js';
-import { recordAction } from './record.js';
+/**
+ * Everything the web side can ask for. There is no other way in.
+ *
+ * Each action is loaded when it is asked for: every call starts a process, and pays for what that process loads.
+ */
 import type { Action } from './action.js';
 
-export const actions = {
-  apply: applyAction,
-  describe: describeAction,
-  drift: driftAction,
-  read: readAction,
-  record: recordAction,
+const loaders = {
+  apply: async () => (await import('./apply.js')).applyAction,
+  describe: async () => (await import('./describe.js')).describeAction,
+  drift: async () => (await import('./drift.js')).driftAction,
+  read: async () => (await import('./read.js')).readAction,
+  record: async () => (await import('./record.js')).recordAction,
 };
 
-export type Actions = typeof actions;
-export type ActionName = keyof Actions;
+export type ActionName = keyof typeof loaders;
+export type Actions = { [Name in ActionName]: Awaited<ReturnType<(typeof loaders)[Name]>> };
 export type ParamsOf<Name extends ActionName> =
   Actions[Name] extends Action<infer Params, unknown> ? Params : never;
 export type ResultOf<Name extends ActionName> = Awaited<ReturnType<Actions[Name]['run']>>;
+
+/** Names of all actions, sorted. */
+export const ACTION_NAMES = Object.keys(loaders).sort() as readonly ActionName[];
+
+/** The action of that name; null when there is none. */
+export async function loadAction(name: string): Promise<Action | null> {
+  if (!Object.hasOwn(loaders, name)) return null;
+  return (await loaders[name as ActionName]()) as Action;
+}

@@ -20,14 +20,19 @@ const EXPLAINING = [
 ] as const;
 
 export const readAction = defineAction({
+  quiet: true,
   timeoutMs: 20_000,
   params: Joi.object<{ sections: readonly string[] }>({
     sections: Joi.array().items(Joi.string().max(64)).max(64).required(),
   }),
   run: async ({ sections }, { paths, registry }) => {
-    const [view, state] = await Promise.all([readConfig(paths.configDir, paths), readState(paths)]);
+    const [view, state, known] = await Promise.all([
+      readConfig(paths.configDir, paths),
+      readState(paths),
+      registry(),
+    ]);
     const described = sections.map((id) => {
-      const { settings, unclear } = sectionOrRefuse(registry, id).read(view);
+      const { settings, unclear } = sectionOrRefuse(known, id).read(view);
       return [id, { settings, unclear, applied: id in state.sections }] as const;
     });
     return {

@@ -7,6 +7,7 @@ import { readState } from '../state.js';
 import { defineAction } from './action.js';
 
 export const recordAction = defineAction({
+  quiet: true,
   timeoutMs: 150_000,
   params: Joi.object<Record<string, never>>({}),
   run: async (_params, { paths }) => {
