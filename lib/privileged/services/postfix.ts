@@ -24,19 +24,21 @@ export interface PostfixService {
   start(): Promise<boolean>;
   reload(): Promise<NativeResult>;
   restart(): Promise<boolean>;
+  /** Stops it when it runs; resolves when its master process is gone. */
+  stop(): Promise<void>;
 }
 
 export function postfixService(paths: Paths): PostfixService {
   const postfix = (command: string) => runNative(POSTFIX, ['-c', paths.configDir, command]);
-  const running = () => masterRuns(paths);
-  const command = (verb: 'start' | 'restart'): Promise<NativeResult> => {
+  const running = async () => (await masterPid(paths)) !== null;
+  const command = (verb: 'start' | 'restart' | 'stop'): Promise<NativeResult> => {
     switch (supervisorOf(paths)) {
       case 'systemd':
         return runNative('/usr/bin/systemctl', [verb, 'postfix.service']);
       case 'init':
         return runNative('/usr/sbin/service', ['postfix', verb]);
       case 'direct':
-        return verb === 'start' ? postfix('start') : postfix('stop').then(() => postfix('start'));
+        return verb === 'restart' ? postfix('stop').then(() => postfix('start')) : postfix(verb);
     }
   };
   const until = async (): Promise<boolean> => {
@@ -57,16 +59,20 @@ export function postfixService(paths: Paths): PostfixService {
       await command('restart');
       return until();
     },
+    stop: async () => {
+      if (await running()) await command('stop');
+    },
   };
 }
 
-/** Whether the process in Postfix' pid file is a master(8); a thirtieth of what `postfix status` costs. */
-async function masterRuns(paths: Paths): Promise<boolean> {
+/** The process in Postfix' pid file when it is a master(8), else null; a thirtieth of what `postfix status` costs. */
+export async function masterPid(paths: Paths): Promise<number | null> {
   try {
     const pid = (await readFile(`${paths.queueDir}/pid/master.pid`, 'utf8')).trim();
-    if (!/^\d+$/.test(pid)) return false;
-    return (await readFile(`/proc/${pid}/comm`, 'utf8')).trim() === 'master';
+    if (!/^\d+$/.test(pid)) return null;
+    const command = (await readFile(`/proc/${pid}/comm`, 'utf8')).trim();
+    return command === 'master' ? Number(pid) : null;
   } catch {
-    return false;
+    return null;
   }
 }

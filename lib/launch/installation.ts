@@ -1,0 +1,166 @@
+/**
+ * Puts the build where the programs run from: owned by root, readable for all, writable for nobody else.
+ *
+ * `<programs>/releases/<digest>` holds one build, `<programs>/current` points to the one in use. A clone in somebody's
+ * home is never run by root's services, and the console's user need not be able to read it.
+ */
+import { createHash } from 'node:crypto';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import {
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { promisify } from 'node:util';
+
+/** What of the package the programs need at run time; `lib` brings views, and the sources the stack traces name. */
+const RUNTIME_PARTS = [
+  'package.json',
+  'plugin.json',
+  'dist/lib',
+  'dist/routes',
+  'dist/migrations',
+  'lib',
+  'routes',
+  'migrations',
+  'views',
+  'locales',
+  'public',
+];
+
+export interface Installation {
+  /** Folder of this release. */
+  readonly release: string;
+  /** `<programs>/current`, for units that outlive a release. */
+  readonly current: string;
+  /** The Node that runs it: the machine's own when only root can change it, else a copy in the release. */
+  readonly node: string;
+  /** False when just this build was installed already. */
+  readonly isNew: boolean;
+}
+
+/**
+ * Installs the build of the package in `home` below `programs`. A killed installation leaves the former one in use;
+ * with `durable` so does a power cut.
+ */
+export async function installBuild(
+  home: string,
+  programs: string,
+  { durable }: { durable: boolean },
+): Promise<Installation> {
+  const parts = RUNTIME_PARTS.filter((part) => existsSync(join(home, part)));
+  const packages = await runtimePackages(home);
+  const ownNode = await trustedNode();
+  const id = await digest(home, parts, [...packages, process.version, String(ownNode)]);
+  const release = join(programs, 'releases', id);
+  const current = join(programs, 'current');
+  const installation = { release, current, node: ownNode ?? join(release, 'node') };
+
+  const former = await readlink(current).catch(() => null);
+  if (former === relative(programs, release)) return { ...installation, isNew: false };
+
+  const staging = `${release}.new`;
+  await rm(staging, { recursive: true, force: true });
+  await mkdir(staging, { recursive: true, mode: 0o755 });
+  await copyInto(staging, home, [...parts, ...packages]);
+  if (ownNode === null) await cp(process.execPath, join(staging, 'node'));
+  await rm(release, { recursive: true, force: true });
+  await rename(staging, release);
+  if (durable) await promisify(execFile)('/usr/bin/sync', ['-f', release]);
+  await pointTo(current, relative(programs, release));
+  await removeOthers(join(programs, 'releases'), [id, former === null ? id : basenameOf(former)]);
+  return { ...installation, isNew: true };
+}
+
+function basenameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** Swaps the link in one step. */
+async function pointTo(link: string, target: string): Promise<void> {
+  await rm(`${link}.new`, { force: true });
+  await symlink(target, `${link}.new`);
+  await rename(`${link}.new`, link);
+}
+
+/** Keeps the release in use and the one before it, whose console may still be running. */
+async function removeOthers(releases: string, keep: readonly string[]): Promise<void> {
+  for (const name of await readdir(releases)) {
+    if (!keep.includes(name)) await rm(join(releases, name), { recursive: true, force: true });
+  }
+}
+
+/** The packages a production install would have, as paths below the package, from npm's own list of what it installed. */
+async function runtimePackages(home: string): Promise<string[]> {
+  const list = JSON.parse(
+    await readFile(join(home, 'node_modules/.package-lock.json'), 'utf8'),
+  ) as {
+    packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
+  };
+  return Object.entries(list.packages)
+    .filter(([path, entry]) => isTopLevel(path) && !entry.dev && !entry.devOptional)
+    .map(([path]) => path)
+    .filter((path) => existsSync(join(home, path)))
+    .sort();
+}
+
+/** What lies inside another package comes along with it. */
+function isTopLevel(path: string): boolean {
+  return path.lastIndexOf('node_modules/') === 0;
+}
+
+/** cp(1) copies the four thousand small files in a third of a second, several times faster than `fs.cp`. */
+async function copyInto(target: string, home: string, parts: readonly string[]): Promise<void> {
+  const options = [
+    '-R',
+    '--parents',
+    '--no-preserve=mode,ownership,timestamps',
+    '-t',
+    target,
+    '--',
+  ];
+  await promisify(execFile)('/usr/bin/cp', [...options, ...parts], { cwd: home });
+}
+
+async function digest(
+  home: string,
+  parts: readonly string[],
+  facts: readonly string[],
+): Promise<string> {
+  const hash = createHash('sha256');
+  const add = (...items: readonly (string | Buffer)[]): void => {
+    for (const item of items) hash.update(`${item.length}:`).update(item);
+  };
+  add(...facts, await readFile(join(home, 'package-lock.json')));
+  for (const part of parts) {
+    for (const file of await filesBelow(join(home, part))) {
+      add(relative(home, file), await readFile(file));
+    }
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+async function filesBelow(path: string): Promise<string[]> {
+  if (!(await stat(path)).isDirectory()) return [path];
+  const names = (await readdir(path)).sort();
+  return (await Promise.all(names.map((name) => filesBelow(join(path, name))))).flat();
+}
+
+/** This Node's path, when only root can change it and everybody can reach it; null otherwise (a version manager in a home). */
+async function trustedNode(): Promise<string | null> {
+  const path = await realpath(process.execPath);
+  for (let step = path; ; step = dirname(step)) {
+    const { uid, mode } = await stat(step);
+    if (uid !== 0 || (mode & 0o022) !== 0 || (mode & 0o001) === 0) return null;
+    if (step === '/') return path;
+  }
+}

@@ -1,0 +1,27 @@
+/** Where everything lies, beyond what the helper needs to know. */
+import { pathsBelow, type Paths } from '../privileged/paths.js';
+
+export interface Places extends Paths {
+  /** The installed build; `current` in it points to the release in use. */
+  readonly programs: string;
+  readonly mailboxes: string;
+  readonly helperSocket: string;
+  /** State of the console, its embedded database included; for the console's user alone. */
+  readonly consoleState: string;
+}
+
+/** `root` is null for the machine itself; a lab has every path under its own folder. */
+export function placesBelow(root: string | null): Places {
+  const base = root ?? '';
+  return {
+    ...pathsBelow(root),
+    programs: `${base}/usr/local/lib/mailserver`,
+    mailboxes: `${base}/var/mail`,
+    helperSocket: `${base}/run/mailserver/helper.sock`,
+    consoleState: `${base}/var/lib/mailserver-console`,
+  };
+}
+
+/** The unprivileged account the console runs as, and the group that may speak to the helper. */
+export const CONSOLE_USER = 'mailserver-console';
+export const HELPER_GROUP = 'mailserver';
