@@ -23,6 +23,8 @@ export interface SystemView {
     readonly queueDir: string;
     readonly stateDir: string;
   };
+  /** A port of this instance; a private root has ports of its own. */
+  readonly port: (name: InnerPort) => number;
   /** The Postfix version, such as `3.7.11`. */
   readonly postfixVersion: string;
   /** Opens a sealed secret for rendering; throws when the box is bound to something else. */
@@ -59,9 +61,15 @@ export interface SlotEntry {
 export interface OwnFile {
   readonly content: string;
   readonly mode: 0o600 | 0o640 | 0o644;
-  /** `root` unless a daemon must read a file that others must not. */
+  /** User and group names; root unless a daemon must read a file that others must not. */
+  readonly owner?: string;
   readonly group?: string;
+  /** Its content never appears in a diff or a report. */
+  readonly secret?: boolean;
 }
+
+/** Loopback ports of listeners between the daemons, which are no public addresses. */
+export type InnerPort = 'fetchmailIn' | 'amavisIn' | 'amavisFetched' | 'amavisBack' | 'policy';
 
 export interface SectionOutput {
   /** `null` removes the parameter, so that Postfix' default holds. */
@@ -100,6 +108,8 @@ export interface Section<Settings = unknown> {
     readonly master: readonly string[];
     readonly tables: readonly string[];
     readonly files: readonly string[];
+    /** Folders below this instance's root in which every file is ours; what is rendered no more is removed. */
+    readonly folders?: readonly string[];
   };
   render(settings: Settings, system: SystemView, all: AllSettings): SectionOutput;
   /** The inverse of `render`: what the present configuration means in this section's words. */

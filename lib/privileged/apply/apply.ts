@@ -85,7 +85,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const present = await readConfig(folder, paths, context.open);
   const overwrite = await acceptedDrift(params, state, present, context);
   const planned = makePlan(registry, params.sections, state, present, overwrite);
-  const files = await planFiles(planned.files, paths);
+  const files = await planFiles(planned.files, paths, params.dryRun);
   const tables = await buildTables(planned.tables, paths);
   clock.lap('render');
   if (nothingToDo(planned, files, tables)) {
@@ -349,13 +349,19 @@ function reportFiles(
       const diff = createTwoFilesPatch(path, path, before, after, '', '', { context: 2 });
       return { path, diff, summary: 'changed' };
     }),
-    ...files.map(({ file, content }): FileChange => {
-      return { path: file, diff: '', summary: content === null ? 'removed' : 'changed' };
-    }),
+    ...files.map(reportFile),
     ...tables.changed.map(({ file, secret }): FileChange => {
       return { path: file, diff: '', summary: secret ? 'secret' : 'changed' };
     }),
   ];
+}
+
+function reportFile({ file, content, before = null, secret }: Replacement): FileChange {
+  if (secret) return { path: file, diff: '', summary: 'secret' };
+  const after = typeof content === 'string' ? content : '';
+  const diff = createTwoFilesPatch(file, file, before ?? '', after, '', '', { context: 2 });
+  const summary = content === null ? 'removed' : before === null ? 'created' : 'changed';
+  return { path: file, diff, summary };
 }
 
 function emptyResult(status: ApplyResult['status']): ApplyResult {

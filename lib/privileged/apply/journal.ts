@@ -33,6 +33,9 @@ export interface Replacement {
   /** Tables are kept as copies: a hard link would hide the rename from running daemons. */
   readonly table?: boolean;
   readonly backdated?: boolean;
+  /** For the report: the text it replaces, and whether neither may be shown. */
+  readonly before?: string | null;
+  readonly secret?: boolean;
 }
 
 interface JournalEntry {

@@ -1,13 +1,16 @@
 /** Files that are ours from the first line to the last. */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
 import type { OwnFile } from '../../sections/section.js';
 import { readText } from '../files.js';
 import type { Paths } from '../paths.js';
 import type { Replacement } from './journal.js';
 
-/** Replacements for those files whose content differs from what is on disk. */
+/** Replacements for those files whose content differs from what is on disk. Makes the folders they lie in. */
 export async function planFiles(
   files: ReadonlyMap<string, OwnFile | null>,
   paths: Paths,
+  dryRun: boolean,
 ): Promise<readonly Replacement[]> {
   const replacements: Replacement[] = [];
   for (const [name, own] of files) {
@@ -15,18 +18,21 @@ export async function planFiles(
     const present = await readText(file);
     const content = own?.content ?? null;
     if (present === content) continue;
-    const gid = own?.group ? await groupId(own.group) : 0;
-    replacements.push({ file, content, status: { uid: 0, gid, mode: own?.mode ?? 0o600 } });
+    if (!dryRun) await mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
+    const uid = own?.owner ? await accountId('/etc/passwd', own.owner) : 0;
+    const gid = own?.group ? await accountId('/etc/group', own.group) : 0;
+    const status = { uid, gid, mode: own?.mode ?? 0o600 };
+    replacements.push({ file, content, status, before: present, secret: own?.secret ?? false });
   }
   return replacements;
 }
 
-/** Throws when the group is unknown: a file nobody can read is worse than a refused save. */
-async function groupId(name: string): Promise<number> {
-  const line = ((await readText('/etc/group')) ?? '')
+/** Throws when the user or group is unknown: a file nobody can read is worse than a refused save. */
+async function accountId(database: '/etc/passwd' | '/etc/group', name: string): Promise<number> {
+  const line = ((await readText(database)) ?? '')
     .split('\n')
     .find((one) => one.startsWith(`${name}:`));
   const id = Number(line?.split(':')[2]);
-  if (!Number.isInteger(id)) throw new Error(`no group ${name}`);
+  if (!Number.isInteger(id)) throw new Error(`${database} does not know ${name}`);
   return id;
 }

@@ -112,6 +112,9 @@ export function makePlan(
       masterOptions.set(name, { ...masterOptions.get(name), ...options });
     }
     for (const [name, table] of Object.entries(now.tables ?? {})) tables.set(name, table);
+    for (const name of Object.keys(state.written.files)) {
+      if (isBelow(section.owns.folders, name)) files.set(name, null);
+    }
     for (const [name, file] of Object.entries(now.files ?? {})) files.set(name, file);
   }
   for (const list of listNames) {
@@ -175,9 +178,19 @@ function refuseForeign(section: Section, output: SectionOutput): void {
   ];
   for (const [names, allowed] of claims) {
     for (const name of names) {
-      if (!allowed.includes(name)) throw new Error(`${section.id} does not own ${name}`);
+      if (!allowed.includes(name) && !isBelow(owns.folders, name)) {
+        throw new Error(`${section.id} does not own ${name}`);
+      }
     }
   }
+}
+
+/** One plain file name below one of the folders, nothing deeper and nothing hidden. */
+function isBelow(folders: readonly string[] | undefined, name: string): boolean {
+  return (folders ?? []).some(
+    (folder) =>
+      name.startsWith(`${folder}/`) && /^[A-Za-z0-9][\w.-]*$/.test(name.slice(folder.length + 1)),
+  );
 }
 
 /** The last fence: nothing that could add a line or be read as another value reaches `postconf`. */

@@ -3,6 +3,7 @@ import type { SystemView } from '../../sections/section.js';
 import { HelperError } from '../../errors.js';
 import type { Paths } from '../paths.js';
 import { runNative } from '../native.js';
+import { portsOf } from '../ports.js';
 
 export const POSTCONF = '/usr/sbin/postconf';
 
@@ -31,7 +32,12 @@ export async function readConfig(
   open?: SystemView['open'],
 ): Promise<ConfigView> {
   const ask = (...args: string[]) => runNative(POSTCONF, ['-c', folder, ...args]);
-  const [all, set, master] = await Promise.all([ask(), ask('-n'), ask('-M')]);
+  const [ports, all, set, master] = await Promise.all([
+    portsOf(paths),
+    ask(),
+    ask('-n'),
+    ask('-M'),
+  ]);
   for (const answer of [all, set, master]) {
     if (answer.code !== 0) throw unreadable(answer.stderr);
   }
@@ -43,6 +49,7 @@ export async function readConfig(
     isSet: (name) => explicit.has(name),
     masterService: (name) => entries.find((entry) => entry.name === name)?.line ?? null,
     paths,
+    port: (name) => ports[name],
     postfixVersion: effective.get('mail_version') ?? '',
     ...(open ? { open } : {}),
     set: explicit,

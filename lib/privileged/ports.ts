@@ -1,0 +1,66 @@
+/** The loopback ports between the daemons. A private root gets free ones of its own, once. */
+import { randomInt } from 'node:crypto';
+import { link, mkdir, unlink } from 'node:fs/promises';
+import net from 'node:net';
+import path from 'node:path';
+import type { InnerPort } from '../sections/section.js';
+import { hasCode, readText, writeSynced } from './files.js';
+import type { Paths } from './paths.js';
+
+export type InnerPorts = Readonly<Record<InnerPort, number>>;
+
+/** As Debian's packages and the field use them (amavisd: 10024 and 10026, back on 10025; postgrey: 10023). */
+export const MACHINE_PORTS: InnerPorts = {
+  fetchmailIn: 10029,
+  amavisIn: 10024,
+  amavisFetched: 10026,
+  amavisBack: 10025,
+  policy: 10023,
+};
+
+/** Below the ports Linux gives to outgoing connections. */
+const LOWEST = 20_000;
+const HIGHEST = 32_000;
+
+/** The ports of this instance. A private root keeps its own in `etc/mailserver/ports.json`. */
+export async function portsOf(paths: Paths): Promise<InnerPorts> {
+  if (paths.root === '') return MACHINE_PORTS;
+  const file = `${paths.root}/etc/mailserver/ports.json`;
+  const found = await readText(file);
+  if (found !== null) return JSON.parse(found) as InnerPorts;
+  await mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
+  const chosen = await chooseFree();
+  const beside = `${file}.${process.pid}`;
+  const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o644 };
+  await writeSynced(beside, JSON.stringify(chosen), owner);
+  try {
+    await link(beside, file);
+    return chosen;
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+    return portsOf(paths);
+  } finally {
+    await unlink(beside);
+  }
+}
+
+async function chooseFree(): Promise<InnerPorts> {
+  const taken = new Set<number>();
+  const entries: [string, number][] = [];
+  for (const name of Object.keys(MACHINE_PORTS)) {
+    let port: number;
+    do port = randomInt(LOWEST, HIGHEST);
+    while (taken.has(port) || !(await isFree(port)));
+    taken.add(port);
+    entries.push([name, port]);
+  }
+  return Object.fromEntries(entries) as InnerPorts;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = net.createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
