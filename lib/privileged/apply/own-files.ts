@@ -22,7 +22,13 @@ export async function planFiles(
     const uid = own?.owner ? await accountId('/etc/passwd', own.owner) : 0;
     const gid = own?.group ? await accountId('/etc/group', own.group) : 0;
     const status = { uid, gid, mode: own?.mode ?? 0o600 };
-    replacements.push({ file, content, status, before: present, secret: own?.secret ?? false });
+    replacements.push({
+      file,
+      content,
+      status,
+      before: present,
+      secret: own === null || (own.secret ?? false),
+    });
   }
   return replacements;
 }
