@@ -105,6 +105,7 @@ export interface Section<Settings = unknown> {
     readonly parameters: readonly string[];
     /** List parameters it puts entries into. */
     readonly lists: readonly string[];
+    /** `master.cf` services as `smtp/inet`; `{amavisIn}` stands for that inner port of the instance. */
     readonly master: readonly string[];
     readonly tables: readonly string[];
     readonly files: readonly string[];

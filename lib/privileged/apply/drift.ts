@@ -6,7 +6,7 @@ import type { DriftEntry } from '../protocol.js';
 import type { ConfigView } from '../postfix/config-view.js';
 import { splitList } from '../postfix/list-value.js';
 import { digestOf, type HelperState } from '../state.js';
-import { presentValue } from './plan.js';
+import { isBelow, ownedServices, presentValue } from './plan.js';
 
 /** All differences, or only those of the named sections. */
 export async function findDrift(
@@ -18,8 +18,18 @@ export async function findDrift(
 ): Promise<readonly DriftEntry[]> {
   const concerns = (owned: (id: string) => boolean): boolean =>
     only === undefined || [...only].some(owned);
-  const owns = (kind: 'parameters' | 'lists' | 'master' | 'files', name: string) =>
+  const owns = (kind: 'parameters' | 'lists', name: string) =>
     concerns((id) => registry.get(id)?.owns[kind].includes(name) ?? false);
+  const ownsService = (name: string) =>
+    concerns((id) => {
+      const section = registry.get(id);
+      return section !== undefined && ownedServices(section, view).includes(name);
+    });
+  const ownsFile = (name: string) =>
+    concerns((id) => {
+      const owned = registry.get(id)?.owns;
+      return owned !== undefined && (owned.files.includes(name) || isBelow(owned.folders, name));
+    });
   const entries: DriftEntry[] = [];
   for (const [name, ours] of Object.entries(state.written.parameters)) {
     const theirs = presentValue(view, name);
@@ -37,12 +47,12 @@ export async function findDrift(
   }
   for (const [name, ours] of Object.entries(state.written.master)) {
     const theirs = view.masterService(name);
-    if (owns('master', name) && theirs !== ours) {
+    if (ownsService(name) && theirs !== ours) {
       entries.push({ kind: 'master', name, ours, theirs, digest: digestOf(String(theirs)) });
     }
   }
   for (const [name, ours] of Object.entries(state.written.files)) {
-    if (!owns('files', name)) continue;
+    if (!ownsFile(name)) continue;
     const theirs = await readText(`${paths.root}${name}`);
     const digest = digestOf(theirs ?? '');
     if (theirs === null || digest !== ours) {

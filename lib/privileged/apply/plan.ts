@@ -4,6 +4,7 @@ import { inSlotOrder, SHARED_LISTS } from '../../sections/lists.js';
 import type { SectionRegistry } from '../../sections/registry.js';
 import type {
   AllSettings,
+  InnerPort,
   MasterService,
   OwnFile,
   Section,
@@ -149,7 +150,7 @@ function listEntries(
 function render(section: Section, settings: AllSettings, view: ConfigView): SectionOutput {
   try {
     const output = section.render(settings[section.id], view, settings);
-    refuseForeign(section, output);
+    refuseForeign(section, output, view);
     return output;
   } catch (cause) {
     if (cause instanceof HelperError) throw cause;
@@ -167,12 +168,12 @@ function render(section: Section, settings: AllSettings, view: ConfigView): Sect
 }
 
 /** A section that speaks of what it does not own is our bug; it must never reach the disk. */
-function refuseForeign(section: Section, output: SectionOutput): void {
+function refuseForeign(section: Section, output: SectionOutput, view: ConfigView): void {
   const { owns } = section;
   const claims: [Iterable<string>, readonly string[]][] = [
     [Object.keys(output.parameters ?? {}), owns.parameters],
     [Object.keys(output.lists ?? {}), owns.lists],
-    [Object.keys(output.master ?? {}), owns.master],
+    [Object.keys(output.master ?? {}), ownedServices(section, view)],
     [Object.keys(output.tables ?? {}), owns.tables],
     [Object.keys(output.files ?? {}), owns.files],
   ];
@@ -185,8 +186,18 @@ function refuseForeign(section: Section, output: SectionOutput): void {
   }
 }
 
+/** The `master.cf` services of a section; `{amavisIn}` in a name stands for that inner port of this instance. */
+export function ownedServices(
+  section: Section,
+  system: Pick<ConfigView, 'port'>,
+): readonly string[] {
+  return section.owns.master.map((name) =>
+    name.replace(/\{(\w+)\}/, (_, port) => String(system.port(port as InnerPort))),
+  );
+}
+
 /** One plain file name below one of the folders, nothing deeper and nothing hidden. */
-function isBelow(folders: readonly string[] | undefined, name: string): boolean {
+export function isBelow(folders: readonly string[] | undefined, name: string): boolean {
   return (folders ?? []).some(
     (folder) =>
       name.startsWith(`${folder}/`) && /^[A-Za-z0-9][\w.-]*$/.test(name.slice(folder.length + 1)),
