@@ -18,6 +18,8 @@ import { createI18n } from '../i18n.js';
 import { readManifest } from '../manifest.js';
 import { PACKAGE_ROOT } from '../package-root.js';
 import { createAssets } from '../web/assets.js';
+import { ownAccountRoutes } from './accounts/own-routes.js';
+import { accountRoutes } from './accounts/routes.js';
 import { createAccountService } from './accounts/service.js';
 import { createAccountStore } from './accounts/store.js';
 import { createApp } from './app.js';
@@ -95,6 +97,7 @@ export function createConsole(parts: ConsoleParts): Console {
     languages,
     csrf,
     assets,
+    formatWords: pluginI18n,
     pluginAssets,
     pluginMount: manifest.mount,
     plugins: [{ manifest, i18n: pluginI18n }],
@@ -157,7 +160,10 @@ export function createConsole(parts: ConsoleParts): Console {
     ],
     signedIn: guards.signedIn,
     resume: signInRoutes.resume,
-    pages: [],
+    pages: [
+      accountRoutes({ frame, accounts, guards, systemPasswords: parts.systemPasswords }),
+      ownAccountRoutes(frame, accounts),
+    ],
     plugin: { mount: manifest.mount, assets: pluginAssets, router: plugin.router },
     problems: problemPages(frame, brand, log),
   });

@@ -27,7 +27,15 @@ const OWN_ENTRIES: readonly {
   readonly label: string;
   readonly href: string;
   readonly role: ConsoleRole | null;
-}[] = [];
+}[] = [
+  {
+    id: 'accounts',
+    label: 'console.accounts.menu',
+    href: '/accounts',
+    role: 'console.admin',
+  },
+  { id: 'account', label: 'console.account.menu', href: '/account', role: null },
+];
 
 /** What this account may open; groups without entries are left out. */
 export function buildMenu(

@@ -186,10 +186,10 @@ export function createAccountService({ db, store, systemPasswords, endSessions }
       input: { readonly current: string; readonly password: string; readonly repeated: string },
       sessionId: string,
     ): Promise<void> {
-      if ((await passwordFits(account, input.current)) !== true) {
-        refuse([
-          { key: 'console.account.problem.currentWrong', values: {}, field: 'currentPassword' },
-        ]);
+      const fits = await passwordFits(account, input.current);
+      if (fits !== true) {
+        const key = fits === null ? 'currentUnknown' : 'currentWrong';
+        refuse([{ key: `console.account.problem.${key}`, values: {}, field: 'currentPassword' }]);
       }
       refuse([
         ...passwordProblems(input.password, account.login),

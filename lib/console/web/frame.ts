@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { Request, Response } from 'express';
 import nunjucks, { type Environment } from 'nunjucks';
 import type { Brand } from '../../contract.js';
+import type { Problem } from '../../errors.js';
+import { createFormats, type Formats } from '../../formats.js';
 import type { I18n, Translator } from '../../i18n.js';
 import { PACKAGE_ROOT } from '../../package-root.js';
 import type { Assets } from '../../web/assets.js';
@@ -28,15 +30,25 @@ export interface PageOptions {
 export interface Frame {
   readonly views: Environment;
   translator(req: Request): Translator;
+  formats(req: Request): Formats;
+  /** What is wrong with a form, in words: as a list for the summary, and by field. */
+  problems(req: Request, problems: readonly Problem[]): FormProblems;
   /** What `layout.njk` needs. `current` is `<plugin id>/<entry>`, or an entry of the console's own. */
   context(req: Request, page: { current: string; title: string }): Record<string, unknown>;
   /** Answers with a page of the console. */
   page(req: Request, res: Response, options: PageOptions, context?: object): void;
 }
 
+export interface FormProblems {
+  readonly problems: readonly { readonly field: string; readonly text: string }[];
+  readonly errors: Readonly<Record<string, string>>;
+}
+
 export interface FrameParts {
   readonly brand: Brand;
   readonly i18n: I18n;
+  /** The words of dates, which stand with the plugin's. */
+  readonly formatWords: I18n;
   readonly languages: Languages;
   readonly csrf: Csrf;
   readonly plugins: readonly MenuPlugin[];
@@ -92,6 +104,19 @@ export function createFrame(parts: FrameParts): Frame {
     views,
     translator,
     context,
+    formats: (req) => createFormats(parts.formatWords.translator(languages.of(req))),
+    problems(req, problems) {
+      const t = translator(req);
+      const worded = problems.map(({ key, values, field = '' }) => ({
+        field,
+        text: t(key, values),
+      }));
+      const byField = worded.filter(({ field }) => field !== '');
+      return {
+        problems: worded,
+        errors: Object.fromEntries(byField.map(({ field, text }) => [field, text])),
+      };
+    },
     page(req, res, { view, title, menu = '', status = 200, failed = false }, own = {}) {
       const t = translator(req);
       const fullTitle = failed ? t('console.page.failed', { title }) : title;
@@ -105,9 +130,18 @@ export function createFrame(parts: FrameParts): Frame {
             t,
             csrf: csrf.token(req),
             heading: title,
+            notice: takeNotice(req, t),
             ...own,
           }),
         );
     },
   };
+}
+
+/** The sentence that the page before left for this one. */
+function takeNotice(req: Request, t: Translator): string {
+  const notice = req.session.notice;
+  if (notice === undefined) return '';
+  delete req.session.notice;
+  return t(notice.key, notice.values);
 }
