@@ -3,7 +3,7 @@
  */
 import { createHmac } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
-import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
+import { ipKeyGenerator, rateLimit, type AugmentedRequest } from 'express-rate-limit';
 
 /** Milliseconds in which failures are counted. */
 export const WINDOW_MS = 15 * 60 * 1000;
@@ -29,9 +29,10 @@ export function signInLimits({ secret, tooMany }: LimitOptions): RequestHandler[
       standardHeaders: false,
       legacyHeaders: false,
       handler: (req, res) => {
-        const seconds = Number(res.get('Retry-After') ?? WINDOW_MS / 1000);
-        res.status(429);
-        tooMany(req, res, Math.max(1, Math.ceil(seconds / 60)));
+        const until = (req as AugmentedRequest)['rateLimit']?.resetTime?.getTime();
+        const left = until === undefined ? WINDOW_MS : until - Date.now();
+        res.set('Retry-After', String(Math.max(1, Math.ceil(left / 1000))));
+        tooMany(req, res, Math.max(1, Math.ceil(left / 60_000)));
       },
     });
   return [

@@ -73,8 +73,8 @@ export function signInPages(parts: SignInParts): SignInPages {
   const ask = (req: Request, res: Response): void => {
     const part = req.get('HX-Request') === 'true';
     if (req.method === 'GET' || req.method === 'HEAD') {
-      // A part that fetches itself anew leaves the page as it is; whoever is at it may be typing.
-      if (part) res.status(401).set('HX-Reswap', 'none').end();
+      // A part that fetches itself anew leaves the page as it is: whoever is at it may be typing.
+      if (part) res.status(401).end();
       else res.redirect(303, `/login?next=${encodeURIComponent(localPath(req.originalUrl, home))}`);
       return;
     }
@@ -82,7 +82,6 @@ export function signInPages(parts: SignInParts): SignInPages {
     const ours = originOf(req) === 'ours';
     const fields = (req.body ?? {}) as Record<string, unknown>;
     const held = ours ? heldForms.seal({ path: localPath(req.originalUrl, home), fields }) : null;
-    if (part) res.set({ 'HX-Retarget': 'body', 'HX-Reswap': 'outerHTML show:top' });
     show(req, res, { status: 401, held: held ?? '', next: held === null ? home : '' });
   };
 
