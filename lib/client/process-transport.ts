@@ -9,15 +9,22 @@ const PROGRAM = fileURLToPath(new URL('../privileged/main.js', import.meta.url))
 export interface ProcessTransportOptions {
   /** A private root instead of the machine itself. */
   readonly root?: string;
+  /** A command to put before it, such as the one that enters a lab's mount namespace. */
+  readonly enter?: readonly string[];
   /** Told the pid of each helper that starts, for tests that end it. */
   readonly onStart?: (pid: number) => void;
 }
 
 export function createProcessTransport(options: ProcessTransportOptions = {}): HelperTransport {
-  const args = options.root ? [PROGRAM, '--root', options.root] : [PROGRAM];
+  const [program = process.execPath, ...args] = [
+    ...(options.enter ?? []),
+    process.execPath,
+    PROGRAM,
+    ...(options.root ? ['--root', options.root] : []),
+  ];
   return {
     request: async (action, params, call) => {
-      const helper = spawn(process.execPath, args, {
+      const helper = spawn(program, args, {
         stdio: ['pipe', 'pipe', 'inherit'],
         env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' },
         cwd: '/',

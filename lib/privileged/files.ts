@@ -66,10 +66,14 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Syncs a file that another program wrote. */
-export async function syncFile(file: string): Promise<void> {
+/** Syncs a file that another program wrote, after giving it owner and mode when told. */
+export async function syncFile(file: string, status?: FileStatus): Promise<void> {
   const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
+    if (status) {
+      await handle.chown(status.uid, status.gid);
+      await handle.chmod(status.mode);
+    }
     await handle.sync();
   } finally {
     await handle.close();

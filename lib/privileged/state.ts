@@ -21,12 +21,15 @@ export interface HelperState {
   readonly sections: Readonly<Record<string, unknown>>;
   readonly written: Written;
   readonly record: AppliedRecord | null;
+  /** The last swap that was finished; an open journal of this name needs nothing put back. */
+  readonly swap: string | null;
 }
 
 const EMPTY: HelperState = {
   sections: {},
   written: { parameters: {}, lists: {}, master: {}, files: {} },
   record: null,
+  swap: null,
 };
 
 function stateFile(paths: Paths): string {

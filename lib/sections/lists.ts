@@ -5,10 +5,12 @@ export interface SharedList {
   readonly slots: readonly string[];
   /** `start`: before all foreign entries; `end`: after them. */
   readonly place: 'start' | 'end';
+  /** Whether Postfix compares the elements without regard to case, as it does domain names. */
+  readonly foldsCase?: boolean;
 }
 
 export const SHARED_LISTS: Readonly<Record<string, SharedList>> = {
-  mydestination: { slots: ['domains'], place: 'end' },
+  mydestination: { slots: ['domains'], place: 'end', foldsCase: true },
   mynetworks: { slots: ['relay'], place: 'end' },
   virtual_alias_maps: { slots: ['exact', 'aliases', 'identity', 'catchall'], place: 'start' },
   smtpd_client_restrictions: { slots: ['exceptions', 'policy'], place: 'start' },
@@ -16,13 +18,18 @@ export const SHARED_LISTS: Readonly<Record<string, SharedList>> = {
   smtpd_recipient_restrictions: { slots: ['exceptions', 'policy'], place: 'end' },
 };
 
+export function layoutOf(list: string): SharedList {
+  const layout = SHARED_LISTS[list];
+  if (!layout) throw new RangeError(`not a shared list: ${list}`);
+  return layout;
+}
+
 /** Entries of all features for one list, in slot order; entries of one slot keep their order. */
 export function inSlotOrder(
   list: string,
   entries: readonly { readonly slot: string; readonly value: string }[],
 ): readonly string[] {
-  const slots = SHARED_LISTS[list]?.slots;
-  if (!slots) throw new RangeError(`not a shared list: ${list}`);
+  const { slots } = layoutOf(list);
   const unknown = entries.find((entry) => !slots.includes(entry.slot));
   if (unknown) throw new RangeError(`${list} has no slot ${unknown.slot}`);
   return slots.flatMap((slot) =>

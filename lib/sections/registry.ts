@@ -13,8 +13,8 @@ export interface SectionRegistry {
 export function createRegistry(all: readonly Section[]): SectionRegistry {
   const owners = new Map<string, string>();
   for (const section of all) {
-    const { parameters, master, tables, files, lists } = section.owns;
-    for (const [kind, names] of Object.entries({ parameters, master, tables, files })) {
+    const { parameters, master, options = [], tables, files, lists } = section.owns;
+    for (const [kind, names] of Object.entries({ parameters, master, options, tables, files })) {
       for (const name of names) claim(owners, `${kind} ${name}`, section.id);
     }
     for (const list of lists) {

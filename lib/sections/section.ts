@@ -107,6 +107,8 @@ export interface Section<Settings = unknown> {
     readonly lists: readonly string[];
     /** `master.cf` services as `smtp/inet`; `{amavisIn}` stands for that inner port of the instance. */
     readonly master: readonly string[];
+    /** `-o` options on services that are not ours, as `smtp/inet/content_filter`. */
+    readonly options?: readonly string[];
     readonly tables: readonly string[];
     readonly files: readonly string[];
     /** Folders below this instance's root in which every file is ours; what is rendered no more is removed. */

@@ -10,7 +10,7 @@ const NEED_RESTART = ['inet_interfaces', 'inet_protocols', 'queue_directory', 'd
 export type Activation = ApplyResult['activation'];
 
 /** Tables need nothing, parameters and services a reload, addresses to listen on a restart. */
-export function activationFor(before: ConfigView, after: ConfigView): Activation {
+export function activationFor(before: ConfigView, after: ConfigView): Exclude<Activation, 'start'> {
   if (NEED_RESTART.some((name) => before.parameter(name) !== after.parameter(name)))
     return 'restart';
   const changed =

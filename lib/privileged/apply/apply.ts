@@ -2,7 +2,6 @@
  * The one safe apply: check again → render → compare → stage → native checks → journal → swap → activate → prove,
  * or everything back. See `journal.ts` for what a kill in the middle leaves behind.
  */
-import { createTwoFilesPatch } from 'diff';
 import { HelperError, type HelperStage } from '../../errors.js';
 import type { SectionRegistry } from '../../sections/registry.js';
 import type { Danger, SystemView } from '../../sections/section.js';
@@ -10,16 +9,10 @@ import { ensurePrivateFolder } from '../files.js';
 import { takeLock } from '../lock.js';
 import type { Paths } from '../paths.js';
 import { readConfig, type ConfigView } from '../postfix/config-view.js';
-import { PROBE_SERVICE, probeLine, publicListener } from '../postfix/listeners.js';
-import type {
-  ApplyParams,
-  ApplyResult,
-  FileChange,
-  ParameterChange,
-  ProofStep,
-} from '../protocol.js';
+import { PROBE_SERVICE } from '../postfix/listeners.js';
+import type { ApplyParams, ApplyResult, ProofStep } from '../protocol.js';
 import { postfixService } from '../services/postfix.js';
-import { digestOf, readState, writeState, type HelperState, type Written } from '../state.js';
+import { readState, writeState, type HelperState } from '../state.js';
 import { activate, activationFor } from './activate.js';
 import { checkStage } from './check.js';
 import { findDrift } from './drift.js';
@@ -29,14 +22,24 @@ import {
   openJournal,
   putBack,
   swap,
+  type Journal,
   type Replacement,
 } from './journal.js';
 import { planFiles } from './own-files.js';
-import { makePlan, presentValue, type Plan } from './plan.js';
-import { expectationOf, prove, proveOnce, PROVE_RESTORED_LIMIT_MS } from './prove.js';
+import { makePlan, type Plan } from './plan.js';
+import {
+  expectationOf,
+  prove,
+  proveOnce,
+  PROVE_LIMIT_MS,
+  PROVE_RESTORED_LIMIT_MS,
+} from './prove.js';
+import { follow, recover } from './recover.js';
+import { digestOfSettings, recordOf, stateAfter } from './remember.js';
+import { emptyResult, reportFiles, reportParameters } from './report.js';
 import { proveOnShadow } from './shadow.js';
-import { closeStage, fillStage, openStage, type Stage } from './stage.js';
-import { buildTables, type BuiltTables } from './tables.js';
+import { closeStage, editsConfiguration, fillStage, openStage, type Stage } from './stage.js';
+import { buildTables, closeBuild, type BuiltTables } from './tables.js';
 
 export interface ApplyContext {
   readonly paths: Paths;
@@ -44,33 +47,27 @@ export interface ApplyContext {
   readonly open?: SystemView['open'];
 }
 
+/** What stood before the swap, for the way back. */
+interface Before {
+  readonly state: HelperState;
+  readonly view: ConfigView;
+  /** Proof steps that did not hold before the change either. */
+  readonly faults: ReadonlySet<string>;
+}
+
 /** Applies one change, or says in a `HelperError` at which stage it was refused; then all is as it was. */
 export async function apply(params: ApplyParams, context: ApplyContext): Promise<ApplyResult> {
-  const { paths } = context;
+  const { paths, registry } = context;
   await ensurePrivateFolder(paths.stateDir);
   const lock = await takeLock(`${paths.stateDir}/lock`);
   try {
-    await recover(paths);
+    await recover(paths, registry);
     return await applyLocked(params, context);
   } finally {
-    await closeStage(paths);
+    // What cannot be removed now is removed at the next request: it must not turn a success into a failure.
+    await Promise.allSettled([closeStage(paths), closeBuild(paths)]);
     lock.release();
   }
-}
-
-/** Finishes what an earlier request left open: forward when its record was written, else back. */
-export async function recover(paths: Paths): Promise<void> {
-  const journal = await openJournal(paths);
-  if (!journal) return;
-  const { record } = await readState(paths);
-  const done = record?.databaseId === journal.databaseId && record.change === journal.change;
-  if (done) {
-    await closeJournal(paths);
-    return;
-  }
-  await putBack(paths);
-  const service = postfixService(paths);
-  await activate(service, 'reload');
 }
 
 async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<ApplyResult> {
@@ -84,21 +81,23 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const folder = await openStage(paths);
   const present = await readConfig(folder, paths, context.open);
   const overwrite = await acceptedDrift(params, state, present, context);
-  const planned = makePlan(registry, params.sections, state, present, overwrite);
-  const files = await planFiles(planned.files, paths, params.dryRun);
-  const tables = await buildTables(planned.tables, paths);
+  const plan = makePlan(registry, params.sections, state, present, overwrite);
+  const files = await planFiles(plan.files, paths);
+  const tables = await buildTables(plan.tables, paths);
   clock.lap('render');
-  if (nothingToDo(planned, files, tables)) {
+  if (nothingToDo(plan, files, tables)) {
     const result = { ...emptyResult('unchanged'), timing: clock.laps };
-    if (!params.dryRun) await writeState(paths, nextState(params, state, planned, present, result));
+    if (!params.dryRun) {
+      const record = recordOf(params, { status: 'unchanged', result });
+      await writeState(paths, { ...stateAfter(state, plan, present), record });
+    }
     return result;
   }
-  const plan = withProbe(planned, present);
   const stage = await fillStage(folder, plan, present, paths);
   clock.lap('stage');
   const service = postfixService(paths);
   const wasRunning = await service.running();
-  const [, before] = await Promise.all([
+  const [, proofBefore] = await Promise.all([
     checkStage(stage, present.warnings, paths),
     wasRunning && !params.dryRun ? proveOnce(paths, expectationOf(present)) : [],
   ]);
@@ -111,59 +110,54 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   if (params.dryRun) {
     return { status: 'preview', ...report, activation: how, proof: [], timing: clock.laps };
   }
-  if (dangerOf(planned) === 'delivery') {
+  if (dangerOf(plan) === 'delivery') {
     await proveOnShadow(stage, paths);
     clock.lap('shadow');
   }
   const replacements = [...stagedFiles(stage, paths), ...files, ...tables.replacements];
-  await checkSpace(replacements);
-  await swap(paths, params, replacements);
-  clock.lap('swap');
+  await checkSpace(paths, replacements);
+  const journal = await openJournal(paths, replacements, { wasRunning, activation: how });
+  const before = { state, view: present, faults: faultsOf(proofBefore, present) };
   try {
+    await swap(replacements);
+    clock.lap('swap');
     const activation = await activate(service, how);
     clock.lap('activate');
-    const proof = judge(await prove(paths, expectationOf(stage.view)), before);
+    const proof = judge(
+      await prove(paths, expectationOf(stage.view), PROVE_LIMIT_MS, before.faults),
+      before.faults,
+    );
     clock.lap('prove');
-    const result: ApplyResult = {
-      status: 'applied',
-      ...report,
-      activation,
-      proof,
-      timing: clock.laps,
-    };
-    await writeState(paths, nextState(params, state, plan, stage.view, result));
-    await closeJournal(paths);
+    const result = { status: 'applied', ...report, activation, proof, timing: clock.laps } as const;
+    const record = recordOf(params, { status: 'applied', result });
+    await writeState(paths, { ...stateAfter(state, plan, stage.view), record, swap: journal.id });
+    // From here on the change counts as done. A journal that cannot be closed now is closed at the next request.
+    await closeJournal(paths, journal).catch(() => undefined);
     return result;
   } catch (cause) {
-    throw await rolledBack(cause, params, state, present, context);
+    throw await rolledBack(cause, params, before, journal, paths);
   }
 }
 
-/** Applying a change twice does nothing the second time; an older one, or another database's, is refused. */
+/**
+ * Applying a change twice does nothing the second time; an older one, another one of the same number, or one of another
+ * database is refused: then somebody has to compare and decide (`adopt`).
+ */
 function alreadyDone(params: ApplyParams, { record }: HelperState): ApplyResult | null {
   if (!record) return null;
-  const values = { ours: record.change, theirs: params.change };
-  if (record.databaseId !== params.databaseId) {
-    if (params.adopt) return null;
-    throw new HelperError({
-      stage: 'validate',
-      key: 'helper.validate.foreignDatabase',
-      values,
-      detail: '',
-      restored: true,
-    });
+  const foreign = record.databaseId !== params.databaseId;
+  const same = !foreign && record.change === params.change && record.status !== 'refused';
+  if (same && record.digest === digestOfSettings(params)) {
+    return record.result ?? emptyResult('unchanged');
   }
-  if (record.change > params.change && !params.adopt) {
-    throw new HelperError({
-      stage: 'validate',
-      key: 'helper.validate.outdated',
-      values,
-      detail: '',
-      restored: true,
-    });
-  }
-  if (record.change !== params.change || record.status === 'refused') return null;
-  return record.result ?? emptyResult('unchanged');
+  if (params.adopt || (!foreign && !same && record.change <= params.change)) return null;
+  throw new HelperError({
+    stage: 'validate',
+    key: foreign ? 'helper.validate.foreignDatabase' : 'helper.validate.outdated',
+    values: { ours: record.change, theirs: params.change },
+    detail: '',
+    restored: true,
+  });
 }
 
 /** Names whose hand edits may be overwritten. Throws at stage `drift` when one was not agreed to as it is now. */
@@ -196,9 +190,7 @@ async function acceptedDrift(
 }
 
 function nothingToDo(plan: Plan, files: readonly Replacement[], tables: BuiltTables): boolean {
-  const { parameters, master, masterOptions } = plan;
-  const edits = parameters.size + master.size + masterOptions.size;
-  return edits + files.length + tables.replacements.length === 0;
+  return !editsConfiguration(plan) && files.length + tables.replacements.length === 0;
 }
 
 function dangerOf({ touched, settings }: Plan): Danger {
@@ -208,31 +200,28 @@ function dangerOf({ touched, settings }: Plan): Danger {
   return dangers.includes('delivery') ? 'delivery' : 'none';
 }
 
-/** The probe listener follows the public one. */
-function withProbe(plan: Plan, present: ConfigView): Plan {
-  const line = probeLine(publicListener(present.master));
-  if (line === present.masterService(PROBE_SERVICE)) return plan;
-  return { ...plan, master: new Map(plan.master).set(PROBE_SERVICE, line) };
+function stagedFiles(stage: Stage, paths: Paths): Replacement[] {
+  const { before, after } = stage;
+  const status = null;
+  const main = { file: `${paths.configDir}/main.cf`, content: after.main, status, backdated: true };
+  const master = { file: `${paths.configDir}/master.cf`, content: after.master, status };
+  return [
+    ...(before.main.equals(after.main) ? [] : [main]),
+    ...(before.master.equals(after.master) ? [] : [master]),
+  ];
 }
 
-function stagedFiles(stage: Stage, paths: Paths): Replacement[] {
-  const status = { uid: 0, gid: 0, mode: 0o644 };
-  const all: Replacement[] = [
-    { file: `${paths.configDir}/main.cf`, content: stage.after.main, status, backdated: true },
-    { file: `${paths.configDir}/master.cf`, content: stage.after.master, status },
-  ];
-  const changed = [
-    stage.before.main !== stage.after.main,
-    stage.before.master !== stage.after.master,
-  ];
-  return all.filter((_, index) => changed[index]);
+/** A probe listener that this very change adds was no fault before: from now on it must answer. */
+function faultsOf(before: readonly ProofStep[], present: ConfigView): ReadonlySet<string> {
+  const hadProbe = present.masterService(PROBE_SERVICE) !== null;
+  const failed = before.filter((step) => !step.ok).map((step) => step.key);
+  return new Set(failed.filter((key) => hadProbe || key !== 'proof.listener'));
 }
 
 /** Faults that were there before are told, new ones are fatal. */
-function judge(after: readonly ProofStep[], before: readonly ProofStep[]): readonly ProofStep[] {
-  const failedBefore = new Set(before.filter((step) => !step.ok).map((step) => step.key));
+function judge(after: readonly ProofStep[], before: ReadonlySet<string>): readonly ProofStep[] {
   const steps = after.map((step) =>
-    !step.ok && failedBefore.has(step.key) ? { ...step, tolerated: true } : step,
+    !step.ok && before.has(step.key) ? { ...step, tolerated: true } : step,
   );
   const fatal = steps.find((step) => !step.ok && !step.tolerated);
   if (!fatal) return steps;
@@ -249,30 +238,52 @@ function judge(after: readonly ProofStep[], before: readonly ProofStep[]): reado
 async function rolledBack(
   cause: unknown,
   params: ApplyParams,
-  state: HelperState,
-  present: ConfigView,
-  { paths }: ApplyContext,
+  before: Before,
+  journal: Journal,
+  paths: Paths,
 ): Promise<HelperError> {
   const first = asHelperError(cause, 'activate');
   try {
-    await putBack(paths);
-    await activate(postfixService(paths), 'reload');
-    const steps = await prove(paths, expectationOf(present), PROVE_RESTORED_LIMIT_MS);
-    const well = steps.every((step) => step.ok || step.key === 'proof.listener');
-    const failure = { ...first.toFailure(), restored: well };
-    await writeState(paths, { ...state, record: recordOf(params, { status: 'refused', failure }) });
+    await putBack(journal);
+    await follow(paths, journal);
+    const restored = !journal.wasRunning || (await provenAgain(paths, before));
+    const failure = { ...first.toFailure(), restored };
+    const record = recordOf(params, { status: 'refused', failure });
+    await remember(paths, { ...before.state, record }, journal);
+    await closeJournal(paths, journal).catch(() => undefined);
     return new HelperError(failure, { cause });
   } catch (second) {
+    const detail = second instanceof HelperError ? second.detail : String(second);
     return new HelperError(
       {
         stage: 'rollback',
         key: 'helper.rollback.failed',
         values: { stage: first.stage },
-        detail: `${first.detail}\n${String(second)}`,
+        detail: `${first.detail}\n${detail}`,
         restored: false,
       },
       { cause },
     );
+  }
+}
+
+/** Without the probe listener, before the very first change, the public port alone is asked. */
+async function provenAgain(paths: Paths, { view, faults }: Before): Promise<boolean> {
+  const hadProbe = view.masterService(PROBE_SERVICE) !== null;
+  const expected = hadProbe ? faults : new Set([...faults, 'proof.listener']);
+  const steps = await prove(paths, expectationOf(view), PROVE_RESTORED_LIMIT_MS, expected);
+  return steps.every((step) => step.ok || step.tolerated || expected.has(step.key));
+}
+
+/**
+ * That a change was refused need not be on record, on a full disk say: then it is as if it had never been asked.
+ * But a state that names our swap as finished would be a lie, and must be replaced.
+ */
+async function remember(paths: Paths, state: HelperState, { id }: Journal): Promise<void> {
+  try {
+    await writeState(paths, state);
+  } catch (cause) {
+    if ((await readState(paths)).swap === id) throw cause;
   }
 }
 
@@ -283,89 +294,6 @@ function asHelperError(cause: unknown, stage: HelperStage): HelperError {
     { stage, key: `helper.${stage}.failed`, values: {}, detail, restored: false },
     { cause },
   );
-}
-
-function nextState(
-  params: ApplyParams,
-  state: HelperState,
-  plan: Plan,
-  view: ConfigView,
-  result: ApplyResult,
-): HelperState {
-  const parameters: Record<string, string | null> = { ...state.written.parameters };
-  for (const name of plan.baseline.keys()) {
-    if (!plan.lists.has(name)) parameters[name] = presentValue(view, name);
-  }
-  const master: Record<string, string | null> = { ...state.written.master };
-  for (const name of plan.master.keys()) master[name] = view.masterService(name);
-  const files: Record<string, string> = { ...state.written.files };
-  for (const [name, file] of plan.files) {
-    if (file) files[name] = digestOf(file.content);
-    else Reflect.deleteProperty(files, name);
-  }
-  const written: Written = {
-    parameters,
-    lists: { ...state.written.lists, ...Object.fromEntries(plan.lists) },
-    master,
-    files,
-  };
-  const status = result.status === 'applied' ? 'applied' : 'unchanged';
-  return { sections: plan.settings, written, record: recordOf(params, { status, result }) };
-}
-
-function recordOf(
-  params: ApplyParams,
-  outcome: Pick<NonNullable<HelperState['record']>, 'status' | 'failure' | 'result'>,
-): NonNullable<HelperState['record']> {
-  const { databaseId, change, sections } = params;
-  const digest = digestOf(JSON.stringify(sections));
-  return { databaseId, change, digest, at: new Date().toISOString(), ...outcome };
-}
-
-function reportParameters(plan: Plan, present: ConfigView): ParameterChange[] {
-  return [...plan.parameters].map(([name, after]) => ({
-    name,
-    before: presentValue(present, name),
-    after,
-  }));
-}
-
-function reportFiles(
-  stage: Stage,
-  files: readonly Replacement[],
-  tables: BuiltTables,
-  paths: Paths,
-): FileChange[] {
-  const texts = [
-    { path: `${paths.configDir}/main.cf`, before: stage.before.main, after: stage.after.main },
-    {
-      path: `${paths.configDir}/master.cf`,
-      before: stage.before.master,
-      after: stage.after.master,
-    },
-  ].filter(({ before, after }) => before !== after);
-  return [
-    ...texts.map(({ path, before, after }): FileChange => {
-      const diff = createTwoFilesPatch(path, path, before, after, '', '', { context: 2 });
-      return { path, diff, summary: 'changed' };
-    }),
-    ...files.map(reportFile),
-    ...tables.changed.map(({ file, secret }): FileChange => {
-      return { path: file, diff: '', summary: secret ? 'secret' : 'changed' };
-    }),
-  ];
-}
-
-function reportFile({ file, content, before = null, secret }: Replacement): FileChange {
-  if (secret) return { path: file, diff: '', summary: 'secret' };
-  const after = typeof content === 'string' ? content : '';
-  const diff = createTwoFilesPatch(file, file, before ?? '', after, '', '', { context: 2 });
-  const summary = content === null ? 'removed' : before === null ? 'created' : 'changed';
-  return { path: file, diff, summary };
-}
-
-function emptyResult(status: ApplyResult['status']): ApplyResult {
-  return { status, parameters: [], files: [], activation: 'none', proof: [], timing: {} };
 }
 
 function stopwatch(): { readonly laps: Record<string, number>; lap(name: string): void } {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { HelperError } from '../../errors.js';
 import { readText } from '../files.js';
-import { openNamespace, type PrivateNamespace } from '../namespace.js';
+import { bind, empty, openNamespace, type PrivateNamespace } from '../namespace.js';
 import type { Paths } from '../paths.js';
 import type { Stage } from './stage.js';
 
@@ -17,6 +17,8 @@ const CHECK_TIMEOUT_MS = 30_000;
 export async function checkStage(stage: Stage, present: string, paths: Paths): Promise<void> {
   const fresh = newLines(present, stage.view.warnings);
   if (fresh) throw refused('helper.check.warning', fresh);
+  const { before, after } = stage;
+  if (before.main.equals(after.main) && before.master.equals(after.master)) return;
   const space = await openStageNamespace(stage.folder, paths);
   try {
     const answer = await space.run('/usr/sbin/postfix', ['-c', paths.configDir, 'check'], {
@@ -33,18 +35,16 @@ export async function checkStage(stage: Stage, present: string, paths: Paths): P
 
 /** The stage bound over the configuration; queue, data and log empty. */
 export async function openStageNamespace(folder: string, paths: Paths): Promise<PrivateNamespace> {
-  const space = await openNamespace();
+  await mkdir(path.dirname(paths.mailLog), { recursive: true });
+  const { uid, gid } = await stat(paths.dataDir);
+  const space = await openNamespace(folder);
   try {
-    await Promise.all([
-      space.bind(`${folder}/main.cf`, `${paths.configDir}/main.cf`),
-      space.bind(`${folder}/master.cf`, `${paths.configDir}/master.cf`),
-      space.empty(paths.queueDir),
-      stat(paths.dataDir).then(({ uid, gid }) =>
-        space.empty(paths.dataDir, `mode=0700,uid=${uid},gid=${gid}`),
-      ),
-      mkdir(path.dirname(paths.mailLog), { recursive: true }).then(() =>
-        space.empty(path.dirname(paths.mailLog), 'mode=1777'),
-      ),
+    await space.mount([
+      bind(`${folder}/main.cf`, `${paths.configDir}/main.cf`),
+      bind(`${folder}/master.cf`, `${paths.configDir}/master.cf`),
+      empty(paths.queueDir),
+      empty(paths.dataDir, `mode=0700,uid=${uid},gid=${gid}`),
+      empty(path.dirname(paths.mailLog), 'mode=1777'),
     ]);
     return space;
   } catch (error) {

@@ -1,9 +1,20 @@
 /**
  * The swap that can be put back: new files beside their places, old ones kept, a journal that names them, then renames.
- * A kill at any instant is put back by `recoverJournal` at the next request.
+ * A kill at any instant is put back by `recover.ts` at the next request.
  */
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, link, rename, statfs, utimes } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  readdir,
+  rename,
+  stat,
+  statfs,
+  utimes,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { HelperError } from '../../errors.js';
 import {
@@ -26,10 +37,10 @@ export const SPARE_BYTES = 4 * 1024 * 1024;
 /** One file to replace, create (no old one) or remove (`content` null). */
 export interface Replacement {
   readonly file: string;
-  /** Its new text; a built file waiting beside its place (`built`); null removes. */
-  readonly content: string | { readonly built: string } | null;
-  /** Owner and mode of a file that is not there yet; an existing one keeps its own. */
-  readonly status: FileStatus;
+  /** Its new content; a built file waiting beside its place (`built`); null removes. */
+  readonly content: string | Buffer | { readonly built: string } | null;
+  /** Owner and mode; null for a file that is there and keeps its own. */
+  readonly status: FileStatus | null;
   /** Tables are kept as copies: a hard link would hide the rename from running daemons. */
   readonly table?: boolean;
   readonly backdated?: boolean;
@@ -38,15 +49,16 @@ export interface Replacement {
   readonly secret?: boolean;
 }
 
-interface JournalEntry {
-  readonly file: string;
-  readonly existed: boolean;
+/** What the daemons must be told when the old files are put back. */
+export interface Follow {
+  readonly wasRunning: boolean;
+  readonly activation: 'none' | 'reload' | 'restart';
 }
 
-interface Journal {
-  readonly databaseId: string;
-  readonly change: number;
-  readonly entries: readonly JournalEntry[];
+export interface Journal extends Follow {
+  /** The name of this swap. The state names the last one that was finished: that decides, not a change's number. */
+  readonly id: string;
+  readonly entries: readonly { readonly file: string; readonly existed: boolean }[];
 }
 
 const ROOT_FILE: FileStatus = { uid: 0, gid: 0, mode: 0o600 };
@@ -55,19 +67,25 @@ function journalFile(paths: Paths): string {
   return `${paths.stateDir}/journal.json`;
 }
 
+/** The names `besides` and `replaceFile` give. */
+const LEFT_OVER = /^\..+\.mailserver-(?:new|old)$/;
+
 function besides(file: string): { next: string; old: string } {
   const hidden = path.join(path.dirname(file), `.${path.basename(file)}.mailserver`);
   return { next: `${hidden}-new`, old: `${hidden}-old` };
 }
 
-/** Throws at stage `space` when the disks cannot hold the change twice over. */
-export async function checkSpace(replacements: readonly Replacement[]): Promise<void> {
-  const folders = new Set(replacements.map((one) => path.dirname(one.file)));
-  const bytes = replacements.reduce(
-    (sum, one) => sum + (typeof one.content === 'string' ? one.content.length * 2 : 0),
-    SPARE_BYTES,
-  );
-  for (const folder of folders) {
+/** Throws at stage `space` when a disk cannot hold the change, what it keeps of the old, and the record of it. */
+export async function checkSpace(
+  paths: Paths,
+  replacements: readonly Replacement[],
+): Promise<void> {
+  let bytes = SPARE_BYTES;
+  for (const { file, content, table } of replacements) {
+    if (isWritten(content)) bytes += Buffer.byteLength(content);
+    if (table && (await statusOf(file))) bytes += (await stat(file)).size;
+  }
+  for (const folder of [paths.stateDir, ...foldersOf(replacements)]) {
     const disk = await statfs(folder);
     const free = disk.bavail * disk.bsize;
     if (free < bytes) {
@@ -78,13 +96,18 @@ export async function checkSpace(replacements: readonly Replacement[]): Promise<
   }
 }
 
+function isWritten(content: Replacement['content']): content is string | Buffer {
+  return typeof content === 'string' || Buffer.isBuffer(content);
+}
+
 /** Writes the new files beside their places. Nothing that runs sees them yet. */
 async function writeBeside(replacements: readonly Replacement[]): Promise<void> {
   for (const { file, content, status, backdated } of replacements) {
     if (content === null) continue;
     const { next } = besides(file);
-    if (typeof content === 'string') {
-      await writeSynced(next, content, (await statusOf(file)) ?? status);
+    await makeFolder(path.dirname(file));
+    if (isWritten(content)) {
+      await writeSynced(next, content, status ?? (await statusOf(file)) ?? ROOT_FILE);
     } else {
       await syncFile(content.built);
       await rename(content.built, next);
@@ -96,42 +119,57 @@ async function writeBeside(replacements: readonly Replacement[]): Promise<void> 
   }
 }
 
-async function keepOld(replacements: readonly Replacement[]): Promise<JournalEntry[]> {
-  const entries: JournalEntry[] = [];
+/** Folders of our own files are open to the daemons that read there, whatever our umask. */
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = path.dirname(made)) {
+    await chmod(made, 0o755);
+    await syncFolder(path.dirname(made));
+  }
+}
+
+async function keepOld(replacements: readonly Replacement[]): Promise<Journal['entries']> {
+  const entries: { file: string; existed: boolean }[] = [];
   for (const { file, table } of replacements) {
     const { old } = besides(file);
     await removeIfThere(old);
-    const existed = (await statusOf(file)) !== null;
-    if (existed && table) {
+    const status = await statusOf(file);
+    if (status && table) {
       await copyFile(file, old, constants.COPYFILE_FICLONE);
-      await syncFile(old);
-    } else if (existed) {
+      await syncFile(old, status);
+    } else if (status) {
       await link(file, old);
     }
-    entries.push({ file, existed });
+    entries.push({ file, existed: status !== null });
   }
   return entries;
 }
 
 /**
- * Replaces all files or none. On return they are in place and the journal is still open.
- * Throws with nothing changed: at stage `journal` before the first rename, at stage `swap` after putting back.
+ * Makes everything ready for the swap and opens its journal. From now on `putBack` leads back.
+ * Throws at stage `journal` with nothing changed and nothing left lying about.
  */
-export async function swap(
+export async function openJournal(
   paths: Paths,
-  id: { readonly databaseId: string; readonly change: number },
   replacements: readonly Replacement[],
-): Promise<void> {
+  follow: Follow,
+): Promise<Journal> {
   try {
     await writeBeside(replacements);
     const entries = await keepOld(replacements);
     for (const folder of foldersOf(entries)) await syncFolder(folder);
-    const journal: Journal = { ...id, entries };
+    const journal: Journal = { id: randomUUID(), ...follow, entries };
     await replaceFile(journalFile(paths), JSON.stringify(journal), ROOT_FILE);
+    return journal;
   } catch (cause) {
-    await sweep(replacements.map(({ file }) => ({ file, existed: true })));
+    await discard(paths, replacements).catch(() => undefined);
     throw fault('journal', 'helper.journal.failed', cause);
   }
+}
+
+/** The renames. Throws at stage `swap`; then some files may be new, and `putBack` is due. */
+export async function swap(replacements: readonly Replacement[]): Promise<void> {
   try {
     for (const { file, content } of replacements) {
       if (content === null) await removeIfThere(file);
@@ -139,31 +177,18 @@ export async function swap(
     }
     for (const folder of foldersOf(replacements)) await syncFolder(folder);
   } catch (cause) {
-    await putBack(paths);
     throw fault('swap', 'helper.swap.failed', cause);
   }
 }
 
-/** Forgets the old files: the change stays. */
-export async function closeJournal(paths: Paths): Promise<void> {
-  const journal = await readJournal(paths);
-  await removeIfThere(journalFile(paths));
-  await syncFolder(paths.stateDir);
-  if (journal) await sweep(journal.entries);
-}
-
 /** Puts every old file back. Idempotent: a second call after a crash in the first finishes the work. */
-export async function putBack(paths: Paths): Promise<boolean> {
-  const journal = await readJournal(paths);
-  if (!journal) return false;
+export async function putBack(journal: Journal): Promise<void> {
   for (const { file, existed } of journal.entries) {
     const { old } = besides(file);
     if (!existed) await removeIfThere(file);
     else if ((await statusOf(old)) !== null) await restore(old, file);
   }
   for (const folder of foldersOf(journal.entries)) await syncFolder(folder);
-  await closeJournal(paths);
-  return true;
 }
 
 /** A rename onto another link of the same file does nothing and leaves both (rename(2)); so the old name goes last. */
@@ -172,25 +197,50 @@ async function restore(old: string, file: string): Promise<void> {
   await removeIfThere(old);
 }
 
-/** An unfinished change of an earlier request, if there is one. */
-export async function openJournal(paths: Paths): Promise<Journal | null> {
-  return readJournal(paths);
-}
-
-async function readJournal(paths: Paths): Promise<Journal | null> {
+/** A swap that an earlier request left open, if there is one. */
+export async function readJournal(paths: Paths): Promise<Journal | null> {
   const text = await readText(journalFile(paths));
   return text === null ? null : (JSON.parse(text) as Journal);
 }
 
-/** Removes what lies beside; a file that cannot be removed now is removed before its name is used again. */
-async function sweep(entries: readonly JournalEntry[]): Promise<void> {
+/**
+ * Forgets the old files, which may hold old secrets, and then the journal: a kill between is done again. Needs no sync:
+ * a journal that a power cut brings back is closed again, a file it brings back is swept.
+ */
+export async function closeJournal(paths: Paths, journal: Journal): Promise<void> {
+  await sweep(journal.entries);
+  await removeIfThere(journalFile(paths));
+}
+
+/** Removes what a kill before or after the life of a journal left in these folders. Only without an open journal. */
+export async function sweepFolders(folders: Iterable<string>): Promise<void> {
+  for (const folder of new Set(folders)) {
+    for (const name of await namesIn(folder)) {
+      if (LEFT_OVER.test(name)) await removeIfThere(path.join(folder, name));
+    }
+  }
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+/** The journal goes first: without it nothing beside the files means anything. */
+async function discard(paths: Paths, entries: readonly { readonly file: string }[]): Promise<void> {
+  await removeIfThere(journalFile(paths));
+  await sweep(entries);
+}
+
+async function sweep(entries: readonly { readonly file: string }[]): Promise<void> {
   for (const { file } of entries) {
     const { next, old } = besides(file);
-    for (const one of [next, old]) {
-      await removeIfThere(one).catch((error: unknown) => {
-        if (!hasCode(error, 'EROFS') && !hasCode(error, 'EPERM')) throw error;
-      });
-    }
+    await removeIfThere(next);
+    await removeIfThere(old);
   }
 }
 
@@ -200,5 +250,6 @@ function foldersOf(entries: readonly { readonly file: string }[]): Set<string> {
 
 function fault(stage: 'journal' | 'swap', key: string, cause: unknown): HelperError {
   const detail = cause instanceof Error ? cause.message : String(cause);
-  return new HelperError({ stage, key, values: {}, detail, restored: true }, { cause });
+  const restored = stage === 'journal';
+  return new HelperError({ stage, key, values: {}, detail, restored }, { cause });
 }

@@ -1,16 +1,13 @@
 /** Files that are ours from the first line to the last. */
-import { mkdir } from 'node:fs/promises';
-import path from 'node:path';
 import type { OwnFile } from '../../sections/section.js';
 import { readText } from '../files.js';
 import type { Paths } from '../paths.js';
 import type { Replacement } from './journal.js';
 
-/** Replacements for those files whose content differs from what is on disk. Makes the folders they lie in. */
+/** Replacements for those files whose content differs from what is on disk. */
 export async function planFiles(
   files: ReadonlyMap<string, OwnFile | null>,
   paths: Paths,
-  dryRun: boolean,
 ): Promise<readonly Replacement[]> {
   const replacements: Replacement[] = [];
   for (const [name, own] of files) {
@@ -18,7 +15,6 @@ export async function planFiles(
     const present = await readText(file);
     const content = own?.content ?? null;
     if (present === content) continue;
-    if (!dryRun) await mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
     const uid = own?.owner ? await accountId('/etc/passwd', own.owner) : 0;
     const gid = own?.group ? await accountId('/etc/group', own.group) : 0;
     const status = { uid, gid, mode: own?.mode ?? 0o600 };

@@ -1,6 +1,6 @@
 /** From settings to what should change: pure once the present configuration is read. */
 import { HelperError } from '../../errors.js';
-import { inSlotOrder, SHARED_LISTS } from '../../sections/lists.js';
+import { inSlotOrder, layoutOf } from '../../sections/lists.js';
 import type { SectionRegistry } from '../../sections/registry.js';
 import type {
   AllSettings,
@@ -13,9 +13,12 @@ import type {
   TableContent,
 } from '../../sections/section.js';
 import type { ConfigView } from '../postfix/config-view.js';
-import { mergeList, splitList } from '../postfix/list-value.js';
-import { formatMasterService } from '../postfix/master.js';
+import { mergeList, ownElements, sameElements, splitList } from '../postfix/list-value.js';
+import { formatMasterService, masterOption } from '../postfix/master.js';
 import type { HelperState } from '../state.js';
+
+/** Longest value of one parameter, in bytes: it has to fit into one argument of `postconf` (execve(2)). */
+export const MAX_VALUE_BYTES = 120_000;
 
 export interface Plan {
   /** Parameters to write; null removes. Only those that differ from what is there. */
@@ -24,8 +27,10 @@ export interface Plan {
   readonly lists: ReadonlyMap<string, readonly string[]>;
   /** Whole `master.cf` lines to write; null removes. Only those that differ. */
   readonly master: ReadonlyMap<string, string | null>;
-  readonly masterOptions: ReadonlyMap<string, Readonly<Record<string, string | null>>>;
-  readonly tables: ReadonlyMap<string, TableContent>;
+  /** `-o` options on services that are not ours, by `name/type/option`; null removes. Only those that differ. */
+  readonly options: ReadonlyMap<string, string | null>;
+  /** Null removes the table. */
+  readonly tables: ReadonlyMap<string, TableContent | null>;
   readonly files: ReadonlyMap<string, OwnFile | null>;
   /** What stands where after the change, for every name the touched sections own and have a say in. */
   readonly baseline: ReadonlyMap<string, string | null>;
@@ -88,8 +93,8 @@ export function makePlan(
   const baseline = new Map<string, string | null>();
   const lists = new Map<string, readonly string[]>();
   const master = new Map<string, string | null>();
-  const masterOptions = new Map<string, Record<string, string | null>>();
-  const tables = new Map<string, TableContent>();
+  const options = new Map<string, string | null>();
+  const tables = new Map<string, TableContent | null>();
   const files = new Map<string, OwnFile | null>();
   const listNames = new Set<string>();
 
@@ -109,9 +114,12 @@ export function makePlan(
       const line = service === null ? null : formatMasterService(name, service);
       if (line !== view.masterService(name)) master.set(name, line);
     }
-    for (const [name, options] of Object.entries(now.masterOptions ?? {})) {
-      masterOptions.set(name, { ...masterOptions.get(name), ...options });
+    for (const [name, value] of Object.entries(flatOptions(now))) {
+      refuseUnsafe(name, value);
+      const same = flatOptions(old)[name] === value && !overwrite.has(name);
+      if (!same && value !== presentOption(view, name)) options.set(name, value);
     }
+    for (const name of Object.keys(old.tables ?? {})) tables.set(name, null);
     for (const [name, table] of Object.entries(now.tables ?? {})) tables.set(name, table);
     for (const name of Object.keys(state.written.files)) {
       if (isBelow(section.owns.folders, name)) files.set(name, null);
@@ -120,18 +128,34 @@ export function makePlan(
   }
   for (const list of listNames) {
     const now = listEntries(registry, list, settings, view);
-    const old = state.written.lists[list] ?? listEntries(registry, list, settingsBefore, view);
+    const rendered = listEntries(registry, list, settingsBefore, view);
     const present = splitList(view.parameter(list));
-    const layout = SHARED_LISTS[list];
-    const anchor = (foreign: readonly string[]) => (layout?.place === 'start' ? 0 : foreign.length);
-    const merged = mergeList(present, old, now, anchor);
+    const merged =
+      sameElements(now, rendered) && !overwrite.has(list)
+        ? { elements: present, changed: false }
+        : mergeList(present, state.written.lists[list] ?? rendered, now, layoutOf(list));
     const value = merged.changed ? merged.elements.join(', ') : presentValue(view, list);
     refuseUnsafe(list, value);
     baseline.set(list, value);
-    lists.set(list, now);
+    lists.set(list, ownElements(merged.elements, now, layoutOf(list)));
     if (merged.changed) parameters.set(list, value);
   }
-  return { parameters, lists, master, masterOptions, tables, files, baseline, settings, touched };
+  return { parameters, lists, master, options, tables, files, baseline, settings, touched };
+}
+
+function flatOptions({ masterOptions }: SectionOutput): Record<string, string | null> {
+  return Object.fromEntries(
+    Object.entries(masterOptions ?? {}).flatMap(([service, options]) =>
+      Object.entries(options).map(([option, value]) => [`${service}/${option}`, value]),
+    ),
+  );
+}
+
+/** The value of an option, by `name/type/option`; null when the service does not set it. */
+export function presentOption(view: ConfigView, name: string): string | null {
+  const slash = name.lastIndexOf('/');
+  const line = view.masterService(name.slice(0, slash));
+  return line === null ? null : masterOption(line, name.slice(slash + 1));
 }
 
 /** Entries of every section that speaks for this list, in slot order. */
@@ -176,6 +200,7 @@ function refuseForeign(section: Section, output: SectionOutput, view: ConfigView
     [Object.keys(output.master ?? {}), ownedServices(section, view)],
     [Object.keys(output.tables ?? {}), owns.tables],
     [Object.keys(output.files ?? {}), owns.files],
+    [Object.keys(flatOptions(output)), owns.options ?? []],
   ];
   for (const [names, allowed] of claims) {
     for (const name of names) {
@@ -207,16 +232,18 @@ export function isBelow(folders: readonly string[] | undefined, name: string): b
 /** The last fence: nothing that could add a line or be read as another value reaches `postconf`. */
 function refuseUnsafe(name: string, value: string | null): void {
   if (value === null) return;
-  // eslint-disable-next-line no-control-regex -- control characters are what this looks for
-  if (/[\u0000-\u001f\u007f\u0085\u2028\u2029]/.test(value) || value !== value.trim()) {
-    throw new HelperError({
-      stage: 'render',
-      key: 'helper.render.unsafe',
-      values: { parameter: name },
-      detail: '',
-      restored: true,
-    });
+  const unsafe = /[\p{Cc}\p{Cs}\u2028\u2029]/u;
+  if (unsafe.test(value) || value !== value.trim()) {
+    throw refused('helper.render.unsafe', { parameter: name });
   }
+  const bytes = Buffer.byteLength(value);
+  if (bytes > MAX_VALUE_BYTES) {
+    throw refused('helper.render.long', { parameter: name, bytes, limit: MAX_VALUE_BYTES });
+  }
+}
+
+function refused(key: string, values: Record<string, string | number>): HelperError {
+  return new HelperError({ stage: 'render', key, values, detail: '', restored: true });
 }
 
 export function presentValue(view: ConfigView, name: string): string | null {

@@ -3,13 +3,13 @@
  * configuration, in a private mount namespace with its own queue, log and mailboxes, is given a message for a local
  * user and must deliver it. It listens on no port and can send nothing away.
  */
-import { cp, mkdir, readFile } from 'node:fs/promises';
+import { cp, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HelperError } from '../../errors.js';
 import { readText } from '../files.js';
 import { runNative } from '../native.js';
-import type { PrivateNamespace } from '../namespace.js';
+import { empty, type PrivateNamespace } from '../namespace.js';
 import type { Paths } from '../paths.js';
 import { POSTCONF } from '../postfix/config-view.js';
 import { parseMasterLine } from '../postfix/master.js';
@@ -61,8 +61,6 @@ export async function proveOnShadow(stage: Stage, paths: Paths): Promise<void> {
     await send(space, paths, `${recipient.login}@${domain}`, lmtp === '');
     if (lmtp === '') await delivered(space, paths);
   } finally {
-    await space.run('/usr/sbin/postfix', ['-c', paths.configDir, 'stop']);
-    await kill(space, paths);
     space.close();
   }
 }
@@ -109,10 +107,10 @@ async function hideMailboxes(
   { home, uid, gid }: Recipient,
 ): Promise<void> {
   const spool = stage.view.parameter('mail_spool_directory');
-  if (path.isAbsolute(spool)) await space.empty(spool.replace(/\/$/, ''), 'mode=1777');
+  if (path.isAbsolute(spool)) await space.mount([empty(spool.replace(/\/$/, ''), 'mode=1777')]);
   const there = await space.run('/usr/bin/test', ['-d', home]);
   if (home !== '/' && there.code === 0) {
-    await space.empty(home, `mode=0700,uid=${uid},gid=${gid}`);
+    await space.mount([empty(home, `mode=0700,uid=${uid},gid=${gid}`)]);
   }
 }
 
@@ -168,18 +166,6 @@ async function delivered(space: PrivateNamespace, paths: Paths): Promise<void> {
     if (/ status=(?:deferred|bounced) /.test(log)) throw failed('helper.prove.shadowLost', log);
   }
   throw failed('helper.prove.shadowLost', await privateLog(space, paths));
-}
-
-/** `postfix stop` is asked first; a master that stays is ended by its pid, so that no shadow outlives its proof. */
-async function kill(space: PrivateNamespace, paths: Paths): Promise<void> {
-  const file = space.pathInside(`${paths.queueDir}/pid/master.pid`);
-  const pid = Number((await readFile(file, 'utf8').catch(() => '')).trim());
-  if (!Number.isInteger(pid) || pid < 2) return;
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It ended by itself.
-  }
 }
 
 function failed(key: string, detail: string): HelperError {

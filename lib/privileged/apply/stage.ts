@@ -1,20 +1,20 @@
 /** Makes the new configuration beside the real one, with Postfix' own editor, and reads back what came out. */
-import { copyFile, mkdir, rm, symlink, utimes } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, symlink, utimes } from 'node:fs/promises';
 import { HelperError } from '../../errors.js';
-import { readText } from '../files.js';
 import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
 import { POSTCONF, readConfig, type ConfigView } from '../postfix/config-view.js';
-import type { Plan } from './plan.js';
+import { PROBE_SERVICE, probeLine, publicListener } from '../postfix/listeners.js';
+import { presentOption, type Plan } from './plan.js';
 
 /** Postfix waits about two seconds on a main.cf younger than this; ours is dated back by it. In seconds. */
 export const BACKDATE_S = 10;
 
 export interface Stage {
   readonly folder: string;
-  /** The text of main.cf and master.cf before and in the stage. */
-  readonly before: { readonly main: string; readonly master: string };
-  readonly after: { readonly main: string; readonly master: string };
+  /** The bytes of main.cf and master.cf before and in the stage: comments may be in any encoding. */
+  readonly before: { readonly main: Buffer; readonly master: Buffer };
+  readonly after: { readonly main: Buffer; readonly master: Buffer };
   readonly view: ConfigView;
 }
 
@@ -43,7 +43,15 @@ export async function closeStage(paths: Paths): Promise<void> {
   await rm(stageFolder(paths), { recursive: true, force: true });
 }
 
-/** Writes the plan into the stage. Throws at stage `stage` when what is read back is not what was meant. */
+/** Whether the plan has anything to write into main.cf or master.cf. */
+export function editsConfiguration({ parameters, master, options }: Plan): boolean {
+  return parameters.size + master.size + options.size > 0;
+}
+
+/**
+ * Writes the plan into the stage, and the probe listener, which follows the public one.
+ * Throws at stage `stage` when what is read back is not what was meant.
+ */
 export async function fillStage(
   folder: string,
   plan: Plan,
@@ -55,23 +63,36 @@ export async function fillStage(
   await edit(folder, ['-X'], removed(plan.parameters));
   await edit(folder, ['-M'], pairs(plan.master));
   await edit(folder, ['-MX'], removed(plan.master));
-  for (const [service, options] of plan.masterOptions) {
-    const map = new Map(Object.entries(options).map(([name, v]) => [`${service}/${name}`, v]));
-    await edit(folder, ['-P'], pairs(map));
-    await edit(folder, ['-PX'], removed(map));
-  }
-  const view = await readConfig(folder, paths, present.open);
+  await edit(folder, ['-P'], pairs(plan.options));
+  await edit(folder, ['-PX'], removed(plan.options));
+  const planned = editsConfiguration(plan)
+    ? await readConfig(folder, paths, present.open)
+    : present;
+  const view = await fillProbe(folder, planned, paths);
   proveParameters(plan, present, view);
   proveMaster(plan, present, view);
   return { folder, before, after: await readFiles(folder), view };
 }
 
-async function readFiles(folder: string): Promise<{ main: string; master: string }> {
+async function fillProbe(folder: string, view: ConfigView, paths: Paths): Promise<ConfigView> {
+  const line = probeLine(publicListener(view.master));
+  if (line === view.masterService(PROBE_SERVICE)) return view;
+  const probe = new Map([[PROBE_SERVICE, line]]);
+  await edit(folder, ['-M'], pairs(probe));
+  await edit(folder, ['-MX'], removed(probe));
+  const probed = await readConfig(folder, paths, view.open);
+  if (probed.masterService(PROBE_SERVICE) !== line) {
+    throw failed('helper.stage.readBack', { name: PROBE_SERVICE }, '');
+  }
+  return probed;
+}
+
+async function readFiles(folder: string): Promise<Stage['before']> {
   const [main, master] = await Promise.all([
-    readText(`${folder}/main.cf`),
-    readText(`${folder}/master.cf`),
+    readFile(`${folder}/main.cf`),
+    readFile(`${folder}/master.cf`),
   ]);
-  return { main: main ?? '', master: master ?? '' };
+  return { main, master };
 }
 
 function pairs(values: ReadonlyMap<string, string | null>): string[] {
@@ -114,14 +135,20 @@ function proveParameters(plan: Plan, before: ConfigView, after: ConfigView): voi
 }
 
 function proveMaster(plan: Plan, before: ConfigView, after: ConfigView): void {
+  const edited = new Set(
+    [...plan.options.keys()].map((name) => name.slice(0, name.lastIndexOf('/'))),
+  );
   const names = new Set([...before.master, ...after.master].map((entry) => entry.name));
   for (const name of names) {
-    if (plan.masterOptions.has(name)) continue;
+    if (name === PROBE_SERVICE || edited.has(name)) continue;
     const meant = plan.master.get(name);
     const expected = meant === undefined ? before.masterService(name) : meant;
     if (after.masterService(name) !== expected) {
       throw failed('helper.stage.readBack', { name }, '');
     }
+  }
+  for (const [name, value] of plan.options) {
+    if (presentOption(after, name) !== value) throw failed('helper.stage.readBack', { name }, '');
   }
 }
 

@@ -29,52 +29,65 @@ export function tableFile(paths: Paths, name: string): string {
   return `${paths.ownConfigDir}/${name}.lmdb`;
 }
 
+/** Where tables are built; on the same disk as their places. */
+function buildFolder(paths: Paths): string {
+  return `${paths.ownConfigDir}/.build`;
+}
+
 /** Digest of the entries a table was built from, kept beside it in the state folder. */
 function digestFile(paths: Paths, name: string): string {
   return `${paths.stateDir}/tables/${name}.sha256`;
 }
 
-/** Builds those tables whose entries differ from what they were last built from. Throws at stage `stage`. */
+/**
+ * Builds those tables whose entries differ from what they were last built from, and takes away those that are null.
+ * Throws at stage `stage`.
+ */
 export async function buildTables(
-  tables: ReadonlyMap<string, TableContent>,
+  tables: ReadonlyMap<string, TableContent | null>,
   paths: Paths,
 ): Promise<BuiltTables> {
   const replacements: Replacement[] = [];
-  const changed: { name: string; file: string; secret: boolean }[] = [];
-  if (tables.size === 0) return { replacements, changed };
-  const folder = `${paths.ownConfigDir}/.build`;
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await chmod(paths.ownConfigDir, 0o755);
-  await mkdir(`${paths.stateDir}/tables`, { recursive: true, mode: 0o700 });
+  const changed: BuiltTables['changed'][number][] = [];
   for (const [name, table] of tables) {
-    const lines = [...table.entries].map(([key, value]) => tableLine(name, key, value));
-    const digest = digestOf(lines.join(''));
-    const there = await readText(digestFile(paths, name));
-    if (there === digest && (await isThere(tableFile(paths, name)))) continue;
-    const built = await buildTable(folder, name, lines, table.secret, paths);
-    const mode = table.secret ? 0o600 : 0o644;
+    const file = tableFile(paths, name);
+    const lines = table && [...table.entries].map(([key, value]) => tableLine(name, key, value));
+    const digest = lines && digestOf(lines.join(''));
+    const [there, exists] = await Promise.all([readText(digestFile(paths, name)), isThere(file)]);
+    if (there === digest && exists === (table !== null)) continue;
+    const secret = table?.secret ?? true;
+    const status = { uid: 0, gid: 0, mode: secret ? 0o600 : 0o644 };
+    const content = lines && { built: await buildTable(name, lines, status.mode, paths) };
     replacements.push(
-      {
-        file: tableFile(paths, name),
-        content: { built },
-        status: { uid: 0, gid: 0, mode },
-        table: true,
-      },
-      { file: digestFile(paths, name), content: digest, status: { uid: 0, gid: 0, mode: 0o600 } },
+      { file, content, status, table: true, secret },
+      { file: digestFile(paths, name), content: digest, status: { ...status, mode: 0o600 } },
     );
-    changed.push({ name, file: tableFile(paths, name), secret: table.secret });
+    changed.push({ name, file, secret });
   }
   return { replacements, changed };
 }
 
+/** A fresh folder only root can enter, on the same disk as the tables' places. */
+async function makeBuildFolder(paths: Paths): Promise<string> {
+  const folder = buildFolder(paths);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(paths.ownConfigDir, 0o755);
+  await mkdir(`${paths.stateDir}/tables`, { recursive: true, mode: 0o700 });
+  return folder;
+}
+
+/** Removes built tables that were not used, and the secrets in them. */
+export async function closeBuild(paths: Paths): Promise<void> {
+  await rm(buildFolder(paths), { recursive: true, force: true });
+}
+
 async function buildTable(
-  folder: string,
   name: string,
   lines: readonly string[],
-  secret: boolean,
+  mode: number,
   paths: Paths,
 ): Promise<string> {
+  const folder = await makeBuildFolder(paths);
   const map = `lmdb:${folder}/${name}`;
   const options = { timeoutMs: BUILD_TIMEOUT_MS };
   const build = await runNative(POSTMAP, ['-c', paths.configDir, '-i', map], {
@@ -83,7 +96,7 @@ async function buildTable(
   });
   if (build.code !== 0 || build.stderr !== '') throw refused(name, build.stderr);
   const file = `${folder}/${name}.lmdb`;
-  await chmod(file, secret ? 0o600 : 0o644);
+  await chmod(file, mode);
   const keys = lines.map((line) => `${line.slice(0, line.indexOf('\t'))}\n`);
   const ask = await runNative(POSTMAP, ['-c', paths.configDir, '-q', '-', map], {
     ...options,

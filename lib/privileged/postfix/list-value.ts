@@ -19,12 +19,10 @@ export function splitList(value: string): readonly string[] {
   return elements;
 }
 
-/** How the entries of the features stand in one shared list parameter. */
+/** What matters of a shared list for a merge. */
 export interface ListLayout {
-  /** Slots in the order their entries take. */
-  readonly slots: readonly string[];
-  /** Where our entries go among the foreign ones: index into `foreign`. */
-  anchor(foreign: readonly string[]): number;
+  readonly place: 'start' | 'end';
+  readonly foldsCase?: boolean;
 }
 
 export interface ListMerge {
@@ -35,32 +33,53 @@ export interface ListMerge {
 
 /**
  * Puts our elements into a list: those we wrote before go, the new ones come, foreign ones keep their place and order.
- * Elements that are wanted and already there (also as foreign ones) are left where they are.
+ * Elements that are wanted and already there (also as foreign ones) are left where they are, as they are written.
  */
 export function mergeList(
   current: readonly string[],
   oursBefore: readonly string[],
   oursNow: readonly string[],
-  anchor: ListLayout['anchor'],
+  layout: ListLayout,
 ): ListMerge {
-  const before = new Set(oursBefore);
-  const wanted = new Set(oursNow);
-  const kept = current.filter((element) => wanted.has(element) || !before.has(element));
-  const present = kept.filter((element) => wanted.has(element));
-  const inOrder = present.every((element, index) => element === oursNow[index]);
-  if (inOrder) {
-    const missing = oursNow.slice(present.length);
-    const lastOfOurs = present.at(-1);
-    const at = lastOfOurs === undefined ? anchor(kept) : kept.lastIndexOf(lastOfOurs) + 1;
-    const elements = [...kept.slice(0, at), ...missing, ...kept.slice(at)];
+  const key = keyOf(layout);
+  const before = new Set(oursBefore.map(key));
+  const wanted = [...new Set(oursNow.map(key))];
+  const written = new Map(oursNow.map((element) => [key(element), element]));
+  for (const element of current) written.set(key(element), element);
+  const kept = current.filter((one) => wanted.includes(key(one)) || !before.has(key(one)));
+  const present = kept.map(key).filter((one) => wanted.includes(one));
+  const inOrder = present.every((element, index) => element === wanted[index]);
+  const spelled = (keys: readonly string[]) => keys.map((one) => written.get(one) ?? one);
+  const place = (foreign: readonly string[], ours: readonly string[], at: number): ListMerge => {
+    const elements = [...foreign.slice(0, at), ...ours, ...foreign.slice(at)];
     return { elements, changed: !sameElements(elements, current) };
+  };
+  const anchor = (foreign: readonly string[]) => (layout.place === 'start' ? 0 : foreign.length);
+  if (inOrder) {
+    const missing = spelled(wanted.slice(present.length));
+    const last =
+      present.length === 0 ? -1 : kept.findLastIndex((one) => key(one) === present.at(-1));
+    return place(kept, missing, last < 0 ? anchor(kept) : last + 1);
   }
-  const foreign = current.filter((element) => !wanted.has(element) && !before.has(element));
-  const at = anchor(foreign);
-  const elements = [...foreign.slice(0, at), ...oursNow, ...foreign.slice(at)];
-  return { elements, changed: !sameElements(elements, current) };
+  const foreign = kept.filter((one) => !wanted.includes(key(one)));
+  return place(foreign, spelled(wanted), anchor(foreign));
 }
 
-function sameElements(left: readonly string[], right: readonly string[]): boolean {
+/** Those of `ours` that really stand in the list, as they are written there. */
+export function ownElements(
+  elements: readonly string[],
+  ours: readonly string[],
+  layout: ListLayout,
+): readonly string[] {
+  const key = keyOf(layout);
+  const wanted = new Set(ours.map(key));
+  return elements.filter((element) => wanted.has(key(element)));
+}
+
+function keyOf({ foldsCase = false }: ListLayout): (element: string) => string {
+  return (element) => (foldsCase ? element.toLowerCase() : element);
+}
+
+export function sameElements(left: readonly string[], right: readonly string[]): boolean {
   return left.length === right.length && left.every((element, index) => element === right[index]);
 }

@@ -36,3 +36,14 @@ export function parseMasterLine(line: string): ParsedService {
     line.split(' ');
   return { name, type, private: priv, chroot, command, arguments: rest.join(' ') };
 }
+
+/** The value of an option (`-o name=value`, `-o { name = value }`) in a service's line; null when it is not there. */
+export function masterOption(line: string, name: string): string | null {
+  let value: string | null = null;
+  for (const [, braced, plain] of line.matchAll(/ -o ?(?:\{ ?((?:[^{}]|\{[^}]*\})*)\}|(\S+))/g)) {
+    const text = braced ?? plain ?? '';
+    const equals = text.indexOf('=');
+    if (text.slice(0, equals).trim() === name) value = text.slice(equals + 1).trim();
+  }
+  return value;
+}

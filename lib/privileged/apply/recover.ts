@@ -1,0 +1,69 @@
+/** The way back: after a kill, found at the next request, or when a change does not prove itself. */
+import path from 'node:path';
+import { HelperError } from '../../errors.js';
+import type { SectionRegistry } from '../../sections/registry.js';
+import type { Paths } from '../paths.js';
+import { postfixService } from '../services/postfix.js';
+import { readState } from '../state.js';
+import { activate } from './activate.js';
+import {
+  closeJournal,
+  putBack,
+  readJournal,
+  sweepFolders,
+  type Follow,
+  type Journal,
+} from './journal.js';
+import { closeBuild } from './tables.js';
+
+/**
+ * Finishes what an earlier request left open: forward when the state names its swap as finished, else back.
+ * Throws at stage `rollback` when that is not possible; the journal then stays for the next request.
+ */
+export async function recover(paths: Paths, registry: SectionRegistry): Promise<void> {
+  const journal = await readJournal(paths);
+  if (journal) await finish(paths, journal);
+  const files = registry.all.flatMap(({ owns }) => owns.files.map((name) => paths.root + name));
+  const folders = [
+    paths.configDir,
+    paths.ownConfigDir,
+    paths.stateDir,
+    `${paths.stateDir}/tables`,
+    ...files.map((file) => path.dirname(file)),
+  ];
+  await sweepFolders(folders);
+  await closeBuild(paths);
+}
+
+async function finish(paths: Paths, journal: Journal): Promise<void> {
+  const { swap } = await readState(paths);
+  try {
+    if (swap !== journal.id) {
+      await putBack(journal);
+      await follow(paths, journal);
+    }
+    await closeJournal(paths, journal);
+  } catch (cause) {
+    const detail = cause instanceof HelperError ? cause.detail : String(cause);
+    throw new HelperError(
+      {
+        stage: 'rollback',
+        key: 'helper.rollback.unfinished',
+        values: {},
+        detail,
+        restored: false,
+      },
+      { cause },
+    );
+  }
+}
+
+/**
+ * Makes the daemons follow the old files. Postfix takes a new main.cf into every new process at once, so that they need
+ * it even when the swap came no further than the first rename.
+ */
+export async function follow(paths: Paths, { wasRunning, activation }: Follow): Promise<void> {
+  const service = postfixService(paths);
+  if (!wasRunning) await service.stop();
+  else await activate(service, activation);
+}

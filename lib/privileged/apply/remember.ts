@@ -1,0 +1,51 @@
+/** The state after a change: what the helper will know of its own work at the next one. */
+import type { ConfigView } from '../postfix/config-view.js';
+import type { AppliedRecord, ApplyParams } from '../protocol.js';
+import { digestOf, type HelperState, type Written } from '../state.js';
+import { presentValue, type Plan } from './plan.js';
+
+/** The state once `plan` is in place; `view` is the configuration that then holds. */
+export function stateAfter(state: HelperState, plan: Plan, view: ConfigView): HelperState {
+  const parameters: Record<string, string | null> = { ...state.written.parameters };
+  for (const name of plan.baseline.keys()) {
+    if (!plan.lists.has(name)) parameters[name] = presentValue(view, name);
+  }
+  const master: Record<string, string | null> = { ...state.written.master };
+  for (const name of plan.master.keys()) master[name] = view.masterService(name);
+  const files: Record<string, string> = { ...state.written.files };
+  for (const [name, file] of plan.files) {
+    if (file) files[name] = digestOf(file.content);
+    else Reflect.deleteProperty(files, name);
+  }
+  const written: Written = {
+    parameters,
+    lists: { ...state.written.lists, ...Object.fromEntries(plan.lists) },
+    master,
+    files,
+  };
+  return { ...state, sections: plan.settings, written };
+}
+
+export function recordOf(
+  params: ApplyParams,
+  outcome: Pick<AppliedRecord, 'status' | 'failure' | 'result'>,
+): AppliedRecord {
+  const { databaseId, change } = params;
+  return {
+    databaseId,
+    change,
+    digest: digestOfSettings(params),
+    at: new Date().toISOString(),
+    ...outcome,
+  };
+}
+
+/** The same for the same settings, in whatever order their keys come: a database keeps none. */
+export function digestOfSettings({ sections }: Pick<ApplyParams, 'sections'>): string {
+  return digestOf(JSON.stringify(sections, sortKeys));
+}
+
+function sortKeys(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
