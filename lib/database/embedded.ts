@@ -16,7 +16,7 @@ const MAJOR_VERSION = '18';
 const INITIALISE_LIMIT_MS = 120_000;
 
 const ADVICE =
-  'Nothing was changed in it. Put the folder back from a backup of the machine, or move it aside, start again, and ' +
+  'None of its data was changed. Put the folder back from a backup of the machine, or move it aside, start again, and ' +
   'import the last export (node dist/lib/database/cli.js import FILE).';
 
 export interface EmbeddedDatabase extends StartedPGlite {
@@ -114,7 +114,7 @@ async function examine(folder: string): Promise<void> {
     throw new DatabaseStartError(
       'foreign-version',
       `The database ${folder} was made by PostgreSQL ${version}; this program has ${MAJOR_VERSION}. Export it with the ` +
-        'program that made it, move the folder aside, and import the export here. Nothing was changed in it.',
+        'program that made it, move the folder aside, and import the export here. None of its data was changed.',
     );
   }
 }

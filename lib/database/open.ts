@@ -5,6 +5,8 @@ import type { Log } from '../contract.js';
 import { openEmbedded } from './embedded.js';
 import { embeddedPool, serverPool } from './pool.js';
 import { examineServer } from './server.js';
+import { vacuumNowAndThen } from './vacuum.js';
+import { watch } from './watchdog.js';
 
 export interface OpenOptions {
   /** The embedded database lives in its folder `database`. */
@@ -22,27 +24,35 @@ export interface Database {
 }
 
 /** Throws `DatabaseStartError` with a message for the person at the terminal. Runs no migrations. */
-export async function openDatabase({ stateDir, url, log }: OpenOptions): Promise<Database> {
-  if (url) {
-    const db = serverPool(url);
-    try {
-      await examineServer(db);
-    } catch (error) {
-      await db.destroy();
-      throw error;
-    }
-    return { db, engine: 'postgres', close: () => db.destroy() };
+export function openDatabase({ stateDir, url, log }: OpenOptions): Promise<Database> {
+  return url ? openServer(url, log) : openFolder(join(stateDir, 'database'), log);
+}
+
+async function openServer(url: string, log: Log): Promise<Database> {
+  const db = serverPool(url, log);
+  try {
+    await examineServer(db);
+  } catch (error) {
+    await db.destroy();
+    throw error;
   }
-  const folder = join(stateDir, 'database');
+  return { db, engine: 'postgres', close: () => db.destroy() };
+}
+
+async function openFolder(folder: string, log: Log): Promise<Database> {
   const started = Date.now();
   const embedded = await openEmbedded(folder);
-  const db = embeddedPool(embedded.pglite);
+  const db = embeddedPool(embedded.pglite, log);
+  const watchdog = watch(embedded, { log });
+  const vacuuming = vacuumNowAndThen(db, log);
   log.info({ folder, ms: Date.now() - started }, 'embedded database is open');
   return {
     db,
     engine: 'embedded',
     close: async () => {
+      await vacuuming.stop();
       await db.destroy();
+      await watchdog.stop();
       await embedded.close();
     },
   };

@@ -1,5 +1,5 @@
 /** How PGlite is started here: with fsync on, in little memory, and nothing said on the console. */
-import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
+import { PGlite } from '@electric-sql/pglite';
 import { DurableNodeFS } from './durable-fs.js';
 
 /** PGlite's own start parameters without `-F` (no fsync), and with the settings that make a commit durable. */
@@ -14,28 +14,40 @@ const START_PARAMETERS = [
   'shared_buffers=16MB',
 ];
 
+/** Lines of the server's own log that are kept for a message. */
+const REMEMBERED_LINES = 20;
+
 export interface StartedPGlite {
   readonly pglite: PGlite;
   readonly fileSystem: DurableNodeFS;
-  /** The server's own last words, for the message when it does not start. */
+  /** The last lines of the server's own log. */
   readonly lastWords: () => string;
+  /** Calls back when the server gave up (PANIC): nothing may be sent to it any more, the next message would never return. */
+  onAbort(listener: () => void): void;
 }
 
-/** Starts the database in `folder`. The promise of `pglite.waitReady` says whether it came up. */
-export function startPGlite(folder: string, options: PGliteOptions = {}): StartedPGlite {
+/** Starts the database in `folder`. The promise `pglite.waitReady` says whether it came up. */
+export function startPGlite(folder: string): StartedPGlite {
   const fileSystem = new DurableNodeFS(folder);
   const words: string[] = [];
-  const remember = (text: string): boolean => {
+  const listeners: (() => void)[] = [];
+  const hear = (text: string): boolean => {
     words.push(text);
-    if (words.length > 20) words.shift();
+    if (words.length > REMEMBERED_LINES) words.shift();
+    // What the WebAssembly runtime says last of all.
+    if (text.startsWith('Aborted(')) for (const listener of listeners) listener();
     return false;
   };
   const pglite = new PGlite({
-    ...options,
     fs: fileSystem,
     startParams: START_PARAMETERS,
-    onStdout: remember,
-    onStderr: remember,
+    onStdout: hear,
+    onStderr: hear,
   });
-  return { pglite, fileSystem, lastWords: () => words.join('\n') };
+  return {
+    pglite,
+    fileSystem,
+    lastWords: () => words.join('\n'),
+    onAbort: (listener) => listeners.push(listener),
+  };
 }

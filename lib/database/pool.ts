@@ -2,6 +2,7 @@
 import type { PGlite } from '@electric-sql/pglite';
 import { createPgConfig } from '@electric-sql/pglite/node-postgres';
 import knex, { type Knex } from 'knex';
+import type { Log } from '../contract.js';
 
 /** How long a query waits for a free session, in milliseconds. A `db()` inside a transaction on the embedded one runs into it. */
 export const ACQUIRE_TIMEOUT_MS = 8_000;
@@ -16,7 +17,7 @@ interface RawSession {
  * One PGlite instance is one session, so the pool holds one connection at most. Connections come and go while the session
  * stays: each new one ends a transaction that its predecessor may have left open.
  */
-export function embeddedPool(pglite: PGlite): Knex {
+export function embeddedPool(pglite: PGlite, log: Log): Knex {
   return knex({
     client: 'pg',
     connection: () => createPgConfig(pglite) as unknown as Knex.PgConnectionConfig,
@@ -31,10 +32,11 @@ export function embeddedPool(pglite: PGlite): Knex {
       },
     },
     acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
+    log: knexLog(log),
   });
 }
 
-export function serverPool(url: string): Knex {
+export function serverPool(url: string, log: Log): Knex {
   return knex({
     client: 'pg',
     connection: {
@@ -45,5 +47,18 @@ export function serverPool(url: string): Knex {
     },
     pool: { min: 0, max: SERVER_SESSIONS },
     acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
+    log: knexLog(log),
   });
+}
+
+/** Knex writes to the console of its own accord. */
+function knexLog(log: Log): Knex.Logger {
+  const text = (message: unknown) => (message instanceof Error ? message.message : String(message));
+  return {
+    debug: (message: unknown) => log.debug({}, text(message)),
+    warn: (message: unknown) => log.warn({}, text(message)),
+    error: (message: unknown) => log.error({}, text(message)),
+    deprecate: (method: string, alternative: string) =>
+      log.debug({ method, alternative }, 'knex: deprecated'),
+  };
 }
