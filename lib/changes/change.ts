@@ -7,7 +7,10 @@ import type { ApplyResult } from '../privileged/protocol.js';
 
 export type ChangeState = 'applying' | 'applied' | 'refused';
 
-/** A database row as Knex gives it; every settings table has `id` (text or bigint as string) and `version`. */
+/**
+ * A database row as `to_jsonb` gives it (see `rows.ts`). Every settings table has `id` (text or bigint), `version`,
+ * `updated_at` and `updated_by`.
+ */
 export type Row = Readonly<Record<string, unknown>>;
 
 /** One row that a change wrote: `before` null means inserted, `after` null means deleted. */
@@ -16,6 +19,11 @@ export interface TouchedRow {
   readonly id: string;
   readonly before: Row | null;
   readonly after: Row | null;
+}
+
+/** What stands in a shown image in place of a secret; `changed` in an `after` whose `before` had another secret. */
+export interface MaskedSecret {
+  readonly secret: 'set' | 'none' | 'changed';
 }
 
 /** What somebody wants to save. */
@@ -30,6 +38,8 @@ export interface Intent {
   readonly undoes?: string;
   /** Hand edits the person decided to overwrite (see `ApplyParams.overwrite`). */
   readonly overwrite?: Readonly<Record<string, string>>;
+  /** The person compared after a divergence, and decided that the system shall follow this database. */
+  readonly adopt?: boolean;
   /**
    * Runs in one transaction: checks versions (throws `ConflictError`), writes the rows, says which.
    * Called again from the start when another change was in flight, so it must read what it needs itself.
@@ -37,11 +47,19 @@ export interface Intent {
   write(trx: Knex.Transaction): Promise<readonly TouchedRow[]>;
 }
 
+/** Paths name a column (`password`) or something inside a jsonb column (`value.password`). */
+export interface TableSecrets {
+  /** What holds sealed boxes. */
+  readonly secrets: readonly string[];
+  /** What the boxes are bound to: an undo that changes one of these asks for the secrets again. */
+  readonly bound?: readonly string[];
+}
+
 /** How a section's settings are read from the database. One per section, given to the changes service. */
 export interface SettingsSource {
   readonly section: string;
-  /** Tables whose rows make up the section, with the columns that hold sealed secrets. */
-  readonly tables: Readonly<Record<string, { readonly secrets: readonly string[] }>>;
+  /** What its rows are: `table`, or `table/id` for one row of a table that several sections share. */
+  readonly tables: Readonly<Record<string, TableSecrets>>;
   /** The section's whole settings as the helper's protocol wants them; null when nothing was ever saved. */
   collect(db: Knex): Promise<unknown>;
 }
@@ -55,7 +73,7 @@ export interface Change {
   readonly state: ChangeState;
   readonly sections: readonly string[];
   readonly title: { readonly key: string; readonly values: MessageValues };
-  /** Before and after of the touched rows; secrets appear as `{ secret: 'set' | 'none' }`. */
+  /** Before and after of the touched rows; in place of a secret stands a `MaskedSecret`. */
   readonly rows: readonly TouchedRow[];
   readonly undoes: string | null;
   readonly result: ApplyResult | null;
@@ -66,4 +84,54 @@ export interface Change {
 export interface Preview {
   readonly rows: readonly TouchedRow[];
   readonly result: ApplyResult;
+}
+
+/** A change in a list: without its rows, of which there may be many thousands. */
+export interface ChangeSummary extends Omit<Change, 'rows'> {
+  readonly rowCount: number;
+}
+
+/** The change in flight, with what is needed to apply it again. */
+export interface ApplyingChange extends ChangeSummary {
+  readonly overwrite: Readonly<Record<string, string>> | null;
+}
+
+export interface HistoryFilter {
+  readonly section?: string;
+  readonly actor?: string;
+  readonly state?: ChangeState;
+}
+
+/** Newest first. `before` continues after the last change of the page before. */
+export interface HistoryPage {
+  readonly before?: number;
+  readonly limit?: number;
+}
+
+export interface History {
+  readonly changes: readonly ChangeSummary[];
+  /** The `before` of the next page; null on the last one. */
+  readonly next: number | null;
+}
+
+/**
+ * Settings and system do not follow each other: somebody has to compare and decide.
+ * `foreign`: the system was last changed from another database. `ahead`: from a later state of this database (which was
+ * put back from a backup). `behind`: the system was put back, or never got what this database says. `missing`: the
+ * system remembers nothing (a new machine).
+ */
+export interface Divergence {
+  readonly kind: 'foreign' | 'ahead' | 'behind' | 'missing';
+  /** The number the system remembers; null when it remembers nothing. */
+  readonly systemChange: number | null;
+  readonly noticedAt: string;
+}
+
+/** What recovery at start found. */
+export interface Recovery {
+  /** The unfinished change, brought to its end; null when there was none. */
+  readonly settled: Change | null;
+  readonly divergence: Divergence | null;
+  /** Why the unfinished change must wait (the helper is away, another process has it); null when nothing waits. */
+  readonly waiting: HelperFailure | 'elsewhere' | null;
 }

@@ -33,9 +33,7 @@ export async function exchange(
     const sent = options.input ? sendItems(output, options.input) : Promise.resolve();
     sent.catch(() => undefined);
     const answer = await readAnswer(input, options.onProgress);
-    if (answer === null) {
-      throw failure(reason === null ? 'connect' : 'run', `helper.connect.${reason ?? 'cut'}`);
-    }
+    if (answer === null) throw lost(`helper.connect.${reason ?? 'cut'}`);
     if ('error' in answer) throw new HelperError(answer.error);
     return answer.result;
   } finally {
@@ -95,10 +93,17 @@ function parseAnswer(line: string): Answer {
   try {
     return JSON.parse(line) as Answer;
   } catch (cause) {
-    throw failure('protocol', 'helper.protocol.malformed', cause);
+    throw lost('helper.protocol.malformed', cause);
   }
 }
 
+/** The request went out and no answer came back: nobody here knows what was done. */
+function lost(key: string, cause?: unknown): HelperError {
+  const detail = cause instanceof Error ? cause.message : '';
+  return new HelperError({ stage: 'run', key, values: {}, detail, restored: false }, { cause });
+}
+
+/** The request never went out. */
 export function failure(stage: HelperStage, key: string, cause?: unknown): HelperError {
   const detail = cause instanceof Error ? cause.message : '';
   return new HelperError({ stage, key, values: {}, detail, restored: true }, { cause });

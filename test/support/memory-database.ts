@@ -2,6 +2,7 @@
 import { PGlite } from '@electric-sql/pglite';
 import type { Knex } from 'knex';
 import { embeddedPool } from '../../lib/database/pool.js';
+import { silentLog } from './log.js';
 
 export interface MemoryDatabase {
   readonly db: Knex;
@@ -11,7 +12,7 @@ export interface MemoryDatabase {
 export async function openMemoryDatabase(): Promise<MemoryDatabase> {
   const pglite = new PGlite();
   await pglite.waitReady;
-  const db = embeddedPool(pglite);
+  const db = embeddedPool(pglite, silentLog);
   return {
     db,
     async close() {

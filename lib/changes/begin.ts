@@ -1,0 +1,111 @@
+/** The first step of a save: one transaction that checks, writes the rows, and records the change as under way. */
+import type { Knex } from 'knex';
+import { takeLease } from '../database/lease.js';
+import { UserError } from '../errors.js';
+import type { ApplyParams } from '../privileged/protocol.js';
+import type { ApplyingChange, Intent, SettingsSource, TouchedRow } from './change.js';
+import { readDivergence } from './divergence.js';
+import { diverged } from './failures.js';
+import { maskImages, sealedValues, secretsOfRow, type SecretsCatalogue } from './secrets.js';
+import {
+  findApplying,
+  insertChange,
+  lockChangeOrder,
+  readDatabaseId,
+  readNumbers,
+  type StoredRow,
+} from './store.js';
+
+/** The lease that says somebody drives the change in flight to its end. */
+export const CHANGES_LEASE = 'changes';
+
+export interface Catalogue {
+  readonly sources: ReadonlyMap<string, SettingsSource>;
+  readonly secrets: SecretsCatalogue;
+}
+
+export type Begun =
+  | { readonly params: ApplyParams }
+  /** Another change is under way: `abandoned` when nobody drives it, and this process has taken it over. */
+  | { readonly inFlight: ApplyingChange; readonly abandoned: boolean };
+
+/** Errors of `intent.write` pass through; `HelperError` after a divergence. Nothing is written then. */
+export function beginChange(
+  db: Knex,
+  catalogue: Catalogue,
+  intent: Intent,
+  holder: string,
+): Promise<Begun> {
+  return db.transaction(async (trx) => {
+    await lockChangeOrder(trx);
+    const inFlight = await findApplying(trx);
+    if (inFlight) return { inFlight, abandoned: await takeLease(trx, CHANGES_LEASE, holder) };
+    if (!intent.adopt && (await readDivergence(trx))) throw diverged();
+    const rows = await intent.write(trx);
+    const sections = await collectSections(trx, catalogue, intent.sections);
+    // The first change of a database follows no other one: it takes over what a former database left.
+    const adopt = intent.adopt || (await readNumbers(trx)).applied === 0;
+    const number = await insertChange(trx, intent, storedRows(rows, catalogue.secrets));
+    await takeLease(trx, CHANGES_LEASE, holder);
+    return {
+      params: {
+        databaseId: await readDatabaseId(trx),
+        change: number,
+        dryRun: false,
+        sections,
+        ...(intent.overwrite ? { overwrite: intent.overwrite } : {}),
+        ...(adopt ? { adopt } : {}),
+      },
+    };
+  });
+}
+
+/** What would be written and asked for; the transaction is rolled back before anybody is asked. */
+export async function rehearse(
+  db: Knex,
+  catalogue: Catalogue,
+  intent: Intent,
+): Promise<{ readonly rows: readonly TouchedRow[]; readonly params: ApplyParams }> {
+  const trx = await db.transaction();
+  try {
+    const rows = await intent.write(trx);
+    return {
+      rows: rows.map((row) => maskImages(row, secretsOfRow(catalogue.secrets, row))),
+      params: {
+        databaseId: await readDatabaseId(trx),
+        change: 0,
+        dryRun: true,
+        sections: await collectSections(trx, catalogue, intent.sections),
+        ...(intent.overwrite ? { overwrite: intent.overwrite } : {}),
+      },
+    };
+  } finally {
+    await trx.rollback();
+  }
+}
+
+/** The settings of these sections. Throws `UserError` when one has none: an undo of its very first save. */
+export async function collectSections(
+  db: Knex,
+  { sources }: Catalogue,
+  ids: readonly string[],
+): Promise<Readonly<Record<string, unknown>>> {
+  const settings: Record<string, unknown> = {};
+  for (const id of ids) {
+    const source = sources.get(id);
+    if (!source) throw new Error(`no source for section ${id}`);
+    const value = await source.collect(db);
+    if (value === null || value === undefined) {
+      throw new UserError({ key: 'changes.error.nothingBefore', values: { section: id } });
+    }
+    settings[id] = value;
+  }
+  return settings;
+}
+
+function storedRows(rows: readonly TouchedRow[], all: SecretsCatalogue): readonly StoredRow[] {
+  return rows.map((row) => {
+    const secrets = secretsOfRow(all, row);
+    return { ...maskImages(row, secrets), sealedBefore: sealedValues(row.before, secrets) };
+  });
+}

@@ -1,0 +1,248 @@
+/**
+ * The one way to save: intent, apply, settle (see each in its file). No transaction is open while the helper works, one
+ * change is in flight, and whatever dies in between, the change is brought to its end later.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Knex } from 'knex';
+import type { HelperTransport, Log } from '../contract.js';
+import { keepLease, releaseLease, takeLease } from '../database/lease.js';
+import { HelperError, NotFoundError, UserError } from '../errors.js';
+import type { ApplyParams } from '../privileged/protocol.js';
+import { applyUntilKnown, requestApply, type Outcome } from './apply.js';
+import { beginChange, CHANGES_LEASE, rehearse, type Begun, type Catalogue } from './begin.js';
+import type {
+  Change,
+  Divergence,
+  History,
+  HistoryFilter,
+  HistoryPage,
+  Intent,
+  Preview,
+  Recovery,
+  SettingsSource,
+} from './change.js';
+import { createComparison } from './compare.js';
+import { readDivergence } from './divergence.js';
+import { noHelper, unsettled } from './failures.js';
+import { createLine, WaitedTooLong } from './line.js';
+import { recoverChange } from './recover.js';
+import { secretsOfSources } from './secrets.js';
+import { settle } from './settle.js';
+import { findApplying, findChange, listChanges } from './store.js';
+import { secretsToAsk, undoIntent, type SecretQuestion, type UndoOptions } from './undo.js';
+
+/** How long a save waits for its turn, in milliseconds. */
+export const WAIT_LIMIT_MS = 60_000;
+
+/** Pause between two looks at a change that another process has in flight. */
+const LOOK_AGAIN_MS = 150;
+
+/** Pause before an unfinished change is looked after again while the helper is away. */
+const RECOVER_AGAIN_MS = 15_000;
+
+/** Changes on a page of the history, unless asked otherwise, and at most. */
+export const HISTORY_PAGE = 50;
+export const HISTORY_PAGE_MOST = 500;
+
+export interface ChangesOptions {
+  readonly db: Knex;
+  /** Null on a machine without helper: everything shows, every save says why not. */
+  readonly helper: HelperTransport | null;
+  readonly sources: readonly SettingsSource[];
+  readonly log: Log;
+  /** Milliseconds; for tests. */
+  readonly waitLimitMs?: number;
+}
+
+export type SettledListener = (change: Change) => void | Promise<void>;
+
+export interface Changes {
+  /**
+   * Writes, applies, proves. Gives the applied change. Throws what `intent.write` throws (nothing was written then), and
+   * `HelperError` when the helper refused or is away: the rows are as before, and the history says why. With the key
+   * `helper.unsettled` the answer was lost and the change is brought to its end later.
+   */
+  save(intent: Intent): Promise<Change>;
+  /** What `save` would do; nothing is written anywhere. Throws like `save`. */
+  preview(intent: Intent): Promise<Preview>;
+  /** Brings an unfinished change to its end and says whether settings and system still follow each other. */
+  recover(): Promise<Recovery>;
+  history(filter?: HistoryFilter, page?: HistoryPage): Promise<History>;
+  /** Throws `NotFoundError`. */
+  get(id: string): Promise<Change>;
+  /** The intent that takes back these changes (newest first), for `preview` or `save`. */
+  undo(changes: readonly Change[], options: UndoOptions): Intent;
+  /** The secrets that such an undo needs anew. */
+  undoQuestions(changes: readonly Change[]): SecretQuestion[];
+  divergence(): Promise<Divergence | null>;
+  /** What would change if all saved settings were applied; ends the divergence when that is nothing. */
+  compare(actor: string): Promise<Preview>;
+  /** The intent that applies all saved settings again; saving it ends the divergence. */
+  reapply(actor: string): Promise<Intent>;
+  /** Calls back after every change that this process settled; returns the function that ends that. */
+  onSettled(listener: SettledListener): () => void;
+  /** Ends timers, and waits for the save under way. */
+  close(): Promise<void>;
+}
+
+export function createChanges(options: ChangesOptions): Changes {
+  const { db, helper, log, waitLimitMs = WAIT_LIMIT_MS } = options;
+  const catalogue: Catalogue = {
+    sources: new Map(options.sources.map((source) => [source.section, source])),
+    secrets: secretsOfSources(options.sources),
+  };
+  const holder = randomUUID();
+  const line = createLine();
+  const comparison = createComparison({ db, helper, catalogue });
+  const listeners = new Set<SettledListener>();
+  let again: NodeJS.Timeout | undefined;
+
+  function recoverLater(): void {
+    clearTimeout(again);
+    again = setTimeout(() => {
+      recover().catch((error: unknown) => {
+        log.warn({ error }, 'an unfinished change still waits');
+        recoverLater();
+      });
+    }, RECOVER_AGAIN_MS).unref();
+  }
+
+  async function tellListeners(change: Change): Promise<void> {
+    for (const listener of listeners) {
+      try {
+        await listener(change);
+      } catch (error) {
+        log.error({ error, change: change.id }, 'a listener failed after a change was settled');
+      }
+    }
+  }
+
+  /** The change is recorded; the helper does it; the outcome is recorded. */
+  async function finish(transport: HelperTransport, params: ApplyParams, actor: string) {
+    const letLapse = keepLease(db, CHANGES_LEASE, holder, log);
+    try {
+      const outcome = await applyUntilKnown(transport, params, actor, log);
+      if (!outcome) throw unsettled();
+      return { outcome, change: await settle(db, catalogue, params.change, outcome, holder) };
+    } catch (error) {
+      recoverLater();
+      throw error;
+    } finally {
+      letLapse();
+    }
+  }
+
+  async function begin(
+    transport: HelperTransport,
+    intent: Intent,
+    deadline: number,
+  ): Promise<ApplyParams> {
+    for (;;) {
+      const begun: Begun = await beginChange(db, catalogue, intent, holder);
+      if ('params' in begun) return begun.params;
+      if (begun.abandoned) {
+        const { waiting } = await recoverHeld(transport);
+        if (waiting && waiting !== 'elsewhere') throw new HelperError(waiting);
+      } else if (Date.now() > deadline) {
+        throw busy(begun.inFlight.actor);
+      } else {
+        await sleep(LOOK_AGAIN_MS);
+      }
+    }
+  }
+
+  /** Recovery by the holder of the lease. */
+  async function recoverHeld(transport: HelperTransport): Promise<Recovery> {
+    const letLapse = keepLease(db, CHANGES_LEASE, holder, log);
+    try {
+      const recovery = await recoverChange({ db, helper: transport, catalogue, holder, log });
+      if (recovery.waiting) recoverLater();
+      if (recovery.settled) await tellListeners(recovery.settled);
+      return recovery;
+    } finally {
+      letLapse();
+      await releaseLease(db, CHANGES_LEASE, holder);
+    }
+  }
+
+  async function inLine<T>(work: (deadline: number) => Promise<T>): Promise<T> {
+    const deadline = Date.now() + waitLimitMs;
+    try {
+      return await line.run(() => work(deadline), waitLimitMs);
+    } catch (error) {
+      if (!(error instanceof WaitedTooLong)) throw error;
+      throw busy((await findApplying(db))?.actor ?? '–');
+    }
+  }
+
+  function busy(actor: string): UserError {
+    const seconds = Math.round(waitLimitMs / 1000);
+    return new UserError({ key: 'changes.error.busy', values: { seconds, actor } });
+  }
+
+  function recover(): Promise<Recovery> {
+    return inLine(async () => {
+      if (!helper) {
+        const waiting = (await findApplying(db)) ? noHelper().toFailure() : null;
+        return { settled: null, divergence: await readDivergence(db), waiting };
+      }
+      if (!(await takeLease(db, CHANGES_LEASE, holder))) {
+        return { settled: null, divergence: await readDivergence(db), waiting: 'elsewhere' };
+      }
+      return recoverHeld(helper);
+    });
+  }
+
+  async function save(intent: Intent): Promise<Change> {
+    if (!helper) throw noHelper();
+    const { outcome, change } = await inLine(async (deadline) => {
+      const params = await begin(helper, intent, deadline);
+      return finish(helper, params, intent.actor);
+    });
+    await comparison.endedBy(change);
+    await tellListeners(change);
+    if (change.state === 'refused') throw refusalOf(change, outcome);
+    return change;
+  }
+
+  return {
+    save,
+    preview: async (intent) => {
+      if (!helper) throw noHelper();
+      const { rows, params } = await rehearse(db, catalogue, intent);
+      return { rows, result: await requestApply(helper, params, intent.actor) };
+    },
+    recover,
+    history: async (filter = {}, { before, limit = HISTORY_PAGE } = {}) => {
+      const most = Math.min(limit, HISTORY_PAGE_MOST);
+      const found = await listChanges(db, filter, { before: before ?? null, limit: most + 1 });
+      const changes = found.slice(0, most);
+      return { changes, next: found.length > most ? (changes.at(-1)?.number ?? null) : null };
+    },
+    get: async (id) => {
+      const change = /^[1-9][0-9]{0,14}$/.test(id) ? await findChange(db, Number(id)) : null;
+      if (!change) throw new NotFoundError(`change ${id}`);
+      return change;
+    },
+    undo: (changes, undoOptions) => undoIntent(changes, catalogue.secrets, undoOptions),
+    undoQuestions: (changes) => secretsToAsk(changes, catalogue.secrets),
+    divergence: () => readDivergence(db),
+    compare: (actor) => comparison.compare(actor),
+    reapply: (actor) => comparison.reapply(actor),
+    onSettled: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close: async () => {
+      clearTimeout(again);
+      await line.idle();
+      clearTimeout(again);
+    },
+  };
+}
+
+function refusalOf(change: Change, outcome: Outcome): HelperError {
+  if (outcome.state === 'refused') return outcome.error;
+  return change.failure ? new HelperError(change.failure) : unsettled();
+}

@@ -1,0 +1,36 @@
+/** The last step of a save: the change is applied, or its rows are put back; either way its boxes are erased. */
+import type { Knex } from 'knex';
+import { releaseLease } from '../database/lease.js';
+import type { Outcome } from './apply.js';
+import { CHANGES_LEASE, type Catalogue } from './begin.js';
+import type { Change } from './change.js';
+import { putBack } from './put-back.js';
+import { secretsOfRow, unmaskRow } from './secrets.js';
+import { findChange, lockChangeOrder, readStoredRows, settleChange } from './store.js';
+
+/** Gives the settled change, whoever settled it: another process may have taken it over. Releases the lease. */
+export async function settle(
+  db: Knex,
+  { secrets }: Catalogue,
+  number: number,
+  outcome: Outcome,
+  holder: string,
+): Promise<Change> {
+  await db.transaction(async (trx) => {
+    await lockChangeOrder(trx);
+    const rows = outcome.state === 'refused' ? await readStoredRows(trx, number) : [];
+    if (await settleChange(trx, number, outcome)) {
+      await putBack(
+        trx,
+        rows.map((row) => ({
+          ...row,
+          before: row.before && unmaskRow(row.before, secretsOfRow(secrets, row), row.sealedBefore),
+        })),
+      );
+    }
+    await releaseLease(trx, CHANGES_LEASE, holder);
+  });
+  const change = await findChange(db, number);
+  if (!change) throw new Error(`change ${number} is gone`);
+  return change;
+}

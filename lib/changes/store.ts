@@ -1,0 +1,200 @@
+/** The queries on `mail_changes` and `mail_change_rows`. */
+import type { Knex } from 'knex';
+import type { HelperFailure, MessageValues } from '../errors.js';
+import type { ApplyResult } from '../privileged/protocol.js';
+import type {
+  ApplyingChange,
+  Change,
+  ChangeState,
+  ChangeSummary,
+  HistoryFilter,
+  Intent,
+  Row,
+  TouchedRow,
+} from './change.js';
+import { storableJson } from './json.js';
+import { ROWS_PER_STATEMENT } from './rows.js';
+
+interface ChangeRecord {
+  readonly number: string;
+  readonly actor: string;
+  readonly at: Date;
+  readonly settled_at: Date | null;
+  readonly state: ChangeState;
+  readonly sections: readonly string[];
+  readonly title_key: string;
+  readonly title_values: MessageValues;
+  readonly row_count: number;
+  readonly undoes: string | null;
+  readonly overwrite: Readonly<Record<string, string>> | null;
+  readonly result: ApplyResult | null;
+  readonly failure: HelperFailure | null;
+}
+
+interface RowRecord {
+  readonly table_name: string;
+  readonly row_id: string;
+  readonly before: Row | null;
+  readonly after: Row | null;
+  readonly sealed_before: Readonly<Record<string, unknown>> | null;
+}
+
+/** A touched row as it is stored: images masked, the old row's boxes apart until the change is settled. */
+export interface StoredRow extends TouchedRow {
+  readonly sealedBefore: Readonly<Record<string, unknown>> | null;
+}
+
+/** Identity of the database that numbers the changes. */
+export async function readDatabaseId(db: Knex): Promise<string> {
+  const row = await db('mail_meta').where('key', 'database-id').first<{ value: string }>('value');
+  if (!row) throw new Error('mail_meta has no database-id: migrations have not run');
+  return row.value;
+}
+
+/** Lets one transaction after the other begin or settle a change, in every process on this database. */
+export async function lockChangeOrder(trx: Knex.Transaction): Promise<void> {
+  await trx('mail_meta').where('key', 'change-order').forUpdate().first('key');
+}
+
+export async function insertChange(
+  trx: Knex.Transaction,
+  intent: Omit<Intent, 'write'>,
+  rows: readonly StoredRow[],
+): Promise<number> {
+  const [inserted]: { number: string }[] = await trx('mail_changes').insert(
+    {
+      actor: intent.actor,
+      state: 'applying',
+      sections: [...intent.sections],
+      title_key: intent.title.key,
+      title_values: storableJson(intent.title.values),
+      row_count: rows.length,
+      undoes: intent.undoes ?? null,
+      overwrite: intent.overwrite ? JSON.stringify(intent.overwrite) : null,
+    },
+    ['number'],
+  );
+  const number = Number(inserted!.number);
+  const records = rows.map((row, position) => ({
+    change: number,
+    position,
+    table_name: row.table,
+    row_id: row.id,
+    before: row.before,
+    after: row.after,
+    sealed_before: row.sealedBefore,
+  }));
+  for (let start = 0; start < records.length; start += ROWS_PER_STATEMENT) {
+    await trx.raw(
+      'insert into mail_change_rows select * from jsonb_populate_recordset(null::mail_change_rows, ?::jsonb)',
+      [JSON.stringify(records.slice(start, start + ROWS_PER_STATEMENT))],
+    );
+  }
+  return number;
+}
+
+/** The change in flight; null when there is none. */
+export async function findApplying(db: Knex): Promise<ApplyingChange | null> {
+  const record = await db('mail_changes').where('state', 'applying').first<ChangeRecord>();
+  return record ? { ...summary(record), overwrite: record.overwrite } : null;
+}
+
+export async function readStoredRows(db: Knex, number: number): Promise<StoredRow[]> {
+  const records = await db('mail_change_rows')
+    .where('change', number)
+    .orderBy('position')
+    .select<RowRecord[]>();
+  return records.map((record) => ({
+    table: record.table_name,
+    id: record.row_id,
+    before: record.before,
+    after: record.after,
+    sealedBefore: record.sealed_before,
+  }));
+}
+
+/** Ends the change and erases its boxes. False when it was settled already. */
+export async function settleChange(
+  trx: Knex.Transaction,
+  number: number,
+  outcome:
+    | { readonly state: 'applied'; readonly result: ApplyResult | null }
+    | { readonly state: 'refused'; readonly failure: HelperFailure },
+): Promise<boolean> {
+  const settled = await trx('mail_changes')
+    .where({ number, state: 'applying' })
+    .update({
+      state: outcome.state,
+      settled_at: trx.fn.now(),
+      result: outcome.state === 'applied' && outcome.result ? storableJson(outcome.result) : null,
+      failure: outcome.state === 'refused' ? storableJson(outcome.failure) : null,
+    });
+  await trx('mail_change_rows')
+    .where('change', number)
+    .whereNotNull('sealed_before')
+    .update({ sealed_before: null });
+  return settled === 1;
+}
+
+export async function findChange(db: Knex, number: number): Promise<Change | null> {
+  const record = await db('mail_changes').where({ number }).first<ChangeRecord>();
+  if (!record) return null;
+  const rows = await readStoredRows(db, number);
+  return {
+    ...common(record),
+    rows: rows.map(({ table, id, before, after }) => ({ table, id, before, after })),
+  };
+}
+
+/** Newest first, by key: `before` continues after a page's last number. */
+export async function listChanges(
+  db: Knex,
+  filter: HistoryFilter,
+  page: { readonly before: number | null; readonly limit: number },
+): Promise<ChangeSummary[]> {
+  const query = db('mail_changes').orderBy('number', 'desc').limit(page.limit);
+  if (page.before !== null) void query.where('number', '<', page.before);
+  if (filter.section !== undefined) void query.whereRaw('? = any(sections)', [filter.section]);
+  if (filter.actor !== undefined) void query.where('actor', filter.actor);
+  if (filter.state !== undefined) void query.where('state', filter.state);
+  return ((await query) as ChangeRecord[]).map(summary);
+}
+
+/** The highest number there is, and the highest that is applied; 0 when there is none. */
+export async function readNumbers(db: Knex): Promise<{ highest: number; applied: number }> {
+  const answer: { rows: { highest: string | null; applied: string | null }[] } = await db.raw(
+    `select max(number) as highest, (select max(number) from mail_changes where state = 'applied') as applied
+       from mail_changes`,
+  );
+  const { highest, applied } = answer.rows[0]!;
+  return { highest: Number(highest ?? 0), applied: Number(applied ?? 0) };
+}
+
+/** Lets the next change have a number above `number`. */
+export async function skipNumbers(db: Knex, number: number): Promise<void> {
+  await db.raw(
+    `select setval(pg_get_serial_sequence('mail_changes', 'number'), ?)
+      where ? > (select coalesce(max(number), 0) from mail_changes)`,
+    [number, number],
+  );
+}
+
+function summary(record: ChangeRecord): ChangeSummary {
+  return { ...common(record), rowCount: record.row_count };
+}
+
+function common(record: ChangeRecord): Omit<Change, 'rows'> {
+  return {
+    id: record.number,
+    number: Number(record.number),
+    actor: record.actor,
+    at: record.at,
+    settledAt: record.settled_at,
+    state: record.state,
+    sections: record.sections,
+    title: { key: record.title_key, values: record.title_values },
+    undoes: record.undoes,
+    result: record.result,
+    failure: record.failure,
+  };
+}
