@@ -1,11 +1,7 @@
 import type { Router } from 'express';
-import type { Host } from '../lib/contract.js';
-import type { Pages } from '../lib/web/page.js';
+import type { Web } from '../lib/web/web.js';
 
-export function overviewRoutes(
-  router: Router,
-  { host, pages }: { host: Host; pages: Pages },
-): void {
+export function overviewRoutes(router: Router, { host, pages }: Web): void {
   router.get('/', host.requireRole('mail.read'), (req, res) => {
     const t = pages.translator(req);
     pages.page(req, res, {

@@ -16,9 +16,10 @@ import type { Views } from './views.js';
 export interface PageInfo {
   /** Below `views/`, without extension. */
   readonly view: string;
-  /** The words of the heading and of the window's title. */
+  /** The words of the window's title, and of the heading when there is no other. */
   readonly title: string;
-  /** The menu entry in view, as in `plugin.json`; its tabs are shown. */
+  readonly heading?: string;
+  /** The menu entry in view, as in `plugin.json`, '' for none; its tabs are shown. */
   readonly menu: string;
   readonly tab?: string;
   readonly status?: number;
@@ -104,7 +105,7 @@ export function createPages({ host, i18n, views, assets, manifest }: PageParts):
         ...common(req),
         ...context,
         title,
-        heading: info.title,
+        heading: info.heading ?? info.title,
         tabs: tabsOf(req, info),
         part,
       };

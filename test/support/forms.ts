@@ -107,3 +107,12 @@ export function decodeEntities(text: string): string {
     return ENTITIES[String(name)] ?? whole;
   });
 }
+
+/** What the form with the page's settings sends when nothing is touched. A repeated name keeps its last value. */
+export function formFields(html: string): Record<string, string> {
+  const form = readForms(html)
+    .filter(({ method }) => method === 'post')
+    .find(({ fields }) => fields.some(([name]) => name === 'version'));
+  if (form === undefined) throw new Error(`the page has no form with a version: ${textOf(html)}`);
+  return Object.fromEntries(form.fields);
+}

@@ -1,4 +1,5 @@
 /** `read`: what the present configuration means in the words of the sections. Changes nothing. */
+import { statfs } from 'node:fs/promises';
 import Joi from 'joi';
 import { sectionOrRefuse } from '../apply/plan.js';
 import { readConfig } from '../postfix/config-view.js';
@@ -26,10 +27,11 @@ export const readAction = defineAction({
     sections: Joi.array().items(Joi.string().max(64)).max(64).required(),
   }),
   run: async ({ sections }, { paths, registry }) => {
-    const [view, state, known] = await Promise.all([
+    const [view, state, known, disk] = await Promise.all([
       readConfig(paths.configDir, paths),
       readState(paths),
       registry(),
+      statfs(paths.queueDir),
     ]);
     const described = sections.map((id) => {
       const { settings, unclear } = sectionOrRefuse(known, id).read(view);
@@ -37,6 +39,8 @@ export const readAction = defineAction({
     });
     return {
       sections: Object.fromEntries(described),
+      /** Room for mail in the queue, in bytes. */
+      queueFreeBytes: disk.bavail * disk.bsize,
       effective: Object.fromEntries(EXPLAINING.map((name) => [name, view.parameter(name)])),
     };
   },

@@ -1,0 +1,65 @@
+/**
+ * What the privileged helper could not do, in words.
+ */
+import type { HelperFailure } from '../errors.js';
+import type { Formats } from '../formats.js';
+import type { Translator } from '../i18n.js';
+import type { MachineView } from '../machine/service.js';
+import type { Notice } from './notice.js';
+
+/** Whether there is a text with this key. */
+type Has = (key: string) => boolean;
+
+/** Why a save did not happen: where it failed, what that means, and that everything typed is still there. */
+export function saveFailed(t: Translator, failure: HelperFailure, has: Has): Notice {
+  return {
+    kind: 'bad',
+    role: 'alert',
+    focus: true,
+    title: t(
+      has(`${failure.key}.title`) ? `${failure.key}.title` : `helper.title.${failure.stage}`,
+    ),
+    paragraphs: [
+      reason(t, failure, has),
+      t(failure.restored ? 'helper.restored' : 'helper.notRestored'),
+      t('helper.kept'),
+    ],
+    ...details(t, failure),
+  };
+}
+
+/** The helper did not do what a page asked of it; no form is involved. */
+export function requestFailed(t: Translator, failure: HelperFailure, has: Has): Notice {
+  const { title, paragraphs, ...rest } = saveFailed(t, failure, has);
+  return { ...rest, title, paragraphs: paragraphs.slice(0, 2) };
+}
+
+/** The helper is away: the page shows what was known before, and nothing can be saved. */
+export function helperAway(
+  t: Translator,
+  format: Formats,
+  failure: HelperFailure,
+  known: MachineView | null,
+  has: Has,
+): Notice {
+  const state =
+    known === null
+      ? t('helper.away.nothingKnown')
+      : t('helper.away.lastKnown', { when: format.moment(known.at) });
+  return {
+    kind: 'warn',
+    title: t('helper.away.title'),
+    paragraphs: [reason(t, failure, has), state, t('helper.away.meaning')],
+    ...details(t, failure),
+  };
+}
+
+function reason(t: Translator, { key, values }: HelperFailure, has: Has): string {
+  return t(has(key) ? key : 'helper.unnamed', has(key) ? values : {});
+}
+
+function details(t: Translator, { detail }: HelperFailure): Pick<Notice, 'details'> {
+  return detail.trim() === ''
+    ? {}
+    : { details: { summary: t('helper.details'), text: detail.trim() } };
+}

@@ -1,0 +1,63 @@
+/**
+ * From what Joi found wrong to problems that a page can put into words.
+ */
+import type Joi from 'joi';
+import type { MessageValues, Problem } from '../errors.js';
+import { quote } from './fields.js';
+
+/** The most specific text there is for a fault in a field. */
+export interface ProblemWords {
+  /** Whether there is a text with this key. */
+  has(key: string): boolean;
+}
+
+export type Checked<T> =
+  { readonly value: T; readonly problems: null } | { readonly problems: readonly Problem[] };
+
+/**
+ * Checks candidate settings, converting nothing. A fault of type `number.max` in field `port` of `smarthost` looks for
+ * the texts `smarthost.problem.port.number.max`, `smarthost.problem.port`, `problem.number.max`, `problem.any`, in this
+ * order, before all of them `smarthost.problem.port.empty` when nothing was typed; they may use `{value}` (what was typed) and `{limit}`.
+ */
+export function checkSettings<T>(
+  schema: Joi.ObjectSchema<T>,
+  candidate: unknown,
+  feature: string,
+  words: ProblemWords,
+): Checked<T> {
+  const checked: Joi.ValidationResult<T> = schema.validate(candidate, {
+    abortEarly: false,
+    convert: false,
+  });
+  if (checked.error === undefined) return { value: checked.value, problems: null };
+  const problems = new Map<string, Problem>();
+  for (const detail of checked.error.details) {
+    const field = String(detail.path[0] ?? '');
+    if (!problems.has(field)) problems.set(field, toProblem(detail, field, feature, words));
+  }
+  return { problems: [...problems.values()] };
+}
+
+function toProblem(
+  detail: Joi.ValidationErrorItem,
+  field: string,
+  feature: string,
+  words: ProblemWords,
+): Problem {
+  const typed = typedText(detail.context?.value);
+  const candidates = [
+    ...(typed === '' ? [`${feature}.problem.${field}.empty`] : []),
+    `${feature}.problem.${field}.${detail.type}`,
+    `${feature}.problem.${field}`,
+    `problem.${detail.type}`,
+  ];
+  const values: MessageValues = {
+    value: quote(typed),
+    limit: typeof detail.context?.['limit'] === 'number' ? detail.context['limit'] : 0,
+  };
+  return { key: candidates.find((key) => words.has(key)) ?? 'problem.any', values, field };
+}
+
+function typedText(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+}

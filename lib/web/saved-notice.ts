@@ -1,0 +1,78 @@
+/**
+ * “Saved, and in force since …”, after a save sent the browser back. The address holds the number of the change
+ * (`?saved=17`), so nothing needs to be remembered between the two requests.
+ */
+import type { Request } from 'express';
+import type { Change } from '../changes/change.js';
+import type { Changes } from '../changes/service.js';
+import { NotFoundError } from '../errors.js';
+import type { Translator } from '../i18n.js';
+import type { ProofStep } from '../privileged/protocol.js';
+import { oneText } from './fields.js';
+import type { Notice } from './notice.js';
+import type { Pages } from './page.js';
+
+/** What a redirect after a save adds to the address; `null` when there was nothing to save. */
+export function savedQuery(change: Change | null): string {
+  return `?saved=${change?.number ?? 'same'}`;
+}
+
+/** The notice for the change in the address; null when there is none, or it did not come through. */
+export async function savedNotice(
+  pages: Pages,
+  changes: Pick<Changes, 'get'>,
+  req: Request,
+): Promise<Notice | null> {
+  const id = oneText(req.query, 'saved');
+  if (id === '') return null;
+  const t = pages.translator(req);
+  if (id === 'same') {
+    return { kind: 'info', role: 'status', title: t('saved.same'), paragraphs: [] };
+  }
+  const change = await find(changes, id);
+  if (change === null || change.state !== 'applied') return null;
+  const { key, values } = change.title;
+  const when = pages.formats(req).moment(change.settledAt ?? change.at);
+  return {
+    kind: 'ok',
+    role: 'status',
+    title: t('saved.title', { change: t(key, values) }),
+    paragraphs: [t(saysNothingNew(change) ? 'saved.already' : 'saved.inForce', { when })],
+    ...proofDetails(t, change.result?.proof ?? []),
+    ...(pages.may(req, 'mail.admin') && canBeTakenBack(change)
+      ? {
+          action: {
+            href: `${req.baseUrl}/history/${change.id}/undo`,
+            text: t('saved.takeBack'),
+            fields: [],
+          },
+        }
+      : {}),
+  };
+}
+
+/** Before the first save of a form there is nothing to go back to. */
+function canBeTakenBack({ rows }: Change): boolean {
+  return rows.every(({ table, before }) => table !== 'mail_settings' || before !== null);
+}
+
+function saysNothingNew({ result }: Change): boolean {
+  return result?.status === 'unchanged';
+}
+
+function proofDetails(t: Translator, steps: readonly ProofStep[]): Pick<Notice, 'details'> {
+  if (steps.length === 0) return {};
+  const lines = steps.map(({ key, values, ok }) =>
+    t(ok ? 'saved.proofOk' : 'saved.proofTolerated', { step: t(key, values) }),
+  );
+  return { details: { summary: t('saved.proof'), text: lines.join('\n') } };
+}
+
+async function find(changes: Pick<Changes, 'get'>, id: string): Promise<Change | null> {
+  try {
+    return await changes.get(id);
+  } catch (error) {
+    if (error instanceof NotFoundError) return null;
+    throw error;
+  }
+}

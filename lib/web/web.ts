@@ -1,0 +1,40 @@
+/** What every route needs of the house: the host, pages, texts. */
+import type { Request } from 'express';
+import type { Changes } from '../changes/service.js';
+import type { Host } from '../contract.js';
+import type { I18n } from '../i18n.js';
+import type { Manifest } from '../manifest.js';
+import type { Assets } from './assets.js';
+import type { Notice } from './notice.js';
+import { createPages, type Pages } from './page.js';
+import { savedNotice } from './saved-notice.js';
+import type { Views } from './views.js';
+
+export interface Web {
+  readonly host: Host;
+  readonly pages: Pages;
+  /** Whether there is a text with this key. */
+  readonly has: (key: string) => boolean;
+  /** What the save that led here did, for the top of the page. */
+  readonly saved: (req: Request) => Promise<readonly Notice[]>;
+}
+
+export function createWeb(parts: {
+  readonly host: Host;
+  readonly i18n: I18n;
+  readonly views: Views;
+  readonly assets: Assets;
+  readonly manifest: Manifest;
+  readonly changes: Pick<Changes, 'get'>;
+}): Web {
+  const pages = createPages(parts);
+  return {
+    host: parts.host,
+    pages,
+    has: (key) => parts.i18n.has(key),
+    saved: async (req) => {
+      const notice = await savedNotice(pages, parts.changes, req);
+      return notice === null ? [] : [notice];
+    },
+  };
+}

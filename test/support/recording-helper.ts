@@ -1,0 +1,120 @@
+/**
+ * A helper for tests of pages: remembers what it was asked, answers as a healthy machine would, and fails when told to.
+ */
+import type { HelperTransport } from '../../lib/contract.js';
+import { HelperError, type HelperFailure, type HelperStage } from '../../lib/errors.js';
+import type { AppliedRecord, ApplyParams, ApplyResult } from '../../lib/privileged/protocol.js';
+import type { Unclear } from '../../lib/sections/section.js';
+
+export interface RecordedCall {
+  readonly action: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly actor: string;
+}
+
+export interface RecordingHelper extends HelperTransport {
+  readonly calls: RecordedCall[];
+  /** Applied changes, previews left out. */
+  readonly applied: ApplyParams[];
+  /** What `read` says of a section that was never applied. */
+  readonly machine: Record<string, { settings: unknown; unclear: readonly Unclear[] }>;
+  /** Every call fails like this until it is null again. */
+  failure: HelperFailure | null;
+  /** Only `apply` fails like this. */
+  refusal: HelperFailure | null;
+  /** Files and proof of the next results. */
+  result: Partial<ApplyResult>;
+}
+
+export const AWAY: HelperFailure = {
+  stage: 'connect',
+  key: 'helper.connect.refused',
+  values: {},
+  detail: 'connect ECONNREFUSED <b>/run/mailserver/helper.sock</b>',
+  restored: true,
+};
+
+export function refusedAt(stage: HelperStage, key: string): HelperFailure {
+  return { stage, key, values: {}, detail: `<script>alert('${stage}')</script>`, restored: true };
+}
+
+export function recordingHelper(): RecordingHelper {
+  let record: AppliedRecord | null = null;
+  const helper: RecordingHelper = {
+    calls: [],
+    applied: [],
+    machine: {
+      base: {
+        settings: {
+          mailServerName: 'old.example.com',
+          maxMessageSizeMb: 10,
+          delivery: 'system',
+          mailboxFormat: 'mbox',
+          lmtpHost: '127.0.0.1',
+          lmtpPort: 2003,
+          unknownRecipient: 'refuse',
+        },
+        unclear: [],
+      },
+      domains: { settings: { names: [] }, unclear: [] },
+    },
+    failure: null,
+    refusal: null,
+    result: {},
+    async request(action, params, { actor }) {
+      await Promise.resolve();
+      helper.calls.push({ action, params, actor });
+      if (helper.failure !== null) throw new HelperError(helper.failure);
+      switch (action) {
+        case 'describe':
+          return {
+            protocol: 1,
+            publicKey: '',
+            postfix: { installed: true, running: true, version: '3.7.11' },
+            machineName: 'box.example.net',
+            supervisor: 'direct',
+          };
+        case 'read':
+          return {
+            sections: Object.fromEntries(
+              (params['sections'] as string[]).map((id) => [
+                id,
+                { ...helper.machine[id], applied: false },
+              ]),
+            ),
+            queueFreeBytes: 3 * 1024 ** 3,
+            effective: {
+              myhostname: 'old.example.com',
+              mydestination: '$myhostname, localhost',
+              message_size_limit: '10485760',
+            },
+          };
+        case 'record':
+          return record;
+        case 'apply':
+          return apply(params as unknown as ApplyParams);
+        default:
+          throw new Error(`the fake helper knows no ${action}`);
+      }
+    },
+  };
+  const apply = (params: ApplyParams): ApplyResult => {
+    if (helper.refusal !== null) throw new HelperError(helper.refusal);
+    const result: ApplyResult = {
+      status: params.dryRun ? 'preview' : 'applied',
+      parameters: [],
+      files: [],
+      activation: 'reload',
+      proof: [],
+      timing: {},
+      ...helper.result,
+    };
+    if (!params.dryRun) {
+      helper.applied.push(params);
+      const { databaseId, change } = params;
+      record = { databaseId, change, digest: '', at: '', status: 'applied', result };
+    }
+    return result;
+  };
+  return helper;
+}
