@@ -188,6 +188,7 @@ export function createChanges(options: ChangesOptions): Changes {
         return { settled: null, divergence: await readDivergence(db), waiting };
       }
       if (!(await takeLease(db, CHANGES_LEASE, holder))) {
+        recoverLater();
         return { settled: null, divergence: await readDivergence(db), waiting: 'elsewhere' };
       }
       return recoverHeld(helper);

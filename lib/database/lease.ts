@@ -24,6 +24,11 @@ export async function releaseLease(db: Knex, name: string, holder: string): Prom
   await db('mail_leases').where({ name, holder }).delete();
 }
 
+/** For a database that only this process can have open: whoever held a lease is dead. */
+export async function voidLeases(db: Knex): Promise<void> {
+  if (await db.schema.hasTable('mail_leases')) await db('mail_leases').delete();
+}
+
 /** Renews a taken lease until the returned function is called. */
 export function keepLease(db: Knex, name: string, holder: string, log: Log): () => void {
   const timer = setInterval(() => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Knex } from 'knex';
 import type { Log } from '../contract.js';
 import { openEmbedded } from './embedded.js';
+import { voidLeases } from './lease.js';
 import { embeddedPool, serverPool } from './pool.js';
 import { examineServer } from './server.js';
 import { vacuumNowAndThen } from './vacuum.js';
@@ -44,6 +45,7 @@ async function openFolder(folder: string, log: Log): Promise<Database> {
   const embedded = await openEmbedded(folder);
   const db = embeddedPool(embedded.pglite, log);
   const watchdog = watch(embedded, { log });
+  await voidLeases(db);
   const vacuuming = vacuumNowAndThen(db, log);
   log.info({ folder, ms: Date.now() - started }, 'embedded database is open');
   return {

@@ -1,34 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Knex } from 'knex';
-import { baseSource } from '../../lib/base/source.js';
 import { createChanges, type Changes } from '../../lib/changes/service.js';
-import type { Intent } from '../../lib/changes/change.js';
-import { domainsSource } from '../../lib/domains/source.js';
 import { addDomains, readDomains, removeDomain } from '../../lib/domains/store.js';
 import { ConflictError, HelperError } from '../../lib/errors.js';
-import { readSettings, writeSettings } from '../../lib/settings/store.js';
+import { readSettings } from '../../lib/settings/store.js';
 import { engines, type Databases } from '../support/databases.js';
 import { createFakeHelper, type FakeHelper } from '../support/fake-helper.js';
+import { saveBase, saveDomains, testSources } from '../support/intents.js';
 import { silentLog } from '../support/log.js';
-
-function saveBase(mailServerName: string, version: number, actor = 'anna'): Intent {
-  return {
-    sections: ['base'],
-    title: { key: 'base.title.saved', values: { name: mailServerName } },
-    actor,
-    write: (trx) => writeSettings(trx, 'base', { mailServerName }, { actor, version }),
-  };
-}
-
-function saveDomains(names: readonly string[], actor = 'anna'): Intent {
-  return {
-    sections: ['domains'],
-    title: { key: 'domains.title.added', values: {} },
-    actor,
-    write: (trx) => addDomains(trx, names, actor),
-  };
-}
 
 for (const [name, start] of Object.entries(engines)) {
   describe(`saving on ${name}`, () => {
@@ -44,12 +24,7 @@ for (const [name, start] of Object.entries(engines)) {
     beforeEach(async () => {
       db = await databases.fresh();
       helper = createFakeHelper();
-      changes = createChanges({
-        db,
-        helper,
-        sources: [baseSource, domainsSource],
-        log: silentLog,
-      });
+      changes = createChanges({ db, helper, sources: testSources, log: silentLog });
     });
 
     it('writes the row, has it applied and notes who did what', async () => {
@@ -183,7 +158,7 @@ for (const [name, start] of Object.entries(engines)) {
     });
 
     it('says why a machine without helper cannot save, and writes nothing', async () => {
-      const alone = createChanges({ db, helper: null, sources: [baseSource], log: silentLog });
+      const alone = createChanges({ db, helper: null, sources: testSources, log: silentLog });
       await assert.rejects(
         alone.save(saveBase('first.example', 0)),
         (error) => error instanceof HelperError && error.unreachable,

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import type { Knex } from 'knex';
+import { createChanges, type Changes } from '../../lib/changes/service.js';
+import { readDomains, removeDomain } from '../../lib/domains/store.js';
+import { ConflictError, UserError } from '../../lib/errors.js';
+import { readSettings } from '../../lib/settings/store.js';
+import { engines, type Databases } from '../support/databases.js';
+import { createFakeHelper, type FakeHelper } from '../support/fake-helper.js';
+import {
+  saveBase,
+  saveDomains,
+  saveRelay,
+  testSources,
+  type RelaySettings,
+} from '../support/intents.js';
+import { silentLog } from '../support/log.js';
+
+for (const [name, start] of Object.entries(engines)) {
+  describe(`undo and history on ${name}`, () => {
+    let databases: Databases;
+    let db: Knex;
+    let helper: FakeHelper;
+    let changes: Changes;
+
+    before(async () => {
+      databases = await start();
+    });
+    after(() => databases.stop());
+    beforeEach(async () => {
+      db = await databases.fresh();
+      helper = createFakeHelper();
+      changes = createChanges({ db, helper, sources: testSources, log: silentLog });
+    });
+
+    async function versionOf(section: string): Promise<number> {
+      return (await readSettings(db, section))?.version ?? 0;
+    }
+
+    async function setBase(domain: string) {
+      return changes.save(saveBase(domain, await versionOf('base')));
+    }
+
+    async function setRelay(settings: RelaySettings) {
+      return changes.save(saveRelay(settings, await versionOf('relay')));
+    }
+
+    it('takes a change back with a new change that names it', async () => {
+      await setBase('first.example');
+      const change = await setBase('second.example');
+      const undone = await changes.save(changes.undo([change], { actor: 'bernd' }));
+
+      assert.equal(undone.undoes, change.id);
+      assert.equal(undone.actor, 'bernd');
+      assert.deepEqual(helper.system.base, { mailServerName: 'first.example' });
+    });
+
+    it('takes an undo back as well', async () => {
+      await setBase('first.example');
+      const change = await setBase('second.example');
+      const undone = await changes.save(changes.undo([change], { actor: 'anna' }));
+      await changes.save(changes.undo([undone], { actor: 'anna' }));
+      assert.deepEqual(helper.system.base, { mailServerName: 'second.example' });
+    });
+
+    it('refuses when the row was changed since', async () => {
+      await setBase('first.example');
+      const change = await setBase('second.example');
+      await setBase('third.example');
+      await assert.rejects(
+        changes.save(changes.undo([change], { actor: 'anna' })),
+        (error) =>
+          error instanceof ConflictError &&
+          JSON.stringify(error.theirs).includes('third.example') &&
+          error.by?.login === 'anna',
+      );
+      assert.deepEqual(helper.system.base, { mailServerName: 'third.example' });
+    });
+
+    it('brings a removed row back under its old id, and removes an added one', async () => {
+      await changes.save(saveDomains(['a.example', 'b.example']));
+      const first = (await readDomains(db))![0]!;
+      const change = await changes.save({
+        ...saveDomains(['c.example']),
+        write: async (trx) => [
+          ...(await removeDomain(trx, first)),
+          ...(await saveDomains(['c.example']).write(trx)),
+        ],
+      });
+      await changes.save(changes.undo([change], { actor: 'anna' }));
+      const found = (await readDomains(db))!.map((row) => [row.id, row.name]);
+      assert.deepEqual(found, [
+        [first.id, 'a.example'],
+        ['2', 'b.example'],
+      ]);
+    });
+
+    it('goes back over everything since a change, in one change', async () => {
+      await setBase('first.example');
+      await changes.save(saveDomains(['a.example']));
+      const since = [await setBase('second.example')];
+      since.unshift(await changes.save(saveDomains(['b.example'])));
+      since.unshift(await setBase('third.example'));
+      const undone = await changes.save(changes.undo(since, { actor: 'anna' }));
+
+      assert.deepEqual([...undone.sections].sort(), ['base', 'domains']);
+      assert.deepEqual(helper.system, {
+        base: { mailServerName: 'first.example' },
+        domains: { names: ['a.example'] },
+      });
+    });
+
+    it('says that before the first save there is nothing to go back to', async () => {
+      const change = await setBase('first.example');
+      await assert.rejects(
+        changes.save(changes.undo([change], { actor: 'anna' })),
+        (error) =>
+          error instanceof UserError && error.problems[0]?.key === 'changes.error.nothingBefore',
+      );
+      assert.deepEqual((await readSettings(db, 'base'))?.settings, {
+        mailServerName: 'first.example',
+      });
+    });
+
+    it('cannot take back what was refused', async () => {
+      helper.mishaps.push({ refuse: {} });
+      await assert.rejects(setBase('first.example'));
+      const [refused] = (await changes.history()).changes;
+      const change = await changes.get(refused!.id);
+      assert.throws(() => changes.undo([change], { actor: 'anna' }), UserError);
+    });
+
+    it('keeps a password that the change did not touch', async () => {
+      await setRelay({ host: 'a.example', note: 'one', password: 'BOX-ONE' });
+      const change = await setRelay({ host: 'a.example', note: 'two', password: 'BOX-ONE' });
+      assert.deepEqual(changes.undoQuestions([change]), []);
+      await changes.save(changes.undo([change], { actor: 'anna' }));
+      assert.deepEqual(helper.system.relay, {
+        host: 'a.example',
+        note: 'one',
+        password: 'BOX-ONE',
+      });
+    });
+
+    for (const [what, after] of Object.entries({
+      'was replaced': { host: 'a.example', password: 'BOX-TWO' },
+      'was removed': { host: 'a.example', password: null },
+      'would go to another server': { host: 'b.example', password: 'BOX-ONE' },
+    })) {
+      it(`asks anew for a password that ${what}`, async () => {
+        await setRelay({ host: 'a.example', password: 'BOX-ONE' });
+        const change = await setRelay(after);
+        const [question, ...others] = changes.undoQuestions([change]);
+        assert.deepEqual(others, []);
+        assert.equal(question?.path, 'value.password');
+        assert.equal((question?.row.value as RelaySettings).host, 'a.example');
+
+        await assert.rejects(
+          changes.save(changes.undo([change], { actor: 'anna' })),
+          (error) => error instanceof UserError && error.problems[0]?.field === question?.field,
+        );
+        assert.deepEqual(helper.system.relay, after);
+
+        const secrets = { [question.field]: 'BOX-NEW' };
+        await changes.save(changes.undo([change], { actor: 'anna', secrets }));
+        assert.deepEqual(helper.system.relay, { host: 'a.example', password: 'BOX-NEW' });
+      });
+    }
+
+    it('removes a password again without asking for one', async () => {
+      await setRelay({ host: 'a.example', password: null });
+      const change = await setRelay({ host: 'a.example', password: 'BOX-ONE' });
+      await changes.save(changes.undo([change], { actor: 'anna' }));
+      assert.deepEqual(helper.system.relay, { host: 'a.example', password: null });
+    });
+
+    it('shows secrets in the history as set, none or changed, and nothing more', async () => {
+      const added = await setRelay({ host: 'a.example', password: 'BOX-ONE' });
+      const kept = await setRelay({ host: 'a.example', note: 'two', password: 'BOX-ONE' });
+      const replaced = await setRelay({ host: 'a.example', note: 'two', password: 'BOX-TWO' });
+      const removed = await setRelay({ host: 'a.example', note: 'two', password: null });
+
+      const seen = [added, kept, replaced, removed].map(({ rows }) => [
+        (rows[0]?.before?.value as { password?: object } | undefined)?.password,
+        (rows[0]?.after?.value as { password: object }).password,
+      ]);
+      assert.deepEqual(seen, [
+        [undefined, { secret: 'set' }],
+        [{ secret: 'set' }, { secret: 'set' }],
+        [{ secret: 'set' }, { secret: 'changed' }],
+        [{ secret: 'set' }, { secret: 'none' }],
+      ]);
+      assert.doesNotMatch(JSON.stringify([added, kept, replaced, removed]), /BOX-/);
+    });
+
+    it('lists the history newest first, by page, section, person and state', async () => {
+      await setBase('a.example');
+      await changes.save(saveDomains(['a.example'], 'bernd'));
+      helper.mishaps.push({ refuse: {} });
+      await assert.rejects(setBase('b.example'));
+      await setBase('c.example');
+
+      const all = (await changes.history()).changes.map(({ id }) => id);
+      const firstPage = await changes.history({}, { limit: 3 });
+      const secondPage = await changes.history({}, { limit: 3, before: firstPage.next! });
+      assert.deepEqual(
+        [...firstPage.changes, ...secondPage.changes].map(({ id }) => id),
+        all,
+      );
+      assert.equal(all.length, 4);
+      assert.deepEqual(
+        [...all].sort((a, b) => Number(b) - Number(a)),
+        all,
+      );
+      assert.equal(secondPage.next, null);
+      assert.equal((await changes.history({ section: 'base' })).changes.length, 3);
+      assert.equal((await changes.history({ actor: 'bernd' })).changes.length, 1);
+      assert.equal((await changes.history({ state: 'refused' })).changes.length, 1);
+    });
+
+    for (const id of ['0', '99', 'x', '1; drop table mail_changes', '999999999999999999999']) {
+      it(`knows no change ${id}`, async () => {
+        await assert.rejects(changes.get(id), { name: 'NotFoundError' });
+      });
+    }
+  });
+}
