@@ -2,6 +2,7 @@
 import express, {
   type ErrorRequestHandler,
   type Express,
+  type Request,
   type RequestHandler,
   type Router,
 } from 'express';
@@ -18,7 +19,7 @@ export const MAX_FORM_FIELDS = 10_000;
 
 export interface AppParts {
   readonly behindProxy: boolean;
-  readonly home: string;
+  readonly home: (req: Request) => string;
   readonly requestLog: RequestHandler;
   readonly assets: Assets;
   readonly brandStyle: string;
@@ -60,7 +61,7 @@ export function createApp(parts: AppParts): Express {
   app.use(parts.csrf.check);
   app.use(parts.resume);
 
-  app.get('/', (_req, res) => res.redirect(303, parts.home));
+  app.get('/', (req, res) => res.redirect(303, parts.home(req)));
   for (const page of parts.pages) app.use(page);
   app.use(plugin.mount, plugin.router);
 

@@ -26,6 +26,9 @@ import { createApp } from './app.js';
 import { createHost } from './host.js';
 import { consoleSchema } from './migrations/index.js';
 import { SessionStore } from './sessions/store.js';
+import { createNetworkStore } from './network/store.js';
+import { networkRoutes } from './network/routes.js';
+import { createKnownDevices } from './sign-in/known-device.js';
 import { createHeldForms } from './sign-in/held-form.js';
 import { createSignIn } from './sign-in/passport.js';
 import { signInPages } from './sign-in/routes.js';
@@ -53,7 +56,6 @@ export interface ConsoleParts {
   readonly trustedUserHeader: string | null;
   /** True on a unix socket: forwarded addresses and schemes are believed. */
   readonly behindProxy: boolean;
-  proxy(): Promise<string | null>;
   certificates(): Promise<readonly HostCertificate[]>;
   createPlugin(host: Host): Plugin;
 }
@@ -86,6 +88,7 @@ export function createConsole(parts: ConsoleParts): Console {
     systemPasswords: parts.systemPasswords,
     endSessions: (id, trx, except) => sessions.endAll(id, trx, except),
   });
+  const network = createNetworkStore(db);
   const signIn = createSignIn(accounts);
   const csrf = createCsrf(secret, `console-guest-${instance}`);
   const languages = createLanguages(i18n);
@@ -103,7 +106,6 @@ export function createConsole(parts: ConsoleParts): Console {
     plugins: [{ manifest, i18n: pluginI18n }],
     canSignOut: parts.trustedUserHeader === null,
   });
-  const home = manifest.mount;
   const heldForms = createHeldForms(secret);
   const signInRoutes = signInPages({
     frame,
@@ -113,7 +115,7 @@ export function createConsole(parts: ConsoleParts): Console {
     log,
     secret,
     sessionCookie,
-    home,
+    devices: createKnownDevices(secret, `console-known-${instance}`),
   });
   const trusted = parts.trustedUserHeader;
   const guards = createGuards(trusted === null ? signInRoutes.ask : strangerPage);
@@ -130,13 +132,13 @@ export function createConsole(parts: ConsoleParts): Console {
       csrf,
       helper: parts.helper,
       directory: parts.directory,
-      proxy: () => parts.proxy(),
+      proxy: async () => (await network.read()).settings.proxy || null,
       certificates: () => parts.certificates(),
     }),
   );
 
   const app = createApp({
-    home,
+    home: (req) => frame.home(req),
     assets,
     csrf,
     behindProxy: parts.behindProxy,
@@ -163,6 +165,7 @@ export function createConsole(parts: ConsoleParts): Console {
     pages: [
       accountRoutes({ frame, accounts, guards, systemPasswords: parts.systemPasswords }),
       ownAccountRoutes(frame, accounts),
+      networkRoutes(frame, network, guards),
     ],
     plugin: { mount: manifest.mount, assets: pluginAssets, router: plugin.router },
     problems: problemPages(frame, brand, log),

@@ -3,6 +3,7 @@
  */
 import Joi from 'joi';
 import type { Brand } from '../contract.js';
+import { DEFAULT_CERTIFICATES } from './certificates/folder.js';
 import { brandColour } from './web/brand-style.js';
 
 export type Listen =
@@ -24,6 +25,8 @@ export interface Environment {
   readonly firstAdmin: string;
   /** Where saslauthd answers, for people who sign in with their system account. */
   readonly saslauthdSocket: string;
+  /** Folder of the certificates offered for mail. */
+  readonly certificates: string;
   readonly logLevel: string;
 }
 
@@ -69,6 +72,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Environment {
     databaseUrl: presentOrNull(env['DATABASE_URL']),
     brand: readBrand(presentOrNull(env['MAILSERVER_BRAND'])),
     trustedUserHeader: readTrustedHeader(env['MAILSERVER_TRUSTED_USER_HEADER'], listen),
+    certificates: presentOrNull(env['MAILSERVER_CERTIFICATES']) ?? DEFAULT_CERTIFICATES,
     saslauthdSocket: presentOrNull(env['MAILSERVER_SASLAUTHD']) ?? DEFAULT_SASLAUTHD_SOCKET,
   };
 }

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { createSocketTransport } from '../client/socket-transport.js';
 import { openDatabase } from '../database/open.js';
 import { createPlugin } from '../plugin.js';
+import { readCertificates } from './certificates/folder.js';
 import { createConsole } from './console.js';
 import { createNssDirectory } from './directory/nss.js';
 import { EnvironmentError, readEnvironment, type Listen } from './environment.js';
@@ -41,8 +42,7 @@ async function run(): Promise<void> {
     systemPasswords: createSaslauthd(environment.saslauthdSocket),
     trustedUserHeader: environment.trustedUserHeader,
     behindProxy: listen.kind === 'unix',
-    proxy: () => Promise.resolve(null),
-    certificates: () => Promise.resolve([]),
+    certificates: () => readCertificates(environment.certificates),
   });
   await app.start();
   const first = await app.accounts.createFirst(environment.firstAdmin);

@@ -34,6 +34,12 @@ const OWN_ENTRIES: readonly {
     href: '/accounts',
     role: 'console.admin',
   },
+  {
+    id: 'network',
+    label: 'console.network.menu',
+    href: '/network',
+    role: 'console.admin',
+  },
   { id: 'account', label: 'console.account.menu', href: '/account', role: null },
 ];
 

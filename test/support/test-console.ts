@@ -47,7 +47,6 @@ export async function startTestConsole(changes: Partial<ConsoleParts> = {}): Pro
     systemPasswords: NO_SYSTEM,
     trustedUserHeader: null,
     behindProxy: false,
-    proxy: () => Promise.resolve(null),
     certificates: () => Promise.resolve([]),
     createPlugin,
     ...changes,

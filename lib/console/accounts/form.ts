@@ -1,6 +1,7 @@
 /** An account's form: what was typed, and what it means or what is wrong with it. */
 import type Joi from 'joi';
 import type { Problem } from '../../errors.js';
+import { text } from '../web/field.js';
 import { accountSchema, levelOf, type Account, type AccountSettings } from './schema.js';
 
 /** What the form shows, as typed; passwords are never shown again. */
@@ -31,12 +32,6 @@ export function formOf(account: Account): AccountForm {
     level: levelOf(account.roles),
     manages: account.roles.includes('console.admin'),
   };
-}
-
-/** A field of a form as one string; anything else (missing, sent twice) is empty. */
-export function text(body: unknown, name: string): string {
-  const value = (body as Record<string, unknown> | undefined)?.[name];
-  return typeof value === 'string' ? value : '';
 }
 
 export function typedForm(body: unknown): AccountForm {

@@ -2,7 +2,7 @@
 import { Router, type Request, type Response } from 'express';
 import { UserError, type Problem } from '../../errors.js';
 import type { Frame } from '../web/frame.js';
-import { text } from './form.js';
+import { text } from '../web/field.js';
 import { levelOf, MIN_PASSWORD_LENGTH } from './schema.js';
 import type { AccountService } from './service.js';
 

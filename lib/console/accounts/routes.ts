@@ -4,7 +4,8 @@ import { ConflictError, UserError, type Problem } from '../../errors.js';
 import type { SystemPasswords } from '../sign-in/saslauthd.js';
 import type { Frame } from '../web/frame.js';
 import type { Guards } from '../web/guards.js';
-import { checkForm, EMPTY_FORM, formOf, text, typedForm, type AccountForm } from './form.js';
+import { text } from '../web/field.js';
+import { checkForm, EMPTY_FORM, formOf, typedForm, type AccountForm } from './form.js';
 import { levelOf, MAIL_LEVELS, MIN_PASSWORD_LENGTH, type Account } from './schema.js';
 import type { AccountService } from './service.js';
 

@@ -107,11 +107,6 @@ export function createAccountStore(database: Knex) {
       await accounts(db).where({ id }).update({ signed_in_at: at });
     },
 
-    /** A better hash of the same password: not a change anybody made, so the version stays. */
-    async replaceHash(id: string, passwordHash: string, db: Knex = database): Promise<void> {
-      await accounts(db).where({ id }).update({ password_hash: passwordHash });
-    },
-
     async isEmpty(db: Knex = database): Promise<boolean> {
       return (await accounts(db).first('id')) === undefined;
     },

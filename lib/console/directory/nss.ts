@@ -39,7 +39,11 @@ interface Snapshot {
   readonly at: number;
 }
 
-export function createNssDirectory(log: Log, paths: NssPaths = SYSTEM_PATHS): NssDirectory {
+export function createNssDirectory(
+  log: Log,
+  paths: NssPaths = SYSTEM_PATHS,
+  { watchEveryMs = WATCH_INTERVAL_MS } = {},
+): NssDirectory {
   const listeners = new Set<() => void>();
   let known: Promise<Snapshot> | null = null;
   let timer: NodeJS.Timeout | null = null;
@@ -71,10 +75,11 @@ export function createNssDirectory(log: Log, paths: NssPaths = SYSTEM_PATHS): Ns
   };
 
   const watch = (): void => {
-    let last: Promise<Snapshot | null> = look(null);
+    // Whatever was handed out last is what a change is a change of.
+    let last: Promise<Snapshot | null> = known?.catch(() => null) ?? look(null);
     timer = setInterval(() => {
       last = last.then(look);
-    }, WATCH_INTERVAL_MS);
+    }, watchEveryMs);
     timer.unref();
   };
 

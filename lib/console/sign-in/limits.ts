@@ -4,22 +4,24 @@
 import { createHmac } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
 import { ipKeyGenerator, rateLimit, type AugmentedRequest } from 'express-rate-limit';
+import type { KnownDevices } from './known-device.js';
 
 /** Milliseconds in which failures are counted. */
 export const WINDOW_MS = 15 * 60 * 1000;
 /** Failed attempts from one address (an IPv6 network counts as one). */
 export const FAILURES_PER_ADDRESS = 30;
-/** Failed attempts for one account, from wherever. */
+/** Failed attempts for one account, from wherever; a browser that has signed in to it before has its own count. */
 export const FAILURES_PER_ACCOUNT = 10;
 
 export interface LimitOptions {
   readonly secret: Buffer;
+  readonly devices: KnownDevices;
   /** Answers an attempt that came too early; `Retry-After` is set. */
   readonly tooMany: (req: Request, res: Response, minutes: number) => void;
 }
 
 /** Both limits, to stand before the password is looked at. */
-export function signInLimits({ secret, tooMany }: LimitOptions): RequestHandler[] {
+export function signInLimits({ secret, devices, tooMany }: LimitOptions): RequestHandler[] {
   const limit = (count: number, keyGenerator: (req: Request) => string): RequestHandler =>
     rateLimit({
       windowMs: WINDOW_MS,
@@ -37,13 +39,15 @@ export function signInLimits({ secret, tooMany }: LimitOptions): RequestHandler[
     });
   return [
     limit(FAILURES_PER_ADDRESS, (req) => (req.ip === undefined ? 'local' : ipKeyGenerator(req.ip))),
-    limit(FAILURES_PER_ACCOUNT, (req) => accountKey(secret, req)),
+    limit(FAILURES_PER_ACCOUNT, (req) => accountKey(secret, devices, req)),
   ];
 }
 
 /** A digest: people type passwords into the wrong field, and memory should not keep those. */
-function accountKey(secret: Buffer, req: Request): string {
+function accountKey(secret: Buffer, devices: KnownDevices, req: Request): string {
   const body = req.body as { username?: unknown } | undefined;
   const login = typeof body?.username === 'string' ? body.username.trim().toLowerCase() : '';
-  return createHmac('sha256', secret).update(`account:${login}`).digest('base64url');
+  return createHmac('sha256', secret)
+    .update(`account:${login}:${devices.of(req, login) ?? ''}`)
+    .digest('base64url');
 }

@@ -2,10 +2,12 @@
 import { Router, type Request, type RequestHandler, type Response } from 'express';
 import type { Log } from '../../contract.js';
 import { originOf, type Csrf } from '../web/csrf.js';
+import { text } from '../web/field.js';
 import type { Frame } from '../web/frame.js';
 import { HttpError } from '../web/http-error.js';
 import { localPath } from '../web/local-path.js';
 import type { HeldForms } from './held-form.js';
+import type { KnownDevices } from './known-device.js';
 import { signInLimits } from './limits.js';
 import type { Refusal, SignIn } from './passport.js';
 
@@ -16,9 +18,8 @@ export interface SignInParts {
   readonly heldForms: HeldForms;
   readonly log: Log;
   readonly secret: Buffer;
+  readonly devices: KnownDevices;
   readonly sessionCookie: string;
-  /** Where people go who did not come for a certain page. */
-  readonly home: string;
 }
 
 type Trouble = Refusal | 'empty' | 'stale' | 'tooMany';
@@ -32,7 +33,7 @@ export interface SignInPages {
 }
 
 export function signInPages(parts: SignInParts): SignInPages {
-  const { frame, csrf, signIn, heldForms, log, secret, sessionCookie, home } = parts;
+  const { frame, csrf, signIn, heldForms, log, secret, devices, sessionCookie } = parts;
 
   const show = (
     req: Request,
@@ -62,12 +63,8 @@ export function signInPages(parts: SignInParts): SignInPages {
   };
 
   const typed = (req: Request) => {
-    const body = (req.body ?? {}) as Record<string, unknown>;
-    const text = (name: string): string => {
-      const value = body[name];
-      return typeof value === 'string' ? value : '';
-    };
-    return { username: text('username'), held: text('held'), next: localPath(body['next'], '') };
+    const next = localPath(text(req.body, 'next'), '');
+    return { username: text(req.body, 'username'), held: text(req.body, 'held'), next };
   };
 
   const ask = (req: Request, res: Response): void => {
@@ -75,18 +72,19 @@ export function signInPages(parts: SignInParts): SignInPages {
     if (req.method === 'GET' || req.method === 'HEAD') {
       // A part that fetches itself anew leaves the page as it is: whoever is at it may be typing.
       if (part) res.status(401).end();
-      else res.redirect(303, `/login?next=${encodeURIComponent(localPath(req.originalUrl, home))}`);
+      else res.redirect(303, `/login?next=${encodeURIComponent(localPath(req.originalUrl, '/'))}`);
       return;
     }
     // Only what our own page sent is kept: no other site may leave a form here for somebody to send.
     const ours = originOf(req) === 'ours';
     const fields = (req.body ?? {}) as Record<string, unknown>;
-    const held = ours ? heldForms.seal({ path: localPath(req.originalUrl, home), fields }) : null;
-    show(req, res, { status: 401, held: held ?? '', next: held === null ? home : '' });
+    const held = ours ? heldForms.seal({ path: localPath(req.originalUrl, '/'), fields }) : null;
+    show(req, res, { status: 401, held: held ?? '', next: '' });
   };
 
   const limits = signInLimits({
     secret,
+    devices,
     tooMany: (req, res, minutes) =>
       show(req, res, { status: 429, trouble: 'tooMany', minutes, ...typed(req) }),
   });
@@ -95,7 +93,7 @@ export function signInPages(parts: SignInParts): SignInPages {
   router.get('/login', (req, res) => {
     const next = localPath(req.query['next'], '');
     if (req.user === undefined) show(req, res, { next });
-    else res.redirect(303, next === '' ? home : next);
+    else res.redirect(303, next === '' ? frame.home(req) : next);
   });
 
   /** A page that waited too long is shown again with all that was typed, not answered with an error. */
@@ -107,8 +105,7 @@ export function signInPages(parts: SignInParts): SignInPages {
 
   router.post('/login', ownForm, ...limits, async (req, res) => {
     const { username, held, next } = typed(req);
-    const body = req.body as { password?: unknown };
-    if (username === '' || typeof body.password !== 'string' || body.password === '') {
+    if (username === '' || text(req.body, 'password') === '') {
       show(req, res, { status: 422, trouble: 'empty', username, held, next });
       return;
     }
@@ -119,12 +116,14 @@ export function signInPages(parts: SignInParts): SignInPages {
       show(req, res, { status, trouble: refusal, username, held, next });
       return;
     }
-    log.info({ login: req.user?.login, address: req.ip }, 'signed in');
+    const login = req.user?.login ?? '';
+    devices.remember(req, res, login);
+    log.info({ login, address: req.ip }, 'signed in');
     if (heldForms.open(held) !== null) {
       req.session.heldForm = held;
       res.redirect(303, '/login/resume');
     } else {
-      res.redirect(303, next === '' ? home : next);
+      res.redirect(303, next === '' ? frame.home(req) : next);
     }
   });
 
@@ -135,7 +134,7 @@ export function signInPages(parts: SignInParts): SignInPages {
     }
     const held = heldForms.open(req.session.heldForm);
     if (held === null) {
-      res.redirect(303, home);
+      res.redirect(303, frame.home(req));
       return;
     }
     const title = frame.translator(req)('console.resume.title');

@@ -31,6 +31,8 @@ export interface Frame {
   readonly views: Environment;
   translator(req: Request): Translator;
   formats(req: Request): Formats;
+  /** The first page this person may open. */
+  home(req: Request): string;
   /** What is wrong with a form, in words: as a list for the summary, and by field. */
   problems(req: Request, problems: readonly Problem[]): FormProblems;
   /** What `layout.njk` needs. `current` is `<plugin id>/<entry>`, or an entry of the console's own. */
@@ -104,6 +106,11 @@ export function createFrame(parts: FrameParts): Frame {
     views,
     translator,
     context,
+    home(req) {
+      if (req.user === undefined) return '/login';
+      const menu = buildMenu(plugins, translator(req), req.user, '');
+      return menu[0]?.entries[0]?.href ?? '/account';
+    },
     formats: (req) => createFormats(parts.formatWords.translator(languages.of(req))),
     problems(req, problems) {
       const t = translator(req);
