@@ -32,9 +32,9 @@ export const LMTP_PRESETS: Readonly<
   grommunio: { host: '127.0.0.1', port: 24 },
 };
 
-/** Host name (A-labels) or literal address, v4 or v6, without brackets. */
+/** Host name (A-labels) or literal address, v4 or v6, without brackets and without a zone (`fe80::1%eth0`). */
 export function isHost(value: string): boolean {
-  return isIP(value) !== 0 || isAsciiDomain(value);
+  return (isIP(value) !== 0 && !value.includes('%')) || isAsciiDomain(value);
 }
 
 /** A Joi rule for `isHost`; its error type is `host.invalid`. */

@@ -1,13 +1,24 @@
 /** The helper's own log of what was asked of it: one JSON line an entry, root only, only ever appended to. */
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, readdir, rename, unlink } from 'node:fs/promises';
 import { ensurePrivateFolder } from './files.js';
 import type { Paths } from './paths.js';
 
+/** Size at which a new file is begun, in bytes. */
+export const MAX_AUDIT_BYTES = 16 * 1024 * 1024;
+/** How many full files are kept. */
+export const KEPT_AUDIT_FILES = 8;
+/** Longest entry, in bytes: whoever may ask must not be able to fill the disk with a question. */
+const MAX_ENTRY_BYTES = 16 * 1024;
+
 export interface AuditEntry {
+  /** The same for all entries of one request. */
+  readonly id: string;
   readonly actor: string;
   readonly action: string;
-  readonly params: unknown;
+  /** Left out when they were refused. */
+  readonly params?: unknown;
+  /** `asked` before something is changed; then how it ended. */
   readonly result: string;
   readonly ms: number;
 }
@@ -15,11 +26,28 @@ export interface AuditEntry {
 /** Throws when the entry cannot be written. */
 export async function audit(paths: Paths, entry: AuditEntry): Promise<void> {
   await ensurePrivateFolder(paths.stateDir);
+  const file = `${paths.stateDir}/audit.log`;
+  const at = new Date().toISOString();
   const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
-  const handle = await open(`${paths.stateDir}/audit.log`, flags, 0o600);
+  const handle = await open(file, flags, 0o600);
   try {
-    await handle.writeFile(`${JSON.stringify({ at: new Date().toISOString(), ...entry })}\n`);
+    await handle.writeFile(asLine(at, entry));
+    if ((await handle.stat()).size < MAX_AUDIT_BYTES) return;
   } finally {
     await handle.close();
   }
+  // Two that do so at once give the same or a newer file another name of its own: no entry is lost.
+  await rename(file, `${file}.${at}-${process.pid}`);
+  await removeOldest(paths.stateDir);
+}
+
+function asLine(at: string, { params, ...entry }: AuditEntry): string {
+  const whole = `${JSON.stringify({ at, ...entry, params })}\n`;
+  if (Buffer.byteLength(whole) <= MAX_ENTRY_BYTES) return whole;
+  return `${JSON.stringify({ at, ...entry, params: 'too long' })}\n`;
+}
+
+async function removeOldest(folder: string): Promise<void> {
+  const full = (await readdir(folder)).filter((name) => name.startsWith('audit.log.')).sort();
+  for (const name of full.slice(0, -KEPT_AUDIT_FILES)) await unlink(`${folder}/${name}`);
 }

@@ -9,6 +9,13 @@ export interface FileStatus {
   readonly gid: number;
 }
 
+/** The status of files for us alone; we are root wherever it matters. */
+export const OWN_FILE: FileStatus = {
+  mode: 0o600,
+  uid: process.getuid?.() ?? 0,
+  gid: process.getgid?.() ?? 0,
+};
+
 /** Reads a whole file as UTF-8 without following a link at its end; null when there is none. */
 export async function readText(file: string): Promise<string | null> {
   let handle: FileHandle;

@@ -5,8 +5,9 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { encodePublicKey } from '../secrets/seal.js';
-import { ensurePrivateFolder, readText, replaceFile } from './files.js';
+import { ensurePrivateFolder, OWN_FILE, readText, replaceFile } from './files.js';
 import { takeLock } from './lock.js';
 import type { Paths } from './paths.js';
 
@@ -14,8 +15,15 @@ function keyFile(paths: Paths): string {
   return `${paths.stateDir}/secret.key`;
 }
 
+/** The private key. Throws a `RangeError` when there is none yet: then no box can be for us. */
+export function readPrivateKey(paths: Paths): KeyObject {
+  const file = keyFile(paths);
+  if (!existsSync(file)) throw new RangeError('no key pair yet');
+  return createPrivateKey(readFileSync(file, 'utf8'));
+}
+
 /** Reads the private key; makes one at the first call. */
-export async function privateKey(paths: Paths): Promise<KeyObject> {
+async function privateKey(paths: Paths): Promise<KeyObject> {
   const found = await readText(keyFile(paths));
   if (found !== null) return createPrivateKey(found);
   await ensurePrivateFolder(paths.stateDir);
@@ -25,8 +33,7 @@ export async function privateKey(paths: Paths): Promise<KeyObject> {
     if (meanwhile !== null) return createPrivateKey(meanwhile);
     const pair = generateKeyPairSync('x25519');
     const text = pair.privateKey.export({ type: 'pkcs8', format: 'pem' });
-    const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o600 };
-    await replaceFile(keyFile(paths), text, owner);
+    await replaceFile(keyFile(paths), text, OWN_FILE);
     return pair.privateKey;
   } finally {
     lock.release();

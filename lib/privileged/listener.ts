@@ -10,8 +10,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CLEAN_ENVIRONMENT } from './native.js';
 
-/** Connections served at once; more wait in the kernel's queue. */
+/** Requests served at once. */
 const MAX_CONNECTIONS = 16;
+/** Connections that wait for their turn; more are closed at once. */
+const MAX_WAITING = 64;
 
 const PROGRAM = fileURLToPath(new URL('./main.js', import.meta.url));
 
@@ -69,11 +71,14 @@ function createListener(args: readonly string[]): net.Server {
     helper.once('exit', done);
     helper.once('error', done);
   };
-  return net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (connection) => {
+  const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, (connection) => {
     connection.on('error', () => undefined);
     if (running < MAX_CONNECTIONS) serve(connection);
     else waiting.push(connection);
   });
+  // A connection that is served belongs to its helper and is not counted here any more.
+  server.maxConnections = MAX_WAITING;
+  return server;
 }
 
 /** A socket nobody answers on is left over from a kill; one that answers is another listener. */

@@ -6,6 +6,9 @@ import { CLEAN_ENVIRONMENT } from './native.js';
 /** How long a request waits for the one before it, in seconds. */
 export const LOCK_WAIT_S = 60;
 
+/** What flock(1) returns when the wait is over. */
+const TIMED_OUT = 1;
+
 export interface Lock {
   release(): void;
 }
@@ -17,27 +20,23 @@ export interface Lock {
 export function takeLock(file: string): Promise<Lock> {
   return new Promise((resolve, reject) => {
     const holder = spawn('/usr/bin/flock', ['-x', '-w', String(LOCK_WAIT_S), file, '/bin/cat'], {
-      stdio: ['pipe', 'pipe', 'ignore'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: CLEAN_ENVIRONMENT,
       cwd: '/',
     });
-    const failed = (cause?: Error): void =>
-      reject(
-        new HelperError(
-          {
-            stage: 'run',
-            key: 'helper.run.busy',
-            values: { seconds: LOCK_WAIT_S },
-            detail: '',
-            restored: true,
-          },
-          { cause },
-        ),
-      );
-    holder.once('error', failed);
-    holder.once('exit', () => failed());
+    let complaint = '';
+    holder.stderr.on('data', (text: Buffer) => (complaint += text.toString()));
+    holder.once('error', (cause) => reject(failed('helper.run.lock', cause.message, cause)));
+    holder.once('close', (code) =>
+      reject(failed(code === TIMED_OUT ? 'helper.run.busy' : 'helper.run.lock', complaint)),
+    );
     holder.stdin.on('error', () => undefined);
     holder.stdout.once('data', () => resolve({ release: () => holder.stdin.end() }));
     holder.stdin.write('\n');
   });
+}
+
+function failed(key: string, detail: string, cause?: Error): HelperError {
+  const values = { seconds: LOCK_WAIT_S };
+  return new HelperError({ stage: 'run', key, values, detail, restored: true }, { cause });
 }

@@ -1,4 +1,5 @@
 /** The privileged helper: one request on stdin, JSON lines on stdout, then the end. Keeps nothing between requests. */
+import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { HelperError, type HelperFailure } from '../errors.js';
 import { loadAction } from './actions/index.js';
@@ -8,19 +9,26 @@ import { pathsBelow, type Paths } from './paths.js';
 import type { Answer, Request } from './protocol.js';
 import { readRequestStream } from './request-stream.js';
 
+/** How long the other side may take to read the answer before we end without it, in milliseconds. */
+const ANSWER_TIMEOUT_MS = 30_000;
+/** Longest name of a parameter that is repeated in an answer or in the log. */
+const MAX_NAME_LENGTH = 64;
+
 async function main(): Promise<void> {
   process.umask(0o077);
   const { values } = parseArgs({ options: { root: { type: 'string' } } });
   const paths = pathsBelow(values.root ?? null);
   const stream = readRequestStream(process.stdin);
-  const started = performance.now();
-  let request: Request | null = null;
-  let action: Action | null = null;
+  const log = auditLog(paths);
   try {
-    request = await stream.request();
-    action = await loadAction(request.action);
+    const request = await stream.request();
+    log.asks(request);
+    const action = await loadAction(request.action);
     if (action === null) throw refused('protocol', 'helper.protocol.action', '');
-    const result = await perform(action, request, {
+    const params = checkParams(action, request);
+    // What changes something is on record before it does; a disk that takes no record gets no change.
+    if (!action.quiet) await log.write('asked', action.redact?.(params));
+    const result = await perform(action, params, {
       paths,
       registry: async () => (await import('../sections/index.js')).sections,
       signal: stream.signal,
@@ -28,60 +36,71 @@ async function main(): Promise<void> {
       progress: (progress) => say({ progress }),
       taken,
     });
-    if (!action.quiet) {
-      await record(paths, action, request, 'done', performance.now() - started);
-    }
+    if (!action.quiet) await log.try('done');
     say({ result });
   } catch (error) {
     const failure = failureOf(error);
-    const outcome = `${failure.stage} ${failure.key}`;
-    const ms = performance.now() - started;
-    await record(paths, action, request, outcome, ms).catch(() => undefined);
+    await log.try(`${failure.stage} ${failure.key}`);
     say({ error: failure });
   }
 }
 
-async function perform(action: Action, request: Request, context: ActionContext): Promise<unknown> {
+function checkParams(action: Action, request: Request): never {
   const checked = action.params.validate(request.params, { convert: false });
   if (checked.error) {
     const where = checked.error.details[0]?.path.join('.') ?? '';
-    throw refused('validate', 'helper.validate.params', where);
+    throw refused('validate', 'helper.validate.params', where.slice(0, MAX_NAME_LENGTH));
   }
+  return checked.value;
+}
+
+async function perform(action: Action, params: never, context: ActionContext): Promise<unknown> {
   const limit = setTimeout(() => {
-    say({ error: refused('run', 'helper.run.timeout', '').toFailure() });
+    say({ error: { ...refused('run', 'helper.run.timeout', '').toFailure(), restored: false } });
     process.exit(1);
   }, action.timeoutMs);
   try {
-    return await action.run(checked.value, context);
+    return await action.run(params, context);
   } finally {
     clearTimeout(limit);
   }
 }
 
-/** Whatever was changed, or refused, is logged; so is a look at somebody's mail. */
-async function record(
-  paths: Paths,
-  action: Action | null,
-  request: Request | null,
-  result: string,
-  ms: number,
-): Promise<void> {
-  const params = action?.redact ? redacted(action, request) : {};
-  await audit(paths, {
-    actor: request?.actor ?? '',
-    action: (request?.action ?? '').slice(0, 64),
-    params,
-    result,
-    ms: Math.round(ms),
-  });
+interface AuditLog {
+  asks(request: Request): void;
+  write(result: string, params?: unknown): Promise<void>;
+  /** What is done is done, even when the disk takes no word of it. */
+  try(result: string): Promise<void>;
 }
 
-function redacted(action: Action, request: Request | null): unknown {
-  try {
-    return action.redact?.(request?.params as never);
-  } catch {
-    return {};
-  }
+/** Whatever was changed, or refused, is logged; so is a look at somebody's mail. */
+function auditLog(paths: Paths): AuditLog {
+  const id = randomUUID();
+  const started = performance.now();
+  let asked: Pick<Request, 'actor' | 'action'> = { actor: '', action: '' };
+  const write: AuditLog['write'] = async (result, params) => {
+    const { actor, action } = asked;
+    const ms = Math.round(performance.now() - started);
+    await audit(paths, {
+      id,
+      actor,
+      action,
+      ...(params === undefined ? {} : { params }),
+      result,
+      ms,
+    });
+  };
+  return {
+    asks: ({ actor, action }) => (asked = { actor, action: action.slice(0, MAX_NAME_LENGTH) }),
+    write: (result, params) =>
+      write(result, params).catch((cause: unknown) => {
+        throw refused('run', 'helper.run.audit', String(cause));
+      }),
+    try: (result) =>
+      write(result).catch((cause: unknown) => {
+        process.stderr.write(`no audit entry "${result}": ${String(cause)}\n`);
+      }),
+  };
 }
 
 function failureOf(error: unknown): HelperFailure {
@@ -119,3 +138,4 @@ function taken(): Promise<void> {
 process.stdout.on('error', () => undefined);
 await main();
 process.stdin.destroy();
+setTimeout(() => process.exit(1), ANSWER_TIMEOUT_MS).unref();

@@ -44,13 +44,15 @@ export function runNative(
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       env: options.environment ?? CLEAN_ENVIRONMENT,
       cwd: options.cwd ?? '/',
+      // A group of its own, so that what a script started ends with it.
+      detached: true,
     });
-    const stdout = collect(child.stdout as Readable, () => child.kill('SIGKILL'));
-    const stderr = collect(child.stderr as Readable, () => child.kill('SIGKILL'));
+    const stdout = collect(child.stdout as Readable, () => killGroup(child.pid));
+    const stderr = collect(child.stderr as Readable, () => killGroup(child.pid));
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
-      child.kill('SIGKILL');
+      killGroup(child.pid);
     }, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     child.once('error', (error) => {
       clearTimeout(timer);
@@ -74,6 +76,15 @@ export function runNative(
       feed(child.stdin, options.input);
     }
   });
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It ended by itself.
+  }
 }
 
 function feed(stdin: NodeJS.WritableStream, input: string | Iterable<string>): void {

@@ -99,7 +99,7 @@ export interface DriftEntry {
   readonly name: string;
   /** What we wrote; null: we had it removed. */
   readonly ours: string | null;
-  /** What is there now. */
+  /** What is there now; null: nothing, or a file that not everybody may read. */
   readonly theirs: string | null;
   /** Digest of `theirs`, to be given back in `overwrite`. */
   readonly digest: string;

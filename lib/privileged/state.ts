@@ -1,7 +1,7 @@
 /** What the helper remembers between requests: settings it applied, what it wrote, the last change it finished. */
 import { createHash } from 'node:crypto';
 import { HelperError } from '../errors.js';
-import { ensurePrivateFolder, readText, replaceFile } from './files.js';
+import { ensurePrivateFolder, OWN_FILE, readText, replaceFile } from './files.js';
 import type { Paths } from './paths.js';
 import type { AppliedRecord } from './protocol.js';
 
@@ -25,7 +25,8 @@ export interface HelperState {
   readonly swap: string | null;
 }
 
-const EMPTY: HelperState = {
+/** What is remembered before the first change. */
+export const EMPTY_STATE: HelperState = {
   sections: {},
   written: { parameters: {}, lists: {}, master: {}, files: {} },
   record: null,
@@ -39,7 +40,7 @@ function stateFile(paths: Paths): string {
 /** Throws a `HelperError` when the file is damaged: guessing would overwrite hand edits. */
 export async function readState(paths: Paths): Promise<HelperState> {
   const text = await readText(stateFile(paths));
-  if (text === null) return EMPTY;
+  if (text === null) return EMPTY_STATE;
   try {
     const state = JSON.parse(text) as HelperState;
     if (typeof state.sections !== 'object' || typeof state.written !== 'object') {
@@ -63,8 +64,7 @@ export async function readState(paths: Paths): Promise<HelperState> {
 /** Writes the state; on disk when it resolves. This is the moment at which a change counts as done. */
 export async function writeState(paths: Paths, state: HelperState): Promise<void> {
   await ensurePrivateFolder(paths.stateDir);
-  const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o600 };
-  await replaceFile(stateFile(paths), JSON.stringify(state), owner);
+  await replaceFile(stateFile(paths), JSON.stringify(state), OWN_FILE);
 }
 
 export function digestOf(content: string | Buffer): string {

@@ -56,9 +56,9 @@ export function open(privateKey: KeyObject, box: string, binding: readonly strin
   const sender = raw.subarray(0, PUBLIC_KEY_BYTES);
   const nonce = raw.subarray(PUBLIC_KEY_BYTES, PUBLIC_KEY_BYTES + NONCE_BYTES);
   const sealed = raw.subarray(PUBLIC_KEY_BYTES + NONCE_BYTES, -TAG_BYTES);
-  const peer = decodePublicKey(sender.toString('base64url'));
-  const key = deriveKey(privateKey, peer, sender, createPublicKey(privateKey));
   try {
+    const peer = decodePublicKey(sender.toString('base64url'));
+    const key = deriveKey(privateKey, peer, sender, createPublicKey(privateKey));
     const decipher = createDecipheriv('aes-256-gcm', key, nonce)
       .setAAD(encodeBinding(binding))
       .setAuthTag(raw.subarray(-TAG_BYTES));

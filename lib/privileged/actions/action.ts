@@ -23,7 +23,7 @@ export interface Action<Params = never, Result = unknown> {
   readonly timeoutMs: number;
   /** It changes nothing and tells nothing private, so that doing it stands in no log. */
   readonly quiet?: true;
-  /** What of the parameters may stand in the audit log; all by default. */
+  /** What of the parameters may stand in the audit log; nothing by default. */
   redact?(params: Params): unknown;
   run(params: Params, context: ActionContext): Promise<Result>;
 }

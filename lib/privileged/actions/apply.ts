@@ -8,16 +8,23 @@ import { defineAction } from './action.js';
 /** The longest a save may take: start of Postfix, proof, and all of it back again. In milliseconds. */
 const APPLY_TIMEOUT_MS = 240_000;
 
+/** Names as the sections have them: no key here can be one of JavaScript's own. */
+const SECTION_ID = /^[a-z][a-z0-9-]{0,63}$/;
+/** Parameters, services (`smtp/inet`), files below the root. */
+const OWNED_NAME = /^\/?[A-Za-z0-9][A-Za-z0-9_./:[\]-]{0,255}$/;
+
 export const applyAction = defineAction({
   timeoutMs: APPLY_TIMEOUT_MS,
   params: Joi.object<ApplyParams>({
     databaseId: Joi.string().uuid().required(),
-    change: Joi.number().integer().min(0).required(),
+    change: Joi.number()
+      .integer()
+      .min(0)
+      .when('dryRun', { is: false, then: Joi.number().min(1) })
+      .required(),
     dryRun: Joi.boolean().required(),
-    sections: Joi.object().pattern(Joi.string().max(64), Joi.any()).min(1).max(64).required(),
-    overwrite: Joi.object()
-      .pattern(Joi.string().max(256), Joi.string().hex().length(64))
-      .max(1_000),
+    sections: Joi.object().pattern(SECTION_ID, Joi.any()).min(1).max(64).required(),
+    overwrite: Joi.object().pattern(OWNED_NAME, Joi.string().hex().length(64)).max(1_000),
     adopt: Joi.boolean(),
   }),
   redact: ({ databaseId, change, dryRun, sections }) => ({
@@ -27,5 +34,5 @@ export const applyAction = defineAction({
     sections: Object.keys(sections),
   }),
   run: async (params, { paths, registry }) =>
-    apply(params, { paths, registry: await registry(), open: await secretsOf(paths) }),
+    apply(params, { paths, registry: await registry(), open: secretsOf(paths) }),
 });

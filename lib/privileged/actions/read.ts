@@ -1,7 +1,7 @@
 /** `read`: what the present configuration means in the words of the sections. Changes nothing. */
 import { statfs } from 'node:fs/promises';
 import Joi from 'joi';
-import { sectionOrRefuse } from '../apply/plan.js';
+import { sectionOrRefuse } from '../apply/render.js';
 import { readConfig } from '../postfix/config-view.js';
 import { readState } from '../state.js';
 import { defineAction } from './action.js';

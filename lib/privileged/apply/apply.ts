@@ -38,7 +38,7 @@ import { follow, recover } from './recover.js';
 import { digestOfSettings, recordOf, stateAfter } from './remember.js';
 import { emptyResult, reportFiles, reportParameters } from './report.js';
 import { proveOnShadow } from './shadow.js';
-import { closeStage, editsConfiguration, fillStage, openStage, type Stage } from './stage.js';
+import { closeStages, editsConfiguration, fillStage, openStage, type Stage } from './stage.js';
 import { buildTables, closeBuild, type BuiltTables } from './tables.js';
 
 export interface ApplyContext {
@@ -65,7 +65,7 @@ export async function apply(params: ApplyParams, context: ApplyContext): Promise
     return await applyLocked(params, context);
   } finally {
     // What cannot be removed now is removed at the next request: it must not turn a success into a failure.
-    await Promise.allSettled([closeStage(paths), closeBuild(paths)]);
+    await Promise.allSettled([closeStages(paths), closeBuild(paths)]);
     lock.release();
   }
 }

@@ -1,12 +1,14 @@
 /** Hand edits: where what is on the machine is not what we wrote. */
 import type { SectionRegistry } from '../../sections/registry.js';
-import { readText } from '../files.js';
+import { layoutOf } from '../../sections/lists.js';
+import { readText, statusOf } from '../files.js';
 import type { Paths } from '../paths.js';
 import type { DriftEntry } from '../protocol.js';
 import type { ConfigView } from '../postfix/config-view.js';
-import { splitList } from '../postfix/list-value.js';
+import { holdsAll, splitList } from '../postfix/list-value.js';
 import { digestOf, type HelperState } from '../state.js';
-import { isBelow, ownedServices, presentValue } from './plan.js';
+import { presentValue } from './plan.js';
+import { isBelow, ownedServices } from './render.js';
 
 /** All differences, or only those of the named sections. */
 export async function findDrift(
@@ -39,8 +41,7 @@ export async function findDrift(
   }
   for (const [name, ours] of Object.entries(state.written.lists)) {
     const theirs = view.parameter(name);
-    const present = new Set(splitList(theirs));
-    if (owns('lists', name) && !ours.every((element) => present.has(element))) {
+    if (owns('lists', name) && !holdsAll(splitList(theirs), ours, layoutOf(name))) {
       const meant = ours.join(', ');
       entries.push({ kind: 'parameter', name, ours: meant, theirs, digest: digestOf(theirs) });
     }
@@ -56,8 +57,14 @@ export async function findDrift(
     const theirs = await readText(`${paths.root}${name}`);
     const digest = digestOf(theirs ?? '');
     if (theirs === null || digest !== ours) {
-      entries.push({ kind: 'file', name, ours: null, theirs, digest });
+      const shown = theirs !== null && (await isPublic(`${paths.root}${name}`)) ? theirs : null;
+      entries.push({ kind: 'file', name, ours: null, theirs: shown, digest });
     }
   }
   return entries;
+}
+
+/** What not everybody on the machine may read may hold a password, and no page shows it. */
+async function isPublic(file: string): Promise<boolean> {
+  return (((await statusOf(file))?.mode ?? 0) & 0o004) !== 0;
 }

@@ -19,6 +19,7 @@ import path from 'node:path';
 import { HelperError } from '../../errors.js';
 import {
   hasCode,
+  OWN_FILE,
   readText,
   removeIfThere,
   replaceFile,
@@ -60,8 +61,6 @@ export interface Journal extends Follow {
   readonly id: string;
   readonly entries: readonly { readonly file: string; readonly existed: boolean }[];
 }
-
-const ROOT_FILE: FileStatus = { uid: 0, gid: 0, mode: 0o600 };
 
 function journalFile(paths: Paths): string {
   return `${paths.stateDir}/journal.json`;
@@ -107,7 +106,7 @@ async function writeBeside(replacements: readonly Replacement[]): Promise<void> 
     const { next } = besides(file);
     await makeFolder(path.dirname(file));
     if (isWritten(content)) {
-      await writeSynced(next, content, status ?? (await statusOf(file)) ?? ROOT_FILE);
+      await writeSynced(next, content, status ?? (await statusOf(file)) ?? OWN_FILE);
     } else {
       await syncFile(content.built);
       await rename(content.built, next);
@@ -160,7 +159,7 @@ export async function openJournal(
     const entries = await keepOld(replacements);
     for (const folder of foldersOf(entries)) await syncFolder(folder);
     const journal: Journal = { id: randomUUID(), ...follow, entries };
-    await replaceFile(journalFile(paths), JSON.stringify(journal), ROOT_FILE);
+    await replaceFile(journalFile(paths), JSON.stringify(journal), OWN_FILE);
     return journal;
   } catch (cause) {
     await discard(paths, replacements).catch(() => undefined);

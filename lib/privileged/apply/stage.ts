@@ -1,5 +1,5 @@
 /** Makes the new configuration beside the real one, with Postfix' own editor, and reads back what came out. */
-import { copyFile, mkdir, readFile, rm, symlink, utimes } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, utimes } from 'node:fs/promises';
 import { HelperError } from '../../errors.js';
 import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
@@ -18,15 +18,16 @@ export interface Stage {
   readonly view: ConfigView;
 }
 
-function stageFolder(paths: Paths): string {
-  return `${paths.stateDir}/stage`;
+/** Where stages are. Each has a name of its own: a tool of a killed request may still write into the old one. */
+function stagesFolder(paths: Paths): string {
+  return `${paths.stateDir}/stages`;
 }
 
 /** A fresh copy of the two files, dated back, in a folder `postconf -c` accepts. */
 export async function openStage(paths: Paths): Promise<string> {
-  const folder = stageFolder(paths);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await closeStages(paths);
+  await mkdir(stagesFolder(paths), { recursive: true, mode: 0o700 });
+  const folder = await mkdtemp(`${stagesFolder(paths)}/`);
   await Promise.all(
     ['main.cf', 'master.cf', 'dynamicmaps.cf'].map((name) =>
       copyFile(`${paths.configDir}/${name}`, `${folder}/${name}`).catch((error: unknown) => {
@@ -39,8 +40,8 @@ export async function openStage(paths: Paths): Promise<string> {
   return folder;
 }
 
-export async function closeStage(paths: Paths): Promise<void> {
-  await rm(stageFolder(paths), { recursive: true, force: true });
+export async function closeStages(paths: Paths): Promise<void> {
+  await rm(stagesFolder(paths), { recursive: true, force: true });
 }
 
 /** Whether the plan has anything to write into main.cf or master.cf. */

@@ -2,7 +2,7 @@
  * Lookup tables: built beside their place as new files, asked back key by key, then swapped in by rename.
  * Any word of `postmap` on stderr is a failure: it returns 0 for bad lines and duplicates (postmap(1)).
  */
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { HelperError } from '../../errors.js';
 import type { TableContent } from '../../sections/section.js';
 import { readText, statusOf } from '../files.js';
@@ -67,13 +67,12 @@ export async function buildTables(
   return { replacements, changed };
 }
 
-/** A fresh folder only root can enter, on the same disk as the tables' places. */
+/** A fresh folder only root can enter: a `postmap` of a killed request may still write into the old one. */
 async function makeBuildFolder(paths: Paths): Promise<string> {
-  const folder = buildFolder(paths);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(buildFolder(paths), { recursive: true, mode: 0o700 });
   await chmod(paths.ownConfigDir, 0o755);
   await mkdir(`${paths.stateDir}/tables`, { recursive: true, mode: 0o700 });
-  return folder;
+  return mkdtemp(`${buildFolder(paths)}/`);
 }
 
 /** Removes built tables that were not used, and the secrets in them. */

@@ -76,6 +76,17 @@ export function ownElements(
   return elements.filter((element) => wanted.has(key(element)));
 }
 
+/** Whether all of `ours` stand in the list. */
+export function holdsAll(
+  elements: readonly string[],
+  ours: readonly string[],
+  layout: ListLayout,
+): boolean {
+  const key = keyOf(layout);
+  const there = new Set(elements.map(key));
+  return ours.every((element) => there.has(key(element)));
+}
+
 function keyOf({ foldsCase = false }: ListLayout): (element: string) => string {
   return (element) => (foldsCase ? element.toLowerCase() : element);
 }
