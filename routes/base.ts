@@ -1,7 +1,7 @@
 /** Base configuration: name, size, where local mail goes. */
 import type { Request, Router } from 'express';
 import { largestAttachmentMb } from '../lib/base/attachment.js';
-import { baseForm } from '../lib/base/form.js';
+import { baseForm, sizeOf } from '../lib/base/form.js';
 import { LMTP_PRESETS, MAX_MESSAGE_SIZE_MB, type BaseSettings } from '../lib/base/schema.js';
 import type { BaseService } from '../lib/base/service.js';
 import type { Current } from '../lib/settings/service.js';
@@ -10,7 +10,6 @@ import { settingsRoutes } from '../lib/web/settings-page.js';
 import type { Web } from '../lib/web/web.js';
 
 const PATH = '/configuration/base';
-const WHOLE_NUMBER = /^\d{1,9}$/;
 /** smtpd(8) takes a mail while this many times the size limit is free in the queue (postconf(5), queue_minfree). */
 const QUEUE_ROOM_FACTOR = 1.5;
 
@@ -42,8 +41,8 @@ export function baseRoutes(router: Router, web: Web, service: BaseService): void
   const sizeMeans = (req: Request, typed: string): string => {
     const t = pages.translator(req);
     if (typed === '') return t('base.means.unlimited');
-    const size = WHOLE_NUMBER.test(typed) ? Number(typed) : 0;
-    if (size === 0) return t('base.means.noNumber');
+    const size = sizeOf(typed);
+    if (size === null || size === 0) return t('base.means.noNumber');
     const attachment = pages.formats(req).megabytes(largestAttachmentMb(size), 1);
     return t('base.means.size', { size: pages.formats(req).megabytes(size), attachment });
   };

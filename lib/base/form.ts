@@ -6,10 +6,13 @@ import { toAsciiDomain, toUnicodeDomain } from '../domains/schema.js';
 import type { Problem } from '../errors.js';
 import type { FieldValues } from '../web/fields.js';
 import type { SettingsForm } from '../web/settings-form.js';
-import { baseSchema, LMTP_PRESETS, type BaseSettings } from './schema.js';
+import { baseSchema, BYTES_PER_MB, LMTP_PRESETS, type BaseSettings } from './schema.js';
 import { BASE_FIELDS, baseWords } from './words.js';
 
 const WHOLE_NUMBER = /^\d{1,9}$/;
+/** Decimals of a size in MB that tell every byte apart. */
+const BYTE_DECIMALS = 7;
+const SIZE = /^\d{1,6}(?:[.,]\d{1,7})?$/;
 const LOOPBACK = /^(?:localhost|127\..*|::1)$/;
 
 export const baseForm: SettingsForm<BaseSettings> = {
@@ -22,7 +25,7 @@ export const baseForm: SettingsForm<BaseSettings> = {
 
   toForm: (settings) => ({
     mailServerName: toUnicodeDomain(settings.mailServerName),
-    maxMessageSizeMb: String(settings.maxMessageSizeMb ?? ''),
+    maxMessageSizeMb: sizeText(settings.maxMessageSizeMb),
     delivery: settings.delivery,
     mailboxFormat: settings.mailboxFormat,
     lmtpHost: toUnicodeDomain(settings.lmtpHost),
@@ -55,8 +58,18 @@ function typedDomain(text: string): string {
 }
 
 function typedSize(text: string): number | string | null {
-  if (text === '') return null;
-  return typedNumber(text);
+  return text === '' ? null : (sizeOf(text) ?? text);
+}
+
+/** MB with a decimal point, exact to the byte: a size that was set by hand is shown as it is. */
+function sizeText(size: number | null): string {
+  return size === null ? '' : String(Number(size.toFixed(BYTE_DECIMALS)));
+}
+
+/** A typed size in MB, with point or comma; null when it is no number. */
+export function sizeOf(text: string): number | null {
+  if (!SIZE.test(text)) return null;
+  return Math.round(Number(text.replace(',', '.')) * BYTES_PER_MB) / BYTES_PER_MB;
 }
 
 function typedNumber(text: string): number | string {

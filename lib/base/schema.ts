@@ -11,7 +11,7 @@ export const MAX_MESSAGE_SIZE_MB = 2_000;
 export interface BaseSettings {
   /** What we say in HELO and in the banner, in A-labels; '' is the machine's own name. */
   readonly mailServerName: string;
-  /** In MB of 1,048,576 bytes; null is unlimited. */
+  /** In MB of 1,048,576 bytes, with as many decimals as whole bytes need; null is unlimited. */
   readonly maxMessageSizeMb: number | null;
   readonly delivery: 'system' | 'lmtp';
   /** For `system`: one file per user in the mail spool, or a Maildir in the user's home. */
@@ -45,7 +45,7 @@ export const hostOrAddress = Joi.string()
 
 export const baseSchema = Joi.object<BaseSettings>({
   mailServerName: asciiDomain.allow('').required(),
-  maxMessageSizeMb: Joi.number().integer().min(1).max(MAX_MESSAGE_SIZE_MB).allow(null).required(),
+  maxMessageSizeMb: Joi.number().min(1).max(MAX_MESSAGE_SIZE_MB).allow(null).required(),
   delivery: Joi.string().valid('system', 'lmtp').required(),
   mailboxFormat: Joi.string().valid('mbox', 'maildir').required(),
   lmtpHost: hostOrAddress.required(),

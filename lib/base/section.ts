@@ -45,7 +45,7 @@ export const baseSection: Section<BaseSettings> = {
   },
 
   render(settings, system) {
-    const bytes = (settings.maxMessageSizeMb ?? 0) * BYTES_PER_MB;
+    const bytes = Math.round((settings.maxMessageSizeMb ?? 0) * BYTES_PER_MB);
     return {
       parameters: {
         myhostname: settings.mailServerName || null,
@@ -125,10 +125,10 @@ function readSize(system: SystemView, unclear: Unclear[]): number | null {
   const value = system.parameter('message_size_limit');
   const megabytes = Number(value) / BYTES_PER_MB;
   if (value === '0') return null;
-  if (!Number.isInteger(megabytes) || megabytes < 1 || megabytes > MAX_MESSAGE_SIZE_MB) {
+  if (!(megabytes >= 1 && megabytes <= MAX_MESSAGE_SIZE_MB)) {
     unclear.push({ parameter: 'message_size_limit', value, key: 'base.unclear.size' });
   }
-  return Math.min(MAX_MESSAGE_SIZE_MB, Math.max(1, Math.ceil(megabytes) || 10));
+  return Math.min(MAX_MESSAGE_SIZE_MB, Math.max(1, megabytes || 10));
 }
 
 function readDelivery(
