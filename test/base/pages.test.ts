@@ -98,7 +98,7 @@ describe('Base configuration', () => {
     assert.equal(answer.status, 422);
     const text = textOf(answer.text);
     assert.match(text, /Nothing was saved. 2 entries need your attention/);
-    assert.match(text, /“50 M” is not possible. Enter a whole number/);
+    assert.match(text, /“50 M” is not possible. Enter a number/);
     assert.match(answer.text, /<title>Error: Base configuration/);
     assert.match(answer.text, /<a href="#mailServerName">/);
     const kept = formFields(answer.text);

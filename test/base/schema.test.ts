@@ -55,7 +55,7 @@ describe('the settings of Base configuration', () => {
           undefined,
           0,
           -1,
-          1.5,
+          0.5,
           MAX_MESSAGE_SIZE_MB + 1,
           Infinity,
           NaN,
