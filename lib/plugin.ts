@@ -4,6 +4,9 @@
 import { join } from 'node:path';
 import { Router } from 'express';
 import { baseRoutes } from '../routes/base.js';
+import { domainsRoutes } from '../routes/domains.js';
+import { domainsRemoveRoutes } from '../routes/domains-remove.js';
+import { domainsShowRoutes } from '../routes/domains-show.js';
 import { historyRoutes } from '../routes/history.js';
 import { overviewRoutes } from '../routes/overview.js';
 import { createBaseService } from './base/service.js';
@@ -13,8 +16,11 @@ import { createHelper } from './client/helper.js';
 import type { Host, Plugin } from './contract.js';
 import { migrateMail } from './database/mail-schema.js';
 import { NotFoundError } from './errors.js';
+import { createDomainChecks, systemDns, type ChecksParts } from './domains/checks.js';
+import { createDomainsService, directoryUse } from './domains/service.js';
+import { domainsSource } from './domains/source.js';
 import { createI18n } from './i18n.js';
-import { createMachine } from './machine/service.js';
+import { createMachine, type Machine } from './machine/service.js';
 import { readManifest } from './manifest.js';
 import { PACKAGE_ROOT } from './package-root.js';
 import { createAssets } from './web/assets.js';
@@ -23,8 +29,16 @@ import { formBody } from './web/form-body.js';
 import { createViews } from './web/views.js';
 import { createWeb } from './web/web.js';
 
+/** How old the server's name may be for a DNS check, in milliseconds. */
+const SERVER_NAME_AGE_MS = 60_000;
+
+/** What tests put in the place of the world outside. */
+export interface PluginParts {
+  readonly dns?: ChecksParts['dns'];
+}
+
 /** Builds the plugin on what the host gives. Mount `router`, then call `start()` once before serving. */
-export function createPlugin(host: Host): Plugin {
+export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}): Plugin {
   const { db, log } = host;
   const manifest = readManifest();
   const i18n = createI18n(join(PACKAGE_ROOT, manifest.locales), {
@@ -35,14 +49,21 @@ export function createPlugin(host: Host): Plugin {
   const assets = createAssets(join(PACKAGE_ROOT, 'public'));
 
   const helper = host.helper === null ? null : createHelper(host.helper);
-  const machine = createMachine(helper, ['base'], { log });
+  const machine = createMachine(helper, ['base', 'domains'], { log });
   const changes = createChanges({
     db,
     helper: host.helper,
-    sources: [baseSource],
+    sources: [baseSource, domainsSource],
     log,
   });
   const base = createBaseService({ db, changes, machine });
+  const domains = createDomainsService({
+    db,
+    changes,
+    machine,
+    uses: [directoryUse(host.directory)],
+  });
+  const domainChecks = createDomainChecks({ db, log, dns, serverName: () => serverName(machine) });
 
   const pathOf = (section: string): string =>
     manifest.menu.flatMap(({ tabs = [] }) => tabs).find(({ id }) => id === section)?.path ?? '/';
@@ -52,6 +73,9 @@ export function createPlugin(host: Host): Plugin {
   router.use(formBody());
   overviewRoutes(router, web);
   baseRoutes(router, web, base);
+  domainsRoutes(router, web, domains, domainChecks);
+  domainsRemoveRoutes(router, web, domains);
+  domainsShowRoutes(router, web, domains, domainChecks);
   historyRoutes(router, web, changes, pathOf);
   router.use(host.requireRole('mail.read'), () => {
     throw new NotFoundError('page');
@@ -76,8 +100,20 @@ export function createPlugin(host: Host): Plugin {
       await migrateMail(db);
       await recover();
     },
-    facts: () => Promise.resolve({ localDomain: false, localDomains: [] }),
+    facts: async () => {
+      const { domains: list, onlyLocalhost } = await domains.current();
+      return { localDomain: !onlyLocalhost, localDomains: list.map(({ name }) => name) };
+    },
     health: () => Promise.resolve({ status: 'ok', problems: [] }),
-    close: () => changes.close(),
+    close: async () => {
+      await domainChecks.close();
+      await changes.close();
+    },
   };
+}
+
+/** What the mail server says in HELO, as far as the helper tells. */
+async function serverName(machine: Machine): Promise<string> {
+  const { view } = await machine.look(SERVER_NAME_AGE_MS);
+  return view?.serverName ?? '';
 }

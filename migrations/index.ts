@@ -1,4 +1,8 @@
 /** All migrations of the plugin in their order. A name never changes once it was released. */
 import * as core from './001-core.js';
+import * as domainChecks from './002-domain-checks.js';
 
-export const migrations = [{ name: '001-core', up: core.up }];
+export const migrations = [
+  { name: '001-core', up: core.up },
+  { name: '002-domain-checks', up: domainChecks.up },
+];

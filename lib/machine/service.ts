@@ -33,6 +33,8 @@ export interface MachineView {
   };
   /** What Postfix calls itself when no name is set. */
   readonly machineName: string;
+  /** What it says in HELO. */
+  readonly serverName: string;
   readonly sections: Readonly<Record<string, SectionReading>>;
   /** Room for mail in the queue, in bytes. */
   readonly queueFreeBytes: number;
@@ -72,7 +74,8 @@ export function createMachine(
         asked.call('read', { sections }, options),
       ]);
       const { postfix, machineName } = described;
-      view = { at: now(), postfix, machineName, ...read };
+      const serverName = plainName(read.effective['myhostname']) ?? machineName;
+      view = { at: now(), postfix, machineName, serverName, ...read };
       fresh = true;
       failure = null;
       return { view, failure: null };
@@ -102,4 +105,9 @@ export function createMachine(
       failure = null;
     },
   };
+}
+
+/** A name that is made of other parameters cannot be told from here. */
+function plainName(name: string | undefined): string | null {
+  return name === undefined || name === '' || name.includes('$') ? null : name.toLowerCase();
 }

@@ -9,10 +9,10 @@ import type { Words } from '../words.js';
 import { viewConflict, type ConflictView } from './conflict.js';
 import type { FieldValues } from './fields.js';
 import { viewForm } from './form.js';
-import { helperAway } from './helper-notices.js';
 import type { Notice } from './notice.js';
 import { viewPreview, type PreviewView } from './preview.js';
 import { warningsFor, type SettingsForm } from './settings-form.js';
+import { standingNotices } from './standing-notices.js';
 import type { Web } from './web.js';
 
 export interface SettingsPage<Settings> {
@@ -52,12 +52,9 @@ export function showForm<Settings>(
   const { form } = page;
   const t = pages.translator(req);
   const readOnly = !pages.may(req, 'mail.admin');
-  const standing = standingNotices(t, current, readOnly);
-  const away = current.failure !== null && !notices.some(({ kind }) => kind === 'bad');
-  if (away && current.failure !== null) {
-    const failure = current.failure.toFailure();
-    standing.unshift(helperAway(t, pages.formats(req), failure, current.machine, has));
-  }
+  const refused = notices.some(({ kind }) => kind === 'bad');
+  const state = refused ? { ...current, failure: null } : current;
+  const standing = standingNotices(t, pages.formats(req), state, { readOnly, has });
   pages.page(
     req,
     res,
@@ -88,38 +85,6 @@ export function showForm<Settings>(
       ...page.context(req, current, values),
     },
   );
-}
-
-/** How things are, whatever was just done. */
-function standingNotices<Settings>(
-  t: (key: string, values?: Record<string, string | number>) => string,
-  { source, unclear }: Current<Settings>,
-  readOnly: boolean,
-): Notice[] {
-  const notices: Notice[] = [];
-  if (source === 'unknown') {
-    notices.push({
-      kind: 'info',
-      title: t('settings.unknown.title'),
-      paragraphs: [t('settings.unknown.text')],
-    });
-  }
-  if (unclear.length > 0) {
-    notices.push({
-      kind: 'warn',
-      title: t('settings.unclear.title'),
-      paragraphs: [t('settings.unclear.text')],
-      points: unclear.map(({ key, parameter, value }) => t(key, { parameter, value })),
-    });
-  }
-  if (readOnly) {
-    notices.push({
-      kind: 'off',
-      title: t('settings.readOnly.title'),
-      paragraphs: [t('settings.readOnly.text')],
-    });
-  }
-  return notices;
 }
 
 /** The rows and files of a preview in words. */

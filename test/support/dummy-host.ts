@@ -16,6 +16,7 @@ import type {
   SignedInUser,
 } from '../../lib/contract.js';
 import { createPlugin } from '../../lib/plugin.js';
+import { fakeDns, type FakeDns } from './fake-dns.js';
 
 export const CSRF = 'the-token-of-this-session';
 
@@ -55,6 +56,8 @@ export interface DummyOptions {
   readonly mount?: string;
   readonly brand?: Partial<Brand>;
   readonly users?: readonly DirectoryUser[];
+  /** What the DNS says; nothing at all when absent. */
+  readonly dns?: FakeDns;
 }
 
 export interface DummyHost {
@@ -105,7 +108,7 @@ export function createDummyHost(options: DummyOptions): DummyHost {
     proxy: () => Promise.resolve(null),
     certificates: () => Promise.resolve([]),
   };
-  const plugin = createPlugin(host);
+  const plugin = createPlugin(host, { dns: options.dns ?? fakeDns({}) });
   const app = express();
   app.disable('x-powered-by');
   app.use(express.urlencoded({ extended: false, limit: '3mb' }), checkCsrf);

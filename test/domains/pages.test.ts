@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import request, { type Response, type Test } from 'supertest';
+import { migrateMail } from '../../lib/database/mail-schema.js';
+import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { formFields, textOf } from '../support/forms.js';
+import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
+import { recordingHelper, refusedAt, type RecordingHelper } from '../support/recording-helper.js';
+
+const PATH = '/mail/configuration/domains';
+const ANNA = {
+  id: '1',
+  login: 'anna',
+  name: 'Anna Berger',
+  addresses: [],
+  hasMailbox: true,
+  system: false,
+  locked: false,
+  groups: [],
+};
+
+describe('Local domains', () => {
+  let database: MemoryDatabase;
+  let helper: RecordingHelper;
+  let host: DummyHost;
+  before(async () => {
+    database = await openMemoryDatabase();
+    await migrateMail(database.db);
+  });
+  after(() => database.close());
+  beforeEach(async () => {
+    for (const table of ['changes', 'settings', 'domains', 'domain_checks']) {
+      await database.db(`mail_${table}`).delete();
+    }
+    helper = recordingHelper();
+    host = createDummyHost({ db: database.db, helper, users: [ANNA] });
+  });
+
+  const get = (path = PATH): Test => request(host.app).get(path);
+  const post = (path: string, fields: Record<string, string | string[]>): Test =>
+    request(host.app).post(path).type('form').send(fields);
+  const add = async (name: string): Promise<Response> => {
+    const fields = formFields((await get().expect(200)).text);
+    return post(PATH, { ...fields, name, intent: 'save' });
+  };
+  const stored = (): Promise<string[]> =>
+    database.db('mail_domains').orderBy('name').pluck<string[]>('name');
+  const keys = (html: string): string[] =>
+    [...html.matchAll(/name="row" value="([^"]+)"/g)].map(([, key]) => key ?? '');
+
+  it('warns while there is only localhost', async () => {
+    const answer = await get().expect(200);
+    assert.match(textOf(answer.text), /Acme Server has no mail domain of its own yet/);
+    assert.match(textOf(answer.text), /\$myhostname and localhost is also delivered here/);
+    assert.deepEqual(await host.plugin.facts(), { localDomain: false, localDomains: [] });
+    assert.deepEqual(host.log.errors(), []);
+  });
+
+  it('adds a domain, in both forms when they differ', async () => {
+    const answer = await add('Müller.Example');
+    assert.equal(answer.status, 303);
+    assert.deepEqual(helper.applied.at(-1)?.sections, {
+      domains: { names: ['xn--mller-kva.example'] },
+    });
+    const page = await get(answer.headers['location']).expect(200);
+    assert.match(textOf(page.text), /Local domain added: müller\.example/);
+    assert.match(textOf(page.text), /müller\.example xn--mller-kva\.example/);
+    assert.deepEqual(await host.plugin.facts(), {
+      localDomain: true,
+      localDomains: ['xn--mller-kva.example'],
+    });
+  });
+
+  it('keeps the domains the machine has when the first one is added', async () => {
+    helper.machine['domains'] = { settings: { names: ['old.example'] }, unclear: [] };
+    assert.match(textOf((await get()).text), /old\.example .*found on the machine, not saved yet/);
+    assert.equal((await add('new.example')).status, 303);
+    assert.deepEqual(await stored(), ['new.example', 'old.example']);
+  });
+
+  for (const [typed, problem] of [
+    ['', /The domain is missing/],
+    ['example..com', /is not a domain/],
+    ['foo.com/x', /is not a domain/],
+    ['0x7f000001', /is not a domain/],
+    ['127.0.0.1', /is not a domain/],
+    ['anna@example.com', /is an address/],
+    [' example.com', /blank before or after/],
+    ['example.com\nevil.com', /line break or another invisible/],
+    ['a\u2028b.com', /line break or another invisible/],
+    ['ex\ufffdmple.com', /arrived damaged/],
+    ['$myhostname', /is not a domain/],
+    ['|/bin/sh', /is not a domain/],
+    ['localhost', /is always local/],
+    ['<script>alert(1)</script>', /is not a domain/],
+    [`${'a.'.repeat(127)}com`, /is not a domain/],
+  ] as const) {
+    it(`refuses ${JSON.stringify(typed.slice(0, 30))} and keeps it in the field`, async () => {
+      const answer = await add(typed);
+      assert.equal(answer.status, 422);
+      assert.match(textOf(answer.text), problem);
+      assert.doesNotMatch(answer.text, /<script>alert/);
+      assert.equal(formFields(answer.text)['name'], typed);
+      assert.deepEqual(helper.applied, []);
+      assert.deepEqual(await stored(), []);
+    });
+  }
+
+  it('accepts one-letter labels and a final dot', async () => {
+    await add('x.y.example.');
+    assert.deepEqual(await stored(), ['x.y.example']);
+  });
+
+  it('refuses a domain that is there already, however it is written', async () => {
+    await add('example.com');
+    const answer = await add('EXAMPLE.com.');
+    assert.equal(answer.status, 422);
+    assert.match(textOf(answer.text), /example\.com is in the list already/);
+  });
+
+  it('answers a megabyte with words, not with a fault', async () => {
+    const answer = await add('x'.repeat(1_000_000));
+    assert.equal(answer.status, 422);
+    assert.match(textOf(answer.text), /1,000,000 characters; at most 4,000/);
+  });
+
+  it('loses none of many that are added at once', async () => {
+    await get();
+    const fields = formFields((await get()).text);
+    const names = Array.from({ length: 20 }, (_, index) => `d${index}.example`);
+    await Promise.all(
+      names.map(async (name) => post(PATH, { ...fields, name, intent: 'save' }).expect(303)),
+    );
+    assert.deepEqual(await stored(), names.toSorted());
+    const sections = helper.applied.at(-1)?.sections as { domains: { names: string[] } };
+    assert.deepEqual(sections.domains.names, names.toSorted());
+  });
+
+  it('says what goes with a domain before it is removed', async () => {
+    await add('example.com');
+    const [key = ''] = keys((await get()).text);
+    const page = await get(`${PATH}/remove?row=${key}`).expect(200);
+    const text = textOf(page.text);
+    assert.match(text, /Remove the domain example\.com\?/);
+    assert.match(text, /One user loses the address at example\.com, such as anna@example\.com/);
+    assert.match(text, /No mail domain is left after that/);
+    assert.deepEqual(await stored(), ['example.com']);
+  });
+
+  it('removes the ticked domains together', async () => {
+    for (const name of ['a.example', 'b.example', 'c.example']) await add(name);
+    const [first = '', , third = ''] = keys((await get()).text);
+    const page = await get(`${PATH}/remove?row=${first}&row=${third}`).expect(200);
+    const answer = await post(`${PATH}/remove`, {
+      ...formFields(page.text),
+      row: [first, third],
+      intent: 'save',
+    });
+    assert.equal(answer.status, 303);
+    assert.deepEqual(await stored(), ['b.example']);
+  });
+
+  it('removes a domain that only the machine knew', async () => {
+    const settings = { names: ['old.example', 'other.example'] };
+    helper.machine['domains'] = { settings, unclear: [] };
+    const page = await get(`${PATH}/remove?row=name:old.example`).expect(200);
+    await post(`${PATH}/remove`, { ...formFields(page.text), intent: 'save' }).expect(303);
+    assert.deepEqual(await stored(), ['other.example']);
+  });
+
+  it('removes nothing when one of the selection went meanwhile, and says so', async () => {
+    for (const name of ['a.example', 'b.example']) await add(name);
+    const rows = keys((await get()).text);
+    const page = await get(`${PATH}/remove?row=${rows[0]}&row=${rows[1]}`).expect(200);
+    const fields = { ...formFields(page.text), row: rows, intent: 'save' };
+    await database.db('mail_domains').where({ name: 'a.example' }).delete();
+    const answer = await post(`${PATH}/remove`, fields);
+    assert.equal(answer.status, 409);
+    assert.match(textOf(answer.text), /Somebody removed a domain of the selection meanwhile/);
+    assert.deepEqual(await stored(), ['b.example']);
+    await database.db('mail_domains').delete();
+    const gone = await post(`${PATH}/remove`, fields).expect(303);
+    assert.match(textOf((await get(gone.headers['location'])).text), /Somebody removed a domain/);
+  });
+
+  it('keeps what was typed when the helper refuses', async () => {
+    helper.refusal = refusedAt('prove', 'helper.proof.stranger');
+    const answer = await add('example.com');
+    assert.equal(answer.status, 502);
+    assert.match(textOf(answer.text), /it was an open relay/);
+    assert.equal(formFields(answer.text)['name'], 'example.com');
+  });
+
+  it('is searched, sorted and paged', async () => {
+    await database.db('mail_settings').insert({ id: 'domains', value: '{}', updated_by: 'x' });
+    const names = Array.from({ length: 120 }, (_, index) => `d${index}.example`);
+    await database
+      .db('mail_domains')
+      .insert([...names, 'xn--mller-kva.example'].map((name) => ({ name, updated_by: 'anna' })));
+    const first = (await get().expect(200)).text;
+    assert.equal(keys(first).length, 50);
+    assert.match(textOf(first), /1 to 50 of 121/);
+    assert.match(first, />d0\.example<[\s\S]*>d1\.example<[\s\S]*>d2\.example</);
+    const next = /href="([^"]*after=[^"]*)" rel="next"/.exec(first)?.[1] ?? '';
+    const second = (await get(next.replaceAll('&amp;', '&'))).text;
+    assert.match(textOf(second), /51 to 100 of 121/);
+    assert.match(textOf((await get(`${PATH}?q=MÜLL`)).text), /müller\.example .*1 to 1 of 1/);
+    assert.match((await get(`${PATH}?sort=-name`)).text, /aria-sort="descending"/);
+    assert.match(textOf((await get(`${PATH}?q=nothing`)).text), /No domain contains “nothing”/);
+  });
+});
