@@ -73,7 +73,10 @@ export function buildMenu(
       }));
     return group(words(manifest.name), entries);
   });
-  return [...theirs, own].filter(({ entries }) => entries.length > 0);
+  const groups = [...theirs, own].filter(({ entries }) => entries.length > 0);
+  // On a page that stands in no menu the first group is open, so that there is a way on.
+  const found = groups.some(({ open }) => open);
+  return groups.map((one, index) => ({ ...one, open: one.open || (!found && index === 0) }));
 }
 
 function group(label: string, entries: readonly MenuEntry[]): MenuGroup {

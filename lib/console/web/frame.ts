@@ -77,7 +77,7 @@ export function createFrame(parts: FrameParts): Frame {
     const t = translator(req);
     const account = req.user ?? null;
     const menu = account === null ? [] : buildMenu(plugins, t, account, current);
-    const group = menu.find(({ open }) => open);
+    const group = menu.find(({ entries }) => entries.some((entry) => entry.current));
     return {
       frame: {
         t,
