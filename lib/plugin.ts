@@ -9,6 +9,7 @@ import { domainsRemoveRoutes } from '../routes/domains-remove.js';
 import { domainsShowRoutes } from '../routes/domains-show.js';
 import { historyRoutes } from '../routes/history.js';
 import { overviewRoutes } from '../routes/overview.js';
+import { createHistoryService, sealAgainWith, type SecretSealers } from './history/service.js';
 import { createBaseService } from './base/service.js';
 import { baseSource } from './base/source.js';
 import { createChanges } from './changes/service.js';
@@ -21,7 +22,7 @@ import { createDomainsService, directoryUse } from './domains/service.js';
 import { domainsSource } from './domains/source.js';
 import { createI18n } from './i18n.js';
 import { createMachine, type Machine } from './machine/service.js';
-import { readManifest } from './manifest.js';
+import { readManifest, sectionPages } from './manifest.js';
 import { PACKAGE_ROOT } from './package-root.js';
 import { createAssets } from './web/assets.js';
 import { errorPages } from './web/error-page.js';
@@ -50,10 +51,11 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
 
   const helper = host.helper === null ? null : createHelper(host.helper);
   const machine = createMachine(helper, ['base', 'domains'], { log });
+  const sources = [baseSource, domainsSource];
   const changes = createChanges({
     db,
     helper: host.helper,
-    sources: [baseSource, domainsSource],
+    sources,
     log,
   });
   const base = createBaseService({ db, changes, machine });
@@ -65,8 +67,8 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   });
   const domainChecks = createDomainChecks({ db, log, dns, serverName: () => serverName(machine) });
 
-  const pathOf = (section: string): string =>
-    manifest.menu.flatMap(({ tabs = [] }) => tabs).find(({ id }) => id === section)?.path ?? '/';
+  /** By table: how a secret that is typed anew for an undo is sealed to its row. */
+  const sealers: SecretSealers = new Map();
   const web = createWeb({ host, i18n, views, assets, manifest, changes });
   const router = Router();
   router.use(assets.router);
@@ -76,7 +78,15 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   domainsRoutes(router, web, domains, domainChecks);
   domainsRemoveRoutes(router, web, domains);
   domainsShowRoutes(router, web, domains, domainChecks);
-  historyRoutes(router, web, changes, pathOf);
+  historyRoutes(router, web, {
+    changes,
+    history: createHistoryService(changes),
+    pagesOf: sectionPages(
+      manifest,
+      sources.map(({ section }) => section),
+    ),
+    sealAgain: sealAgainWith(sealers),
+  });
   router.use(host.requireRole('mail.read'), () => {
     throw new NotFoundError('page');
   });

@@ -1,19 +1,227 @@
-/** Taking a change back, from the notice that says that it was made. */
-import type { Router } from 'express';
+/** The history of settings: who changed what, with what result, and the way back. */
+import type { Request, Response, Router } from 'express';
+import type { Change, ChangeState, HistoryFilter } from '../lib/changes/change.js';
 import type { Changes } from '../lib/changes/service.js';
+import type { SecretQuestion } from '../lib/changes/undo.js';
+import { ConflictError, HelperError, UserError } from '../lib/errors.js';
+import { changeDetail, changeLine } from '../lib/history/view.js';
+import type { HistoryService, UndoScope } from '../lib/history/service.js';
+import { oneText } from '../lib/web/fields.js';
+import { saveFailed } from '../lib/web/helper-notices.js';
+import type { Notice } from '../lib/web/notice.js';
+import { viewPreview } from '../lib/web/preview.js';
 import { savedQuery } from '../lib/web/saved-notice.js';
 import type { Web } from '../lib/web/web.js';
+import { settingRows } from '../lib/history/words.js';
 
-export function historyRoutes(
-  router: Router,
-  { host, pages }: Web,
-  changes: Pick<Changes, 'get' | 'save' | 'undo'>,
-  /** Where a section's page is, below the mount point. */
-  pathOf: (section: string) => string,
-): void {
+const STATES: readonly ChangeState[] = ['applied', 'refused', 'applying'];
+
+export interface HistoryParts {
+  readonly changes: Changes;
+  readonly history: HistoryService;
+  /** Seals a secret typed anew for an undo. Throws `UserError` when there is no key to seal with. */
+  readonly sealAgain: (question: SecretQuestion, secret: string) => Promise<string>;
+  /** Sections with a page: where it is below the mount point, and the key of its name. */
+  readonly pagesOf: ReadonlyMap<string, { readonly path: string; readonly label: string }>;
+}
+
+export function historyRoutes(router: Router, web: Web, parts: HistoryParts): void {
+  const { host, pages } = web;
+  const { changes, history } = parts;
+
+  router.get('/history', host.requireRole('mail.read'), async (req, res) => {
+    const t = pages.translator(req);
+    const filter = filterOf(req);
+    const before = Number(oneText(req.query, 'before')) || undefined;
+    const found = await changes.history(filter, before === undefined ? {} : { before });
+    const sections = [...parts.pagesOf].map(([value, { label }]) => ({ value, label: t(label) }));
+    const next = new URLSearchParams({
+      ...(filter.actor === undefined ? {} : { person: filter.actor }),
+      ...(filter.section === undefined ? {} : { section: filter.section }),
+      ...(filter.state === undefined ? {} : { state: filter.state }),
+      before: String(found.next ?? ''),
+    });
+    pages.page(
+      req,
+      res,
+      { view: 'history/index', title: t('history.title'), menu: 'history' },
+      {
+        lines: found.changes.map((change) => changeLine(web, req, change)),
+        typed: {
+          person: filter.actor ?? '',
+          section: filter.section ?? '',
+          state: filter.state ?? '',
+        },
+        filtered: Object.keys(filter).length > 0 || before !== undefined,
+        sections,
+        states: STATES.map((value) => ({ value, label: t(`history.state.${value}`) })),
+        action: `${req.baseUrl}/history`,
+        next: found.next === null ? '' : `${req.baseUrl}/history?${next.toString()}`,
+        notices: await web.saved(req),
+      },
+    );
+  });
+
+  router.get('/history/:id', host.requireRole('mail.read'), async (req, res) => {
+    const change = await changes.get(String(req.params['id']));
+    const t = pages.translator(req);
+    pages.page(
+      req,
+      res,
+      { view: 'history/show', title: t('history.one', { number: change.number }), menu: 'history' },
+      {
+        change: changeDetail(web, req, change),
+        undo: `${req.baseUrl}/history/${change.id}/undo`,
+        notices: await web.saved(req),
+      },
+    );
+  });
+
+  router.get('/history/:id/undo', host.requireRole('mail.admin'), async (req, res) => {
+    const change = await changes.get(String(req.params['id']));
+    const scope = scopeOf(req.query);
+    const taken = await history.taken(change, scope);
+    await askUndo(req, res, { change, scope, taken, status: 200 });
+  });
+
   router.post('/history/:id/undo', host.requireRole('mail.admin'), async (req, res) => {
     const change = await changes.get(String(req.params['id']));
-    const back = await changes.save(changes.undo([change], { actor: pages.user(req).login }));
-    res.redirect(303, req.baseUrl + pathOf(change.sections[0] ?? '') + savedQuery(back));
+    const scope = scopeOf(req.body);
+    const taken = await history.taken(change, scope);
+    const seen = Number(oneText(req.body, 'version')) || taken[0]?.number;
+    try {
+      if (seen !== taken[0]?.number) throw new ConflictError({}, newestOf(taken), 0);
+      const secrets = await typedSecrets(req, taken);
+      const back = await changes.save(
+        changes.undo(taken, { actor: pages.user(req).login, secrets }),
+      );
+      const page = parts.pagesOf.get(change.sections[0] ?? '')?.path ?? '/history';
+      res.redirect(303, req.baseUrl + page + savedQuery(back));
+    } catch (error) {
+      await refuse(req, res, error, { change, scope, taken });
+    }
   });
+
+  interface Asked {
+    readonly change: Change;
+    readonly scope: UndoScope;
+    readonly taken: readonly Change[];
+    readonly status: number;
+    readonly notices?: readonly Notice[];
+  }
+
+  /** What will be taken back, the passwords that are needed again, and the two buttons. */
+  const askUndo = async (req: Request, res: Response, asked: Asked): Promise<void> => {
+    const t = pages.translator(req);
+    const { change, scope, taken, status, notices = [] } = asked;
+    const questions = changes.undoQuestions(taken);
+    pages.page(
+      req,
+      res,
+      {
+        view: 'history/undo',
+        title: t(`history.undo.${scope}.title`, { number: change.number }),
+        menu: 'history',
+        status,
+        failed: status >= 400,
+      },
+      {
+        lines: taken.map((one) => changeLine(web, req, one)),
+        lead: t(`history.undo.${scope}.lead`, { count: taken.length }),
+        questions: questions.map(({ field, row }) => ({ field, about: accountOf(row) })),
+        scope,
+        version: String(taken[0]?.number ?? 0),
+        action: `${req.baseUrl}/history/${change.id}/undo`,
+        back: `${req.baseUrl}/history/${change.id}`,
+        preview: questions.length > 0 ? null : await previewOf(req, taken),
+        notices,
+      },
+    );
+  };
+
+  /** What the undo would do to the machine; null when that cannot be said now. */
+  const previewOf = async (req: Request, taken: readonly Change[]) => {
+    const t = pages.translator(req);
+    try {
+      const intent = changes.undo(taken, { actor: pages.user(req).login });
+      const { rows, result } = await changes.preview(intent);
+      return viewPreview(t, settingRows(t, web.has, rows), result);
+    } catch (error) {
+      if (error instanceof HelperError || error instanceof UserError) return null;
+      if (error instanceof ConflictError) return null;
+      throw error;
+    }
+  };
+
+  const typedSecrets = async (
+    req: Request,
+    taken: readonly Change[],
+  ): Promise<Readonly<Record<string, string>>> => {
+    const sealed: Record<string, string> = {};
+    for (const question of changes.undoQuestions(taken)) {
+      const typed = oneText(req.body, question.field);
+      if (typed !== '') sealed[question.field] = await parts.sealAgain(question, typed);
+    }
+    return sealed;
+  };
+
+  const refuse = async (
+    req: Request,
+    res: Response,
+    error: unknown,
+    asked: Omit<Asked, 'status' | 'notices'>,
+  ): Promise<void> => {
+    const t = pages.translator(req);
+    const bad = (title: string, paragraphs: readonly string[]): Notice => ({
+      kind: 'bad',
+      role: 'alert',
+      focus: true,
+      title,
+      paragraphs,
+    });
+    if (error instanceof UserError) {
+      const texts = [...new Set(error.problems.map(({ key, values }) => t(key, values)))];
+      const notices = [bad(t('history.undo.refused'), texts)];
+      await askUndo(req, res, { ...asked, status: 422, notices });
+    } else if (error instanceof ConflictError) {
+      const text = t('history.undo.conflict', { person: error.by?.login ?? '_none' });
+      await askUndo(req, res, {
+        ...asked,
+        status: 409,
+        notices: [bad(t('history.undo.refused'), [text])],
+      });
+    } else if (error instanceof HelperError) {
+      const notices = [saveFailed(t, error.toFailure(), web.has)];
+      await askUndo(req, res, { ...asked, status: 502, notices });
+    } else {
+      throw error;
+    }
+  };
+}
+
+/** Who made the newest of the changes, and when. */
+function newestOf([newest]: readonly Change[]): { login: string; at: Date } | null {
+  return newest === undefined ? null : { login: newest.actor, at: newest.at };
+}
+
+function filterOf(req: Request): HistoryFilter {
+  const actor = oneText(req.query, 'person').trim().slice(0, 256);
+  const section = oneText(req.query, 'section').slice(0, 64);
+  const state = STATES.find((one) => one === oneText(req.query, 'state'));
+  return {
+    ...(actor === '' ? {} : { actor }),
+    ...(section === '' ? {} : { section }),
+    ...(state === undefined ? {} : { state }),
+  };
+}
+
+function scopeOf(values: unknown): UndoScope {
+  return oneText(values, 'scope') === 'since' ? 'since' : 'one';
+}
+
+/** Which account a password belongs to, as far as the row says. */
+function accountOf(row: Readonly<Record<string, unknown>>): string {
+  const value = (row['value'] ?? row) as Readonly<Record<string, unknown>>;
+  const parts = ['name', 'username', 'remote_user', 'host', 'server'].map((name) => value[name]);
+  return parts.filter((part) => typeof part === 'string' && part !== '').join(', ') || '_none';
 }

@@ -23,6 +23,8 @@ export interface PreviewView {
   readonly rows: readonly SettingRow[];
   readonly warnings: readonly string[];
   readonly filesTitle: string;
+  /** It tells of what was done, not of what would be. */
+  readonly past?: boolean;
   readonly files: readonly { readonly path: string; readonly lines: readonly DiffLine[] }[];
 }
 

@@ -1,0 +1,96 @@
+/** Changes as the pages of the history show them. */
+import type { Request } from 'express';
+import type { Change, ChangeState, ChangeSummary } from '../changes/change.js';
+import type { Translator } from '../i18n.js';
+import type { ProofStep } from '../privileged/protocol.js';
+import { viewPreview, type PreviewView } from '../web/preview.js';
+import type { Web } from '../web/web.js';
+import { settingRows } from './words.js';
+
+export interface ChangeLine {
+  readonly id: string;
+  readonly href: string;
+  readonly sentence: string;
+  readonly person: string;
+  readonly when: string;
+  readonly ago: string;
+  readonly state: { readonly kind: 'ok' | 'bad' | 'info'; readonly text: string };
+  readonly canTakeBack: boolean;
+}
+
+const STATE_KIND: Readonly<Record<ChangeState, ChangeLine['state']['kind']>> = {
+  applied: 'ok',
+  refused: 'bad',
+  applying: 'info',
+};
+
+export function changeLine(
+  { pages }: Web,
+  req: Request,
+  change: ChangeSummary | Change,
+): ChangeLine {
+  const t = pages.translator(req);
+  const format = pages.formats(req);
+  return {
+    id: change.id,
+    href: `${req.baseUrl}/history/${change.id}`,
+    sentence: t(change.title.key, change.title.values),
+    person: change.actor,
+    when: format.moment(change.at),
+    ago: format.ago(change.at),
+    state: { kind: STATE_KIND[change.state], text: t(`history.state.${change.state}`) },
+    canTakeBack: change.state === 'applied' && pages.may(req, 'mail.admin'),
+  };
+}
+
+export interface ChangeDetail extends ChangeLine {
+  readonly changes: PreviewView | null;
+  readonly proof: readonly { readonly kind: 'ok' | 'warn'; readonly text: string }[];
+  readonly failure: { readonly text: string; readonly detail: string } | null;
+  readonly undoes: { readonly href: string; readonly text: string } | null;
+}
+
+export function changeDetail(web: Web, req: Request, change: Change): ChangeDetail {
+  const t = web.pages.translator(req);
+  const rows = settingRows(t, web.has, change.rows);
+  const preview =
+    change.result === null && rows.length === 0
+      ? null
+      : viewPreview(t, rows, change.result ?? NOTHING_DONE);
+  return {
+    ...changeLine(web, req, change),
+    changes:
+      preview === null ? null : { ...preview, title: t('history.what'), lead: '', past: true },
+    proof: (change.result?.proof ?? []).map((step) => proofLine(t, step)),
+    failure: change.failure && {
+      text: t(
+        web.has(change.failure.key) ? change.failure.key : 'helper.unnamed',
+        change.failure.values,
+      ),
+      detail: change.failure.detail.trim(),
+    },
+    undoes:
+      change.undoes === null
+        ? null
+        : {
+            href: `${req.baseUrl}/history/${change.undoes}`,
+            text: t('history.undoes', { number: Number(change.undoes) }),
+          },
+  };
+}
+
+const NOTHING_DONE = {
+  status: 'unchanged',
+  parameters: [],
+  files: [],
+  activation: 'none',
+  proof: [],
+  timing: {},
+} as const;
+
+function proofLine(t: Translator, { key, values, ok }: ProofStep): ChangeDetail['proof'][number] {
+  const step = t(key, values);
+  return ok
+    ? { kind: 'ok', text: t('saved.proofOk', { step }) }
+    : { kind: 'warn', text: t('saved.proofTolerated', { step }) };
+}

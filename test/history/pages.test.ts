@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import request, { type Test } from 'supertest';
+import { migrateMail } from '../../lib/database/mail-schema.js';
+import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { formFields, textOf } from '../support/forms.js';
+import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
+import { recordingHelper, refusedAt, type RecordingHelper } from '../support/recording-helper.js';
+
+const FORM = '/mail/configuration/base';
+
+describe('the history', () => {
+  let database: MemoryDatabase;
+  let helper: RecordingHelper;
+  let host: DummyHost;
+  before(async () => {
+    database = await openMemoryDatabase();
+    await migrateMail(database.db);
+  });
+  after(() => database.close());
+  beforeEach(async () => {
+    await database.db('mail_changes').delete();
+    await database.db('mail_settings').delete();
+    helper = recordingHelper();
+    host = createDummyHost({ db: database.db, helper });
+  });
+
+  const get = (path: string): Test => request(host.app).get(path);
+  const name = async (): Promise<string | undefined> =>
+    formFields((await get(FORM).expect(200)).text)['mailServerName'];
+  const save = async (mailServerName: string): Promise<string> => {
+    const fields = formFields((await get(FORM).expect(200)).text);
+    const answer = await request(host.app)
+      .post(FORM)
+      .type('form')
+      .send({ ...fields, mailServerName, intent: 'save' })
+      .expect(303);
+    return /saved=(\d+)/.exec(answer.headers['location'] ?? '')?.[1] ?? '';
+  };
+  const undo = async (id: string, scope: string): Promise<void> => {
+    const page = await get(`/mail/history/${id}/undo?scope=${scope}`).expect(200);
+    await request(host.app)
+      .post(`/mail/history/${id}/undo`)
+      .type('form')
+      .send(formFields(page.text))
+      .expect(303);
+  };
+
+  it('says that nothing was changed, and where changes will stand', async () => {
+    assert.match(textOf((await get('/mail/history').expect(200)).text), /Nothing was changed yet/);
+  });
+
+  it('lists who changed what, newest first, with a way to each', async () => {
+    await save('one.example.com');
+    const id = await save('two.example.com');
+    const page = (await get('/mail/history').expect(200)).text;
+    const [first, second] = ['two.example.com', 'one.example.com'].map((text) =>
+      page.indexOf(text),
+    );
+    assert.ok(first !== undefined && first > 0);
+    assert.ok(second === -1 || (second ?? 0) > first);
+    const one = textOf((await get(`/mail/history/${id}`).expect(200)).text);
+    assert.match(one, /one\.example\.com two\.example\.com/);
+  });
+
+  it('takes one change back', async () => {
+    await save('one.example.com');
+    const id = await save('two.example.com');
+    await undo(id, 'one');
+    assert.equal(await name(), 'one.example.com');
+  });
+
+  it('refuses to take back what was changed again since, and says how to go on', async () => {
+    await save('one.example.com');
+    const id = await save('two.example.com');
+    const page = formFields((await get(`/mail/history/${id}/undo`).expect(200)).text);
+    await save('three.example.com');
+    const answer = await request(host.app)
+      .post(`/mail/history/${id}/undo`)
+      .type('form')
+      .send(page)
+      .expect(409);
+    assert.match(textOf(answer.text), /Take that change back first/);
+    assert.equal(await name(), 'three.example.com');
+  });
+
+  it('goes back to before a change, over everything since', async () => {
+    await save('one.example.com');
+    const id = await save('two.example.com');
+    await save('three.example.com');
+    await save('four.example.com');
+    await undo(id, 'since');
+    assert.equal(await name(), 'one.example.com');
+  });
+
+  it('asks again before it takes back more than the person has seen', async () => {
+    await save('one.example.com');
+    const id = await save('two.example.com');
+    const page = formFields((await get(`/mail/history/${id}/undo?scope=since`).expect(200)).text);
+    await save('three.example.com');
+    const answer = await request(host.app)
+      .post(`/mail/history/${id}/undo`)
+      .type('form')
+      .send(page)
+      .expect(409);
+    assert.match(answer.text, /three\.example\.com/);
+    assert.equal(await name(), 'three.example.com');
+  });
+
+  it('shows what was refused with its reason, and offers no way back from it', async () => {
+    await save('one.example.com');
+    const fields = formFields((await get(FORM).expect(200)).text);
+    helper.refusal = refusedAt('check', 'helper.check.postfix');
+    await request(host.app)
+      .post(FORM)
+      .type('form')
+      .send({ ...fields, mailServerName: 'two.example.com', intent: 'save' })
+      .expect(502);
+    const page = await get('/mail/history?state=refused').expect(200);
+    assert.match(textOf(page.text), /refused/);
+    const id = /history\/(\d+)"/.exec(page.text)?.[1] ?? '';
+    await get(`/mail/history/${id}/undo`).expect(422);
+  });
+
+  it('knows no change that never was', async () => {
+    for (const id of ['999999', '0', '-1', 'x', '1e3', '9'.repeat(40)]) {
+      await get(`/mail/history/${id}`).expect(404);
+    }
+  });
+
+  it('escapes what a filter holds', async () => {
+    const page = await get('/mail/history?person=%22%3E%3Cscript%3E').expect(200);
+    assert.ok(!page.text.includes('"><script>'));
+  });
+});
