@@ -54,11 +54,7 @@ async function start(folder: string, lock: FolderLock): Promise<EmbeddedDatabase
   try {
     await started.pglite.waitReady;
   } catch (error) {
-    throw new DatabaseStartError(
-      'damaged',
-      `The database ${folder} does not start. ${ADVICE}\nIt said:\n${started.lastWords()}`,
-      { cause: error },
-    );
+    throw startFault(folder, started.lastWords(), error);
   }
   return {
     ...started,
@@ -67,6 +63,15 @@ async function start(folder: string, lock: FolderLock): Promise<EmbeddedDatabase
       await lock.release();
     },
   };
+}
+
+function startFault(folder: string, words: string, cause: unknown): DatabaseStartError {
+  if (words.includes('No space left on device')) {
+    const message = `The database ${folder} does not start because the disk is full. Free some space, then start again.`;
+    return new DatabaseStartError('no-space', message, { cause });
+  }
+  const message = `The database ${folder} does not start. ${ADVICE}\nIt said:\n${words}`;
+  return new DatabaseStartError('damaged', message, { cause });
 }
 
 /** True when nothing is there, or only an empty folder. */

@@ -1,6 +1,12 @@
 /** Why the database cannot be opened, for the person at the terminal: there is no page to show it on yet. */
 export type DatabaseFault =
-  'locked' | 'damaged' | 'foreign-version' | 'unreachable' | 'unsuitable' | 'not-private';
+  | 'locked'
+  | 'damaged'
+  | 'no-space'
+  | 'foreign-version'
+  | 'unreachable'
+  | 'unsuitable'
+  | 'not-private';
 
 export class DatabaseStartError extends Error {
   override readonly name = 'DatabaseStartError';

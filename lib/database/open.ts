@@ -21,7 +21,7 @@ export interface Database {
   readonly db: Knex;
   readonly engine: 'embedded' | 'postgres';
   /** Finishes what runs and gives the folder free. An open embedded database keeps the process alive. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Throws `DatabaseStartError` with a message for the person at the terminal. Runs no migrations. */

@@ -12,6 +12,9 @@ const START_PARAMETERS = [
   'wal_sync_method=fsync',
   '-c',
   'shared_buffers=16MB',
+  // Else a recovery that fails leaves a timer behind, which keeps the process alive for ever.
+  '-c',
+  'log_startup_progress_interval=0',
 ];
 
 /** Lines of the server's own log that are kept for a message. */
