@@ -25,6 +25,8 @@ export interface NativeResult {
 
 export interface NativeOptions {
   readonly input?: string | Iterable<string>;
+  /** Gets what the tool prints, chunk by chunk and without a limit; `stdout` of the result is then empty. */
+  readonly onStdout?: (chunk: Buffer) => void;
   readonly timeoutMs?: number;
   readonly cwd?: string;
   readonly environment?: NodeJS.ProcessEnv;
@@ -47,7 +49,9 @@ export function runNative(
       // A group of its own, so that what a script started ends with it.
       detached: true,
     });
-    const stdout = collect(child.stdout as Readable, () => killGroup(child.pid));
+    const stdout = options.onStdout
+      ? pass(child.stdout as Readable, options.onStdout)
+      : collect(child.stdout as Readable, () => killGroup(child.pid));
     const stderr = collect(child.stderr as Readable, () => killGroup(child.pid));
     let timedOut = false;
     const timer = setTimeout(() => {
@@ -107,6 +111,12 @@ function feed(stdin: NodeJS.WritableStream, input: string | Iterable<string>): v
     }
   };
   pump();
+}
+
+function pass(stream: Readable, onChunk: (chunk: Buffer) => void): () => string {
+  stream.on('data', onChunk);
+  stream.on('error', () => undefined);
+  return () => '';
 }
 
 function collect(stream: Readable, tooMuch: () => void): () => string {

@@ -32,6 +32,12 @@ export type Answer =
   | { readonly result: unknown }
   | { readonly error: HelperFailure };
 
+/** Entries of one section's contents, as they follow the request; `null` for an entry that goes. */
+export interface ContentsItem {
+  readonly section: string;
+  readonly entries: readonly (readonly [key: string, entry: unknown])[];
+}
+
 /** One change to make the system agree with. */
 export interface ApplyParams {
   /** Identity of the database that numbers the changes; a foreign one means "compare and ask". */
@@ -41,6 +47,11 @@ export interface ApplyParams {
   readonly dryRun: boolean;
   /** Whole settings of the touched sections only. */
   readonly sections: Readonly<Record<string, unknown>>;
+  /**
+   * Sections whose contents change; the entries follow as `ContentsItem`s. `base` is the digest of the contents they
+   * change. Null: what follows is all there is. Another base is refused with `helper.contents.base`: then send all.
+   */
+  readonly contents?: Readonly<Record<string, { readonly base: string | null }>>;
   /** Values of ours that were edited by hand and may be overwritten: the digest of each as `drift` reported it. */
   readonly overwrite?: Readonly<Record<string, string>>;
   /** The person compared and decided that this database is the one to follow from now on. */
@@ -79,6 +90,8 @@ export interface ApplyResult {
   readonly files: readonly FileChange[];
   readonly activation: 'none' | 'start' | 'reload' | 'restart';
   readonly proof: readonly ProofStep[];
+  /** Digest of the contents by section, to be given as `base` of the next change. */
+  readonly contents?: Readonly<Record<string, string>>;
   /** Milliseconds by stage. */
   readonly timing: Readonly<Record<string, number>>;
 }

@@ -17,9 +17,22 @@ export interface Written {
   readonly files: Readonly<Record<string, string>>;
 }
 
+/** The contents of one section as they were last applied; the entries themselves lie in its source text. */
+export interface AppliedContents {
+  readonly digest: string;
+  /** What they were rendered with (see `SectionContents.context`). */
+  readonly context: string;
+  /** Bytes of the source text, and how many of them were appended since it was last written whole. */
+  readonly bytes: number;
+  readonly appended: number;
+  /** By table name: what the file looks like from outside, to know our own work from a hand edit. */
+  readonly tables: Readonly<Record<string, string>>;
+}
+
 export interface HelperState {
   readonly sections: Readonly<Record<string, unknown>>;
   readonly written: Written;
+  readonly contents: Readonly<Record<string, AppliedContents>>;
   readonly record: AppliedRecord | null;
   /** The last swap that was finished; an open journal of this name needs nothing put back. */
   readonly swap: string | null;
@@ -29,6 +42,7 @@ export interface HelperState {
 export const EMPTY_STATE: HelperState = {
   sections: {},
   written: { parameters: {}, lists: {}, master: {}, files: {} },
+  contents: {},
   record: null,
   swap: null,
 };
@@ -42,7 +56,7 @@ export async function readState(paths: Paths): Promise<HelperState> {
   const text = await readText(stateFile(paths));
   if (text === null) return EMPTY_STATE;
   try {
-    const state = JSON.parse(text) as HelperState;
+    const state = { ...EMPTY_STATE, ...(JSON.parse(text) as Partial<HelperState>) };
     if (typeof state.sections !== 'object' || typeof state.written !== 'object') {
       throw new TypeError('not the helper’s state');
     }

@@ -12,7 +12,7 @@ export interface SharedList {
 export const SHARED_LISTS: Readonly<Record<string, SharedList>> = {
   mydestination: { slots: ['domains'], place: 'end', foldsCase: true },
   mynetworks: { slots: ['relay'], place: 'end' },
-  virtual_alias_maps: { slots: ['exact', 'aliases', 'identity', 'catchall'], place: 'start' },
+  virtual_alias_maps: { slots: ['exact', 'bare', 'identity'], place: 'start' },
   smtpd_client_restrictions: { slots: ['exceptions', 'policy'], place: 'start' },
   smtpd_relay_restrictions: { slots: ['relay'], place: 'start' },
   smtpd_recipient_restrictions: { slots: ['exceptions', 'policy'], place: 'end' },

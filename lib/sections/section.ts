@@ -86,6 +86,28 @@ export interface SectionOutput {
   readonly files?: Readonly<Record<string, OwnFile | null>>;
 }
 
+/** One entry of a table; a `null` value takes the key away. */
+export interface ContentsLine {
+  readonly table: string;
+  readonly key: string;
+  readonly value: string | null;
+}
+
+/**
+ * What a section keeps by key in all of its tables, besides its settings: there may be 300,000 entries, so only those
+ * that change cross the border, and only these are rendered, validated and asked back.
+ */
+export interface SectionContents {
+  /** What may cross as one entry. Anything else is refused; written by hand, for speed. */
+  accepts(key: unknown, entry: unknown): boolean;
+  /** What rendering depends on besides the entry; when it changes, all are rendered anew. `last` is what it was. */
+  context(all: AllSettings, system: SystemView, last: string | null): string;
+  /** The table lines of one entry, `null` for one that goes. The key alone decides which table keys there are. */
+  render(key: string, entry: unknown, context: string): readonly ContentsLine[];
+  /** An address that Postfix must accept when the entry is there: the proof of a change. */
+  recipient?(key: string, context: string): string | null;
+}
+
 /** Something in the present configuration that the section's form cannot express. */
 export interface Unclear {
   readonly parameter: string;
@@ -118,4 +140,6 @@ export interface Section<Settings = unknown> {
   /** The inverse of `render`: what the present configuration means in this section's words. */
   read(system: SystemView): { readonly settings: Settings; readonly unclear: readonly Unclear[] };
   danger?(before: Settings | null, after: Settings): Danger;
+  /** With contents, all tables of the section are theirs, and `render` gives none. */
+  readonly contents?: SectionContents;
 }

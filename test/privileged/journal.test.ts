@@ -97,8 +97,8 @@ describe('a swap', () => {
       await openJournal(paths, replacements, FOLLOW);
       await swap(replacements.slice(0, renames));
       const journal = (await readJournal(paths)) ?? assert.fail('no journal');
-      await putBack(journal);
-      await putBack(journal);
+      await putBack(paths, journal);
+      await putBack(paths, journal);
       await closeJournal(paths, journal);
       assert.deepEqual(await contents(), OLD, `${renames} renames`);
     }
@@ -107,10 +107,10 @@ describe('a swap', () => {
   it('does not undo what somebody edits after it was put back', async () => {
     const journal = await openJournal(paths, replacements, FOLLOW);
     await swap(replacements);
-    await putBack(journal);
+    await putBack(paths, journal);
     await writeFile(`${paths.configDir}/main.new`, 'by hand\n');
     await rename(`${paths.configDir}/main.new`, file('main.cf'));
-    await putBack(journal);
+    await putBack(paths, journal);
     assert.equal(await readFile(file('main.cf'), 'utf8'), 'by hand\n');
   });
 
@@ -150,7 +150,7 @@ describe('a swap', () => {
       swap(replacements),
       (error) => error instanceof HelperError && error.stage === 'swap' && !error.restored,
     );
-    await putBack(journal);
+    await putBack(paths, journal);
     await closeJournal(paths, journal);
     assert.deepEqual(await contents(), OLD);
   });

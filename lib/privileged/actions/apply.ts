@@ -1,6 +1,7 @@
 /** `apply`: one change, all of it or nothing. `dryRun` says what it would do. */
 import Joi from 'joi';
 import { apply } from '../apply/apply.js';
+import { receiveContents } from '../apply/contents-received.js';
 import { secretsOf } from '../secrets.js';
 import type { ApplyParams } from '../protocol.js';
 import { defineAction } from './action.js';
@@ -24,15 +25,25 @@ export const applyAction = defineAction({
       .required(),
     dryRun: Joi.boolean().required(),
     sections: Joi.object().pattern(SECTION_ID, Joi.any()).min(1).max(64).required(),
+    contents: Joi.object()
+      .pattern(
+        SECTION_ID,
+        Joi.object({ base: Joi.string().hex().length(64).allow(null).required() }),
+      )
+      .max(64),
     overwrite: Joi.object().pattern(OWNED_NAME, Joi.string().hex().length(64)).max(1_000),
     adopt: Joi.boolean(),
   }),
-  redact: ({ databaseId, change, dryRun, sections }) => ({
+  redact: ({ databaseId, change, dryRun, sections, contents = {} }) => ({
     databaseId,
     change,
     dryRun,
     sections: Object.keys(sections),
+    contents: Object.keys(contents),
   }),
-  run: async (params, { paths, registry }) =>
-    apply(params, { paths, registry: await registry(), open: secretsOf(paths) }),
+  run: async (params, { paths, registry, items }) => {
+    const known = await registry();
+    const received = await receiveContents(params.contents ?? {}, items, known);
+    return apply(params, { paths, registry: known, open: secretsOf(paths), received });
+  },
 });

@@ -15,6 +15,8 @@ import { postfixService } from '../services/postfix.js';
 import { readState, writeState, type HelperState } from '../state.js';
 import { activate, activationFor } from './activate.js';
 import { checkStage } from './check.js';
+import { planContents, type PlannedContents } from './contents.js';
+import type { Received } from './contents-received.js';
 import { findDrift } from './drift.js';
 import {
   checkSpace,
@@ -33,6 +35,7 @@ import {
   proveOnce,
   PROVE_LIMIT_MS,
   PROVE_RESTORED_LIMIT_MS,
+  PROVE_TABLES_LIMIT_MS,
 } from './prove.js';
 import { follow, recover } from './recover.js';
 import { digestOfSettings, recordOf, stateAfter } from './remember.js';
@@ -45,7 +48,12 @@ export interface ApplyContext {
   readonly paths: Paths;
   readonly registry: SectionRegistry;
   readonly open?: SystemView['open'];
+  /** Entries that came with the request. */
+  readonly received: Received;
 }
+
+/** By section, of the contents that came with the request. */
+type Digests = Readonly<Record<string, string>>;
 
 /** What stood before the swap, for the way back. */
 interface Before {
@@ -74,8 +82,9 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const { paths, registry } = context;
   const clock = stopwatch();
   const state = await readState(paths);
+  const digests = digestsOf(context.received);
   if (!params.dryRun) {
-    const repeated = alreadyDone(params, state);
+    const repeated = alreadyDone(params, digests, state);
     if (repeated) return repeated;
   }
   const folder = await openStage(paths);
@@ -84,11 +93,16 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const plan = makePlan(registry, params.sections, state, present, overwrite);
   const files = await planFiles(plan.files, paths);
   const tables = await buildTables(plan.tables, paths);
+  const requested = new Set(Object.keys(params.sections));
+  const { settings } = plan;
+  const contents = await planContents(context.received, requested, {
+    ...{ registry, state, settings, view: present, paths },
+  });
   clock.lap('render');
-  if (nothingToDo(plan, files, tables)) {
-    const result = { ...emptyResult('unchanged'), timing: clock.laps };
+  if (nothingToDo(plan, files, tables, contents)) {
+    const result = { ...emptyResult('unchanged'), contents: digests, timing: clock.laps };
     if (!params.dryRun) {
-      const record = recordOf(params, { status: 'unchanged', result });
+      const record = recordOf(params, digests, { status: 'unchanged', result });
       await writeState(paths, { ...stateAfter(state, plan, present), record });
     }
     return result;
@@ -98,44 +112,63 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const service = postfixService(paths);
   const wasRunning = await service.running();
   const [, proofBefore] = await Promise.all([
-    checkStage(stage, present.warnings, paths),
+    isEdited(stage) ? checkStage(stage, present.warnings, paths) : null,
     wasRunning && !params.dryRun ? proveOnce(paths, expectationOf(present)) : [],
   ]);
   clock.lap('check');
   const report = {
     parameters: reportParameters(plan, present),
-    files: reportFiles(stage, files, tables, paths),
+    files: reportFiles(stage, files, [tables, contents], paths),
   };
   const how = activationFor(present, stage.view);
   if (params.dryRun) {
-    return { status: 'preview', ...report, activation: how, proof: [], timing: clock.laps };
+    const preview = { status: 'preview', ...report, activation: how, contents: digests } as const;
+    return { ...preview, proof: [], timing: clock.laps };
   }
   if (dangerOf(plan) === 'delivery') {
     await proveOnShadow(stage, paths);
     clock.lap('shadow');
   }
-  const replacements = [...stagedFiles(stage, paths), ...files, ...tables.replacements];
+  const replacements = [
+    ...stagedFiles(stage, paths),
+    ...files,
+    ...tables.replacements,
+    ...contents.replacements,
+  ];
   await checkSpace(paths, replacements);
-  const journal = await openJournal(paths, replacements, { wasRunning, activation: how });
+  const daemons = { wasRunning, activation: how };
+  const journal = await openJournal(paths, replacements, daemons, contents.edits);
   const before = { state, view: present, faults: faultsOf(proofBefore, present) };
   try {
     await swap(replacements);
+    await contents.commit();
     clock.lap('swap');
     const activation = await activate(service, how);
     clock.lap('activate');
     const proof = judge(
-      await prove(paths, expectationOf(stage.view), PROVE_LIMIT_MS, before.faults),
+      await prove(
+        paths,
+        expectationOf(stage.view, contents.recipients),
+        activation === 'none' ? PROVE_TABLES_LIMIT_MS : PROVE_LIMIT_MS,
+        before.faults,
+      ),
       before.faults,
     );
     clock.lap('prove');
-    const result = { status: 'applied', ...report, activation, proof, timing: clock.laps } as const;
-    const record = recordOf(params, { status: 'applied', result });
-    await writeState(paths, { ...stateAfter(state, plan, stage.view), record, swap: journal.id });
+    const done = { status: 'applied', ...report, activation, proof, contents: digests } as const;
+    const result = { ...done, timing: clock.laps };
+    const record = recordOf(params, digests, { status: 'applied', result });
+    await writeState(paths, {
+      ...stateAfter(state, plan, stage.view),
+      contents: await contents.applied(),
+      record,
+      swap: journal.id,
+    });
     // From here on the change counts as done. A journal that cannot be closed now is closed at the next request.
     await closeJournal(paths, journal).catch(() => undefined);
     return result;
   } catch (cause) {
-    throw await rolledBack(cause, params, before, journal, paths);
+    throw await rolledBack(cause, params, digests, before, journal, paths);
   }
 }
 
@@ -143,11 +176,15 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
  * Applying a change twice does nothing the second time; an older one, another one of the same number, or one of another
  * database is refused: then somebody has to compare and decide (`adopt`).
  */
-function alreadyDone(params: ApplyParams, { record }: HelperState): ApplyResult | null {
+function alreadyDone(
+  params: ApplyParams,
+  digests: Digests,
+  { record }: HelperState,
+): ApplyResult | null {
   if (!record) return null;
   const foreign = record.databaseId !== params.databaseId;
   const same = !foreign && record.change === params.change && record.status !== 'refused';
-  if (same && record.digest === digestOfSettings(params)) {
+  if (same && record.digest === digestOfSettings(params, digests)) {
     return record.result ?? emptyResult('unchanged');
   }
   if (params.adopt || (!foreign && !same && record.change <= params.change)) return null;
@@ -189,8 +226,23 @@ async function acceptedDrift(
   return new Set(drift.map(({ name }) => name));
 }
 
-function nothingToDo(plan: Plan, files: readonly Replacement[], tables: BuiltTables): boolean {
-  return !editsConfiguration(plan) && files.length + tables.replacements.length === 0;
+function nothingToDo(
+  plan: Plan,
+  files: readonly Replacement[],
+  tables: BuiltTables,
+  contents: PlannedContents,
+): boolean {
+  const swapped = files.length + tables.replacements.length;
+  return !editsConfiguration(plan) && swapped === 0 && contents.idle;
+}
+
+function digestsOf(received: Received): Digests {
+  return Object.fromEntries([...received].map(([section, { digest }]) => [section, digest]));
+}
+
+/** Without an edit there is nothing in main.cf and master.cf that Postfix has not checked before. */
+function isEdited({ before, after }: Stage): boolean {
+  return !before.main.equals(after.main) || !before.master.equals(after.master);
 }
 
 function dangerOf({ touched, settings }: Plan): Danger {
@@ -238,17 +290,18 @@ function judge(after: readonly ProofStep[], before: ReadonlySet<string>): readon
 async function rolledBack(
   cause: unknown,
   params: ApplyParams,
+  digests: Digests,
   before: Before,
   journal: Journal,
   paths: Paths,
 ): Promise<HelperError> {
   const first = asHelperError(cause, 'activate');
   try {
-    await putBack(journal);
+    await putBack(paths, journal);
     await follow(paths, journal);
     const restored = !journal.wasRunning || (await provenAgain(paths, before));
     const failure = { ...first.toFailure(), restored };
-    const record = recordOf(params, { status: 'refused', failure });
+    const record = recordOf(params, digests, { status: 'refused', failure });
     await remember(paths, { ...before.state, record }, journal);
     await closeJournal(paths, journal).catch(() => undefined);
     return new HelperError(failure, { cause });

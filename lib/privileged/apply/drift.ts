@@ -7,6 +7,7 @@ import type { DriftEntry } from '../protocol.js';
 import type { ConfigView } from '../postfix/config-view.js';
 import { holdsAll, splitList } from '../postfix/list-value.js';
 import { digestOf, type HelperState } from '../state.js';
+import { alteredTables } from './contents-tables.js';
 import { presentValue } from './plan.js';
 import { isBelow, ownedServices } from './render.js';
 
@@ -59,6 +60,13 @@ export async function findDrift(
     if (theirs === null || digest !== ours) {
       const shown = theirs !== null && (await isPublic(`${paths.root}${name}`)) ? theirs : null;
       entries.push({ kind: 'file', name, ours: null, theirs: shown, digest });
+    }
+  }
+  for (const [id, was] of Object.entries(state.contents)) {
+    const section = registry.get(id);
+    if (!section || !concerns((one) => one === id)) continue;
+    for (const { table, digest } of await alteredTables(section, was, paths)) {
+      entries.push({ kind: 'table', name: table, ours: null, theirs: null, digest });
     }
   }
   return entries;

@@ -30,6 +30,7 @@ import {
   type FileStatus,
 } from '../files.js';
 import type { Paths } from '../paths.js';
+import { undoEdit, type InPlaceEdit } from './in-place.js';
 import { BACKDATE_S } from './stage.js';
 
 /** Room to leave on the disk beyond what a change writes, in bytes. */
@@ -60,6 +61,8 @@ export interface Journal extends Follow {
   /** The name of this swap. The state names the last one that was finished: that decides, not a change's number. */
   readonly id: string;
   readonly entries: readonly { readonly file: string; readonly existed: boolean }[];
+  /** Tables changed in place. */
+  readonly edits?: readonly Pick<InPlaceEdit, 'file' | 'undo'>[];
 }
 
 function journalFile(paths: Paths): string {
@@ -153,12 +156,14 @@ export async function openJournal(
   paths: Paths,
   replacements: readonly Replacement[],
   follow: Follow,
+  inPlace: readonly InPlaceEdit[] = [],
 ): Promise<Journal> {
   try {
     await writeBeside(replacements);
     const entries = await keepOld(replacements);
     for (const folder of foldersOf(entries)) await syncFolder(folder);
-    const journal: Journal = { id: randomUUID(), ...follow, entries };
+    const edits = inPlace.map(({ file, undo }) => ({ file, undo }));
+    const journal: Journal = { id: randomUUID(), ...follow, entries, edits };
     await replaceFile(journalFile(paths), JSON.stringify(journal), OWN_FILE);
     return journal;
   } catch (cause) {
@@ -180,14 +185,15 @@ export async function swap(replacements: readonly Replacement[]): Promise<void> 
   }
 }
 
-/** Puts every old file back. Idempotent: a second call after a crash in the first finishes the work. */
-export async function putBack(journal: Journal): Promise<void> {
+/** Puts everything back. Idempotent: a second call after a crash in the first finishes the work. */
+export async function putBack(paths: Paths, journal: Journal): Promise<void> {
   for (const { file, existed } of journal.entries) {
     const { old } = besides(file);
     if (!existed) await removeIfThere(file);
     else if ((await statusOf(old)) !== null) await restore(old, file);
   }
   for (const folder of foldersOf(journal.entries)) await syncFolder(folder);
+  for (const edit of journal.edits ?? []) await undoEdit(edit, paths);
 }
 
 /** A rename onto another link of the same file does nothing and leaves both (rename(2)); so the old name goes last. */

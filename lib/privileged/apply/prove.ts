@@ -11,6 +11,8 @@ import { publicListener } from '../postfix/listeners.js';
 
 /** How long the running Postfix has to show a change, in milliseconds. */
 export const PROVE_LIMIT_MS = 20_000;
+/** How long it has to show a change of tables, which need no reload, in milliseconds. */
+export const PROVE_TABLES_LIMIT_MS = 5_000;
 /** How long it has after everything was put back: a daemon that came up badly needs its time. */
 export const PROVE_RESTORED_LIMIT_MS = 60_000;
 /** How long what did not hold before the change either may take to hold now, in milliseconds. */
@@ -32,13 +34,15 @@ export interface Expectation {
   readonly size: number;
   /** An address that must be accepted; null when there is no local domain. */
   readonly localRecipient: string | null;
+  /** Further addresses that must be accepted. */
+  readonly recipients: readonly string[];
   readonly listener: { readonly host: string; readonly port: number } | null;
   /** The LMTP server that local mail goes to, if it does. */
   readonly lmtp: { readonly host: string; readonly port: number } | null;
 }
 
-/** What the configuration in `view` promises. */
-export function expectationOf(view: ConfigView): Expectation {
+/** What the configuration in `view` promises, and that mail for `recipients` is accepted. */
+export function expectationOf(view: ConfigView, recipients: readonly string[] = []): Expectation {
   const name = view.parameter('myhostname');
   const local = firstLocalDomain(view);
   const listener = publicListener(view.master);
@@ -46,6 +50,7 @@ export function expectationOf(view: ConfigView): Expectation {
     name: view.isSet('myhostname') && !name.includes('$') ? name : '',
     size: Number(view.parameter('message_size_limit')),
     localRecipient: local === null ? null : `root@${local}`,
+    recipients,
     listener: listener && { host: listener.host, port: listener.port },
     lmtp: lmtpServer(view),
   };
@@ -153,6 +158,10 @@ async function askProbe(paths: Paths, expected: Expectation): Promise<ProofStep[
       steps.push(
         step('proof.local', { recipient: expected.localRecipient }, reached(local), said(local)),
       );
+    }
+    for (const recipient of expected.recipients) {
+      const reply = await dialogue.say(`RCPT TO:<${recipient}>`);
+      steps.push(step('proof.recipient', { recipient }, reached(reply), said(reply)));
     }
     const friend = await dialogue.say(`RCPT TO:<${OUTSIDE_RECIPIENT}>`);
     steps.push(step('proof.friend', {}, reached(friend), said(friend)));

@@ -6,6 +6,7 @@ import type { Paths } from '../paths.js';
 import { postfixService } from '../services/postfix.js';
 import { readState } from '../state.js';
 import { activate } from './activate.js';
+import { sourceFolder } from './contents-source.js';
 import {
   closeJournal,
   putBack,
@@ -29,6 +30,7 @@ export async function recover(paths: Paths, registry: SectionRegistry): Promise<
     paths.ownConfigDir,
     paths.stateDir,
     `${paths.stateDir}/tables`,
+    sourceFolder(paths),
     ...files.map((file) => path.dirname(file)),
   ];
   await sweepFolders(folders);
@@ -39,7 +41,7 @@ async function finish(paths: Paths, journal: Journal): Promise<void> {
   const { swap } = await readState(paths);
   try {
     if (swap !== journal.id) {
-      await putBack(journal);
+      await putBack(paths, journal);
       await follow(paths, journal);
     }
     await closeJournal(paths, journal);

@@ -28,21 +28,25 @@ export function stateAfter(state: HelperState, plan: Plan, view: ConfigView): He
 
 export function recordOf(
   params: ApplyParams,
+  contents: Readonly<Record<string, string>>,
   outcome: Pick<AppliedRecord, 'status' | 'failure' | 'result'>,
 ): AppliedRecord {
   const { databaseId, change } = params;
   return {
     databaseId,
     change,
-    digest: digestOfSettings(params),
+    digest: digestOfSettings(params, contents),
     at: new Date().toISOString(),
     ...outcome,
   };
 }
 
-/** The same for the same settings, in whatever order their keys come: a database keeps none. */
-export function digestOfSettings({ sections }: Pick<ApplyParams, 'sections'>): string {
-  return digestOf(JSON.stringify(sections, sortKeys));
+/** The same for the same settings and contents, in whatever order keys come: a database keeps none. */
+export function digestOfSettings(
+  { sections }: Pick<ApplyParams, 'sections'>,
+  contents: Readonly<Record<string, string>>,
+): string {
+  return digestOf(JSON.stringify({ sections, contents }, sortKeys));
 }
 
 function sortKeys(_key: string, value: unknown): unknown {

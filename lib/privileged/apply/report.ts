@@ -22,7 +22,7 @@ export function reportParameters(plan: Plan, present: ConfigView): ParameterChan
 export function reportFiles(
   stage: Stage,
   files: readonly Replacement[],
-  tables: BuiltTables,
+  tables: readonly BuiltTables[],
   paths: Paths,
 ): FileChange[] {
   const { before, after } = stage;
@@ -30,9 +30,11 @@ export function reportFiles(
     ...changedText(`${paths.configDir}/main.cf`, before.main, after.main),
     ...changedText(`${paths.configDir}/master.cf`, before.master, after.master),
     ...files.map(reportFile),
-    ...tables.changed.map(({ file, secret }): FileChange => {
-      return { path: file, diff: '', summary: secret ? 'secret' : 'changed' };
-    }),
+    ...tables
+      .flatMap(({ changed }) => changed)
+      .map(({ file, secret, diff = '' }): FileChange => {
+        return { path: file, diff, summary: secret ? 'secret' : 'changed' };
+      }),
   ];
 }
 

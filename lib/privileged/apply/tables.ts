@@ -1,32 +1,40 @@
 /**
- * Lookup tables: built beside their place as new files, asked back key by key, then swapped in by rename.
+ * Lookup tables: built beside their place as new files, read back whole, then swapped in by rename.
  * Any word of `postmap` on stderr is a failure: it returns 0 for bad lines and duplicates (postmap(1)).
  */
+import { createHash } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { HelperError } from '../../errors.js';
+import { foldCase } from '../../sections/fold-case.js';
 import type { TableContent } from '../../sections/section.js';
-import { readText, statusOf } from '../files.js';
+import { readText, statusOf, writeSynced } from '../files.js';
 import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
 import { digestOf } from '../state.js';
 import type { Replacement } from './journal.js';
 
-const POSTMAP = '/usr/sbin/postmap';
-/** How long one table may take, in milliseconds (300,000 entries take under two seconds). */
-const BUILD_TIMEOUT_MS = 120_000;
+export const POSTMAP = '/usr/sbin/postmap';
+/** How long one table may take, in milliseconds (300,000 entries take about a second). */
+export const BUILD_TIMEOUT_MS = 120_000;
 
 export interface BuiltTables {
   readonly replacements: readonly Replacement[];
-  /** By table name, for the report. */
+  /** For the report. */
   readonly changed: readonly {
-    readonly name: string;
     readonly file: string;
     readonly secret: boolean;
+    /** The lines that change, where they are few. */
+    readonly diff?: string;
   }[];
 }
 
 export function tableFile(paths: Paths, name: string): string {
   return `${paths.ownConfigDir}/${name}.lmdb`;
+}
+
+/** The table as Postfix' tools name it. */
+export function tableMap(file: string): string {
+  return `lmdb:${file.replace(/\.lmdb$/, '')}`;
 }
 
 /** Where tables are built; on the same disk as their places. */
@@ -51,18 +59,18 @@ export async function buildTables(
   const changed: BuiltTables['changed'][number][] = [];
   for (const [name, table] of tables) {
     const file = tableFile(paths, name);
-    const lines = table && [...table.entries].map(([key, value]) => tableLine(name, key, value));
-    const digest = lines && digestOf(lines.join(''));
+    const text = table && tableText(name, table.entries);
+    const digest = text === null ? null : digestOf(text);
     const [there, exists] = await Promise.all([readText(digestFile(paths, name)), isThere(file)]);
     if (there === digest && exists === (table !== null)) continue;
     const secret = table?.secret ?? true;
     const status = { uid: 0, gid: 0, mode: secret ? 0o600 : 0o644 };
-    const content = lines && { built: await buildTable(name, lines, status.mode, paths) };
+    const content = text === null ? null : { built: await buildTable(name, text, secret, paths) };
     replacements.push(
       { file, content, status, table: true, secret },
       { file: digestFile(paths, name), content: digest, status: { ...status, mode: 0o600 } },
     );
-    changed.push({ name, file, secret });
+    changed.push({ file, secret });
   }
   return { replacements, changed };
 }
@@ -80,47 +88,85 @@ export async function closeBuild(paths: Paths): Promise<void> {
   await rm(buildFolder(paths), { recursive: true, force: true });
 }
 
-async function buildTable(
+/**
+ * Builds a table from the text `tableText` made and gives the new file. Large ones go through a text file: on stdin
+ * `postmap` takes one transaction, and one sync to disk, for every line. Secret ones never stand in a text file.
+ */
+export async function buildTable(
   name: string,
-  lines: readonly string[],
-  mode: number,
+  text: string,
+  secret: boolean,
   paths: Paths,
 ): Promise<string> {
   const folder = await makeBuildFolder(paths);
-  const map = `lmdb:${folder}/${name}`;
-  const options = { timeoutMs: BUILD_TIMEOUT_MS };
-  const build = await runNative(POSTMAP, ['-c', paths.configDir, '-i', map], {
-    ...options,
-    input: lines,
+  const source = `${folder}/${name}`;
+  const file = `${source}.lmdb`;
+  await rm(file, { force: true });
+  if (!secret) await writeSynced(source, text, { uid: 0, gid: 0, mode: 0o644 });
+  const args = ['-c', paths.configDir, ...(secret ? ['-i'] : []), tableMap(file)];
+  const build = await runNative(POSTMAP, args, {
+    timeoutMs: BUILD_TIMEOUT_MS,
+    ...(secret ? { input: text } : {}),
   });
-  if (build.code !== 0 || build.stderr !== '') throw refused(name, build.stderr);
-  const file = `${folder}/${name}.lmdb`;
-  await chmod(file, mode);
-  const keys = lines.map((line) => `${line.slice(0, line.indexOf('\t'))}\n`);
-  const ask = await runNative(POSTMAP, ['-c', paths.configDir, '-q', '-', map], {
-    ...options,
-    input: keys,
-  });
-  if (ask.stdout !== lines.join('')) throw refused(name, ask.stderr);
+  if (build.code !== 0 || build.stderr !== '') throw refusedTable(name, build.stderr);
+  await chmod(file, secret ? 0o600 : 0o644);
+  if ((await digestOfTable(file, paths)) !== digestOf(text)) throw refusedTable(name, '');
   return file;
 }
 
+/** Digest of all that a table answers, in the order of its keys: that of the text it was built from. */
+export async function digestOfTable(file: string, paths: Paths): Promise<string> {
+  const hash = createHash('sha256');
+  await runNative(POSTMAP, ['-c', paths.configDir, '-s', tableMap(file)], {
+    timeoutMs: BUILD_TIMEOUT_MS,
+    onStdout: (chunk) => hash.update(chunk),
+  });
+  return hash.digest('hex');
+}
+
+/** The lines of a table in the order of their keys' bytes, which is the order an lmdb table keeps. */
+export function tableText(
+  name: string,
+  entries: Iterable<readonly [key: string, value: string]>,
+): string {
+  const lines = Array.from(entries, ([key, value]) => tableLine(name, key, value));
+  const text = lines.sort(byCodeUnits).join('');
+  if (isAscii(text)) return text;
+  return lines.sort(byBytes).join('');
+}
+
+/** A line ends its key with a tab, which is below every character of a key. */
+function byCodeUnits(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+function byBytes(left: string, right: string): number {
+  return Buffer.compare(Buffer.from(left), Buffer.from(right));
+}
+
+function isAscii(text: string): boolean {
+  return Buffer.byteLength(text) === text.length;
+}
+
 /** One entry as a line. Refuses what `postmap` would read as something else. */
-function tableLine(table: string, key: string, value: string): string {
-  const lower = key.toLowerCase();
+export function tableLine(table: string, key: string, value: string): string {
+  if (!isTableKey(key)) throw refusedTable(table, '');
   // eslint-disable-next-line no-control-regex -- control characters are what this looks for
   const unsafe = /[\u0000-\u0008\u000a-\u001f\u007f]/;
-  if (key === '' || /[\s#]/.test(key[0] ?? '') || /\s/.test(key) || unsafe.test(key))
-    throw refused(table, '');
-  if (value === '' || unsafe.test(value) || value !== value.trim()) throw refused(table, '');
-  return `${lower}\t${value}\n`;
+  if (value === '' || unsafe.test(value) || value !== value.trim()) throw refusedTable(table, '');
+  return `${foldCase(key)}\t${value}\n`;
+}
+
+/** Whether `postmap` reads a key as it stands: no comment, no quoted key, no continued line. */
+export function isTableKey(key: string): boolean {
+  return /^[^\s#"\p{Cc}][^\s\p{Cc}]*$/u.test(key);
 }
 
 async function isThere(file: string): Promise<boolean> {
   return (await statusOf(file)) !== null;
 }
 
-function refused(table: string, detail: string): HelperError {
+export function refusedTable(table: string, detail: string): HelperError {
   return new HelperError({
     stage: 'stage',
     key: 'helper.stage.table',

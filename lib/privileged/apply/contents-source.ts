@@ -1,0 +1,74 @@
+/**
+ * The helper's own source text of a section's contents: one JSON line `[key, entry]` after the other, the last word on a
+ * key counts, `null` is gone. A change is appended, so its cost does not grow with the text. How much of the file counts
+ * says the state, so that what a kill leaves behind the end means nothing.
+ */
+import { createReadStream } from 'node:fs';
+import { mkdir, open, stat } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { hasCode, syncFolder, writeSynced } from '../files.js';
+import type { Paths } from '../paths.js';
+
+export type Entries = Map<string, unknown>;
+
+export function sourceFolder(paths: Paths): string {
+  return `${paths.stateDir}/contents`;
+}
+
+export function sourceFile(paths: Paths, section: string): string {
+  return `${sourceFolder(paths)}/${section}.jsonl`;
+}
+
+export function sourceLine(key: string, entry: unknown): string {
+  return `${JSON.stringify([key, entry])}\n`;
+}
+
+/** All entries in the first `bytes` bytes; null when the file is shorter, or not ours any more. */
+export async function readSource(
+  paths: Paths,
+  section: string,
+  bytes: number,
+): Promise<Entries | null> {
+  const entries: Entries = new Map();
+  if (bytes === 0) return entries;
+  const file = sourceFile(paths, section);
+  try {
+    if ((await stat(file)).size < bytes) return null;
+    const input = createReadStream(file, { end: bytes - 1 });
+    for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+      const [key, entry] = JSON.parse(line) as [string, unknown];
+      if (entry === null) entries.delete(key);
+      else entries.set(key, entry);
+    }
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || error instanceof SyntaxError) return null;
+    throw error;
+  }
+  return entries;
+}
+
+/** Writes `text` behind the first `bytes` bytes; on disk when it resolves. Nothing counts it before the state does. */
+export async function appendSource(
+  paths: Paths,
+  section: string,
+  bytes: number,
+  text: string,
+): Promise<void> {
+  const handle = await open(sourceFile(paths, section), 'r+');
+  try {
+    await handle.truncate(bytes);
+    await handle.write(text, bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes a whole text beside its place; gives the file to be swapped in. */
+export async function writeSource(paths: Paths, section: string, text: string): Promise<string> {
+  const folder = sourceFolder(paths);
+  if (await mkdir(folder, { recursive: true, mode: 0o700 })) await syncFolder(paths.stateDir);
+  const built = `${folder}/.${section}.jsonl.mailserver-new`;
+  await writeSynced(built, text, { uid: 0, gid: 0, mode: 0o600 });
+  return built;
+}

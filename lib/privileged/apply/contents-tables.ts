@@ -1,0 +1,104 @@
+/** The tables of a section's contents: what should stand in them, and whether it still does. */
+import { stat } from 'node:fs/promises';
+import { HelperError } from '../../errors.js';
+import type { ContentsLine, Section, SectionContents } from '../../sections/section.js';
+import type { Paths } from '../paths.js';
+import { digestOf, type AppliedContents } from '../state.js';
+import { readSource, type Entries } from './contents-source.js';
+import { digestOfTable, refusedTable, tableFile, tableText } from './tables.js';
+
+export type Line = readonly [key: string, value: string | null];
+
+/** The lines of all the section's tables; a table no entry speaks of has none. */
+export function linesOf(
+  section: Section,
+  contents: SectionContents,
+  entries: Entries,
+  rendering: string,
+): Map<string, Line[]> {
+  const tables = new Map<string, Line[]>(section.owns.tables.map((name) => [name, []]));
+  for (const [key, entry] of entries) {
+    for (const line of renderEntry(section, contents, key, entry, rendering)) {
+      const lines = tables.get(line.table);
+      if (!lines) throw refusedTable(line.table, '');
+      lines.push([line.key, line.value]);
+    }
+  }
+  return tables;
+}
+
+function renderEntry(
+  section: Section,
+  contents: SectionContents,
+  key: string,
+  entry: unknown,
+  rendering: string,
+): readonly ContentsLine[] {
+  try {
+    return contents.render(key, entry, rendering);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new HelperError(
+      {
+        stage: 'render',
+        key: 'helper.contents.render',
+        values: { section: section.id, key },
+        detail: cause.message,
+        restored: true,
+      },
+      { cause },
+    );
+  }
+}
+
+export function isPresent(line: Line): line is readonly [string, string] {
+  return line[1] !== null;
+}
+
+/** Whether the tables are as we left them. A copy with the same entries, from a backup say, is as good. */
+export async function isIntact(
+  section: Section,
+  was: AppliedContents,
+  paths: Paths,
+): Promise<boolean> {
+  return (await alteredTables(section, was, paths)).length === 0;
+}
+
+/** Tables that answer something else than we wrote, with the digest of what they answer (`''`: not there). */
+export async function alteredTables(
+  section: Section,
+  was: AppliedContents,
+  paths: Paths,
+): Promise<readonly { readonly table: string; readonly digest: string }[]> {
+  const stamps = await stampsOf(section.owns.tables, paths);
+  const doubtful = section.owns.tables.filter((name) => stamps[name] !== was.tables[name]);
+  if (doubtful.length === 0 || !section.contents) return [];
+  const entries = (await readSource(paths, section.id, was.bytes)) ?? new Map<string, unknown>();
+  const lines = linesOf(section, section.contents, entries, was.context);
+  const altered: { table: string; digest: string }[] = [];
+  for (const table of doubtful) {
+    const there = stamps[table] !== '';
+    const digest = there ? await digestOfTable(tableFile(paths, table), paths) : '';
+    const ours = digestOf(tableText(table, (lines.get(table) ?? []).filter(isPresent)));
+    if (digest !== ours) altered.push({ table, digest });
+  }
+  return altered;
+}
+
+export async function stampsOf(
+  tables: readonly string[],
+  paths: Paths,
+): Promise<Record<string, string>> {
+  const stamps = tables.map(async (name) => [name, await stampOf(tableFile(paths, name))] as const);
+  return Object.fromEntries(await Promise.all(stamps));
+}
+
+/** What a file looks like from outside; '' when there is none. */
+export async function stampOf(file: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs } = await stat(file, { bigint: true });
+    return `${ino}/${size}/${mtimeNs}`;
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,13 @@
+/** Latin small letter dotless i, whose capital is the one of another letter. */
+const DOTLESS_I = '\u0131';
+/** The one script that folds to its capitals. */
+const CHEROKEE = /\p{Script=Cherokee}/u;
+
+/** Case folding as Postfix does it for lookup tables: Unicode full case folding (CaseFolding.txt, casefold(3)). */
+export function foldCase(text: string): string {
+  return Array.from(text, (character) => {
+    if (character === DOTLESS_I) return character;
+    const capital = character.toUpperCase();
+    return CHEROKEE.test(character) ? capital : capital.toLowerCase();
+  }).join('');
+}
