@@ -10,7 +10,13 @@ const PROTOCOL = 1;
 /** How long a request may take altogether when the caller sets no limit, in milliseconds. */
 const DEFAULT_TIMEOUT_MS = 300_000;
 
-/** Sends the request, reports progress, returns the result. Rejects with a `HelperError`. */
+/** How long an action has to answer after it was asked to stop, in milliseconds. */
+export const CANCEL_TIMEOUT_MS = 15_000;
+
+/**
+ * Sends the request, reports progress, returns the result. Rejects with a `HelperError`.
+ * An aborted signal asks the action to stop; what it has done by then is its answer.
+ */
 export async function exchange(
   input: Readable,
   output: Writable,
@@ -18,15 +24,21 @@ export async function exchange(
   params: Readonly<Record<string, unknown>>,
   options: HelperCallOptions,
 ): Promise<unknown> {
-  const request: Request = { protocol: PROTOCOL, action, actor: options.actor, params };
+  const { actor, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const request: Request = { protocol: PROTOCOL, action, actor, params };
   let reason: 'timeout' | 'cancelled' | null = null;
-  const end = (why: 'timeout' | 'cancelled') => (): void => {
+  const end = (why: 'timeout' | 'cancelled'): void => {
     reason ??= why;
     input.destroy();
   };
-  const cancel = end('cancelled');
-  const timer = setTimeout(end('timeout'), options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-  options.signal?.addEventListener('abort', cancel, { once: true });
+  if (signal?.aborted) throw failure('run', 'helper.connect.cancelled');
+  let patience: NodeJS.Timeout | undefined;
+  const cancel = (): void => {
+    output.write('{"cancel":true}\n');
+    patience = setTimeout(() => end('cancelled'), CANCEL_TIMEOUT_MS);
+  };
+  const timer = setTimeout(() => end('timeout'), timeoutMs);
+  signal?.addEventListener('abort', cancel, { once: true });
   output.on('error', () => undefined);
   try {
     output.write(`${JSON.stringify(request)}\n`);
@@ -38,7 +50,8 @@ export async function exchange(
     return answer.result;
   } finally {
     clearTimeout(timer);
-    options.signal?.removeEventListener('abort', cancel);
+    clearTimeout(patience);
+    signal?.removeEventListener('abort', cancel);
   }
 }
 

@@ -1,5 +1,14 @@
 /** Makes the new configuration beside the real one, with Postfix' own editor, and reads back what came out. */
-import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, utimes } from 'node:fs/promises';
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  symlink,
+  utimes,
+} from 'node:fs/promises';
 import { HelperError } from '../../errors.js';
 import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
@@ -9,6 +18,8 @@ import { presentOption, type Plan } from './plan.js';
 
 /** Postfix waits about two seconds on a main.cf younger than this; ours is dated back by it. In seconds. */
 export const BACKDATE_S = 10;
+
+const NEWLINE = 10;
 
 export interface Stage {
   readonly folder: string;
@@ -35,9 +46,16 @@ export async function openStage(paths: Paths): Promise<string> {
       }),
     ),
   );
+  await Promise.all([endLastLine(`${folder}/main.cf`), endLastLine(`${folder}/master.cf`)]);
   await symlink(`${paths.configDir}/dynamicmaps.cf.d`, `${folder}/dynamicmaps.cf.d`);
   await backdate(`${folder}/main.cf`);
   return folder;
+}
+
+/** `postconf` would write its first new line onto the end of a last line that has none. */
+async function endLastLine(file: string): Promise<void> {
+  const bytes = await readFile(file);
+  if (bytes.length > 0 && bytes.at(-1) !== NEWLINE) await appendFile(file, '\n');
 }
 
 export async function closeStages(paths: Paths): Promise<void> {

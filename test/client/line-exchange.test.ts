@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { describe, it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { CANCEL_TIMEOUT_MS, exchange } from '../../lib/client/line-exchange.js';
+import { HelperError } from '../../lib/errors.js';
+
+/** The two ends of a connection: what the client reads and what it wrote so far. */
+function connection() {
+  const input = new PassThrough();
+  const output = new PassThrough();
+  const written = (): unknown[] => {
+    const text = (output.read() as Buffer | null)?.toString() ?? '';
+    return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as unknown]));
+  };
+  return { input, output, written };
+}
+
+function failure(key: string, restored: boolean): (error: unknown) => boolean {
+  return (error) =>
+    error instanceof HelperError && error.key === key && error.restored === restored;
+}
+
+describe('an exchange with the helper', () => {
+  it('sends request and items, tells progress, and returns the result', async () => {
+    const { input, output, written } = connection();
+    const seen: unknown[] = [];
+    const answer = exchange(
+      input,
+      output,
+      'act',
+      { a: 1 },
+      {
+        actor: 'me',
+        input: ['x', 'ü'],
+        onProgress: (progress) => void seen.push(progress.done),
+      },
+    );
+    await turn();
+    assert.deepEqual(written(), [
+      { protocol: 1, action: 'act', actor: 'me', params: { a: 1 } },
+      { item: 'x' },
+      { item: 'ü' },
+      { end: true },
+    ]);
+    input.write('{"progress":{"done":1,"total":2}}\n{"prog');
+    input.write('ress":{"done":2,"total":2}}\n{"result":{"done":2}}\n');
+    assert.deepEqual(await answer, { done: 2 });
+    assert.deepEqual(seen, [1, 2]);
+  });
+
+  it('asks the action to stop, and returns what it has done by then', async () => {
+    const { input, output, written } = connection();
+    const controller = new AbortController();
+    const answer = exchange(input, output, 'act', {}, { actor: 'me', signal: controller.signal });
+    await turn();
+    written();
+    controller.abort();
+    await turn();
+    assert.deepEqual(written(), [{ cancel: true }]);
+    input.write('{"result":{"done":7,"cancelled":true}}\n');
+    assert.deepEqual(await answer, { done: 7, cancelled: true });
+  });
+
+  it('gives up on an action that does not stop when asked', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { input, output } = connection();
+    const controller = new AbortController();
+    const answer = exchange(input, output, 'act', {}, { actor: 'me', signal: controller.signal });
+    controller.abort();
+    t.mock.timers.tick(CANCEL_TIMEOUT_MS);
+    await assert.rejects(answer, failure('helper.connect.cancelled', false));
+  });
+
+  it('sends nothing for who has given up already', async () => {
+    const { input, output, written } = connection();
+    const answer = exchange(input, output, 'act', {}, { actor: 'me', signal: AbortSignal.abort() });
+    await assert.rejects(answer, failure('helper.connect.cancelled', true));
+    assert.deepEqual(written(), []);
+  });
+
+  it('tells a cut connection, and an answer that is none, from a refusal', async () => {
+    const cut = connection();
+    cut.input.end('{"progress":{"done":1,"total":2}}\n{"resu');
+    const options = { actor: 'me' };
+    await assert.rejects(
+      exchange(cut.input, cut.output, 'act', {}, options),
+      failure('helper.connect.cut', false),
+    );
+    const nonsense = connection();
+    nonsense.input.end('Segmentation fault\n');
+    await assert.rejects(
+      exchange(nonsense.input, nonsense.output, 'act', {}, options),
+      failure('helper.protocol.malformed', false),
+    );
+    const refusal = connection();
+    const error = { stage: 'check', key: 'k', values: { a: 1 }, detail: 'd', restored: true };
+    refusal.input.end(`${JSON.stringify({ error })}\n`);
+    await assert.rejects(
+      exchange(refusal.input, refusal.output, 'act', {}, options),
+      (raised) => raised instanceof HelperError && raised.detail === 'd' && raised.restored,
+    );
+  });
+});

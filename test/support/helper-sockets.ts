@@ -1,0 +1,61 @@
+/** The two ways to reach the helper through a socket, started in a private root. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { PostfixRoot } from './postfix-root.js';
+import { until } from './wait.js';
+
+const PROGRAM = fileURLToPath(new URL('../../lib/privileged/main.js', import.meta.url));
+const LISTENER = fileURLToPath(new URL('../../lib/privileged/listener.js', import.meta.url));
+
+export interface HelperSocket {
+  readonly path: string;
+  readonly listener: ChildProcess;
+  stop(): Promise<void>;
+}
+
+/** Our own listener, for machines without systemd. `environment` is what whoever starts it happens to have. */
+export async function startListener(
+  { places, enter }: PostfixRoot,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<HelperSocket> {
+  const path = `${places.root}/run/mailserver/helper.sock`;
+  const args = [LISTENER, '--socket', path, '--root', places.root];
+  return start(path, [...enter, process.execPath, ...args], environment);
+}
+
+/** What systemd does for a socket with `Accept=yes`: one process a connection, which is its stdin and stdout. */
+export async function startSocketActivation({ places, enter }: PostfixRoot): Promise<HelperSocket> {
+  const path = `${places.root}/run/activated.sock`;
+  const listen = ['/usr/bin/systemd-socket-activate', '--accept', '--inetd', '--listen', path];
+  return start(path, [...enter, ...listen, process.execPath, PROGRAM, '--root', places.root], {});
+}
+
+async function start(
+  path: string,
+  [program = '', ...args]: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): Promise<HelperSocket> {
+  const listener = spawn(program, args, {
+    stdio: 'ignore',
+    cwd: '/',
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...environment },
+  });
+  await until(`a socket at ${path}`, () =>
+    stat(path).then(
+      () => true,
+      () => false,
+    ),
+  );
+  return {
+    path,
+    listener,
+    stop: async () => {
+      if (listener.exitCode !== null || listener.signalCode !== null) return;
+      const gone = once(listener, 'exit');
+      listener.kill('SIGTERM');
+      await gone;
+    },
+  };
+}
