@@ -1,0 +1,22 @@
+/** Whether a page is right HTML, as html-validate sees it. */
+import { HtmlValidate } from 'html-validate';
+
+const validator = new HtmlValidate({
+  extends: ['html-validate:recommended', 'html-validate:document'],
+  rules: {
+    // Both are right (HTML standard, 13.1.1); prettier writes the small one.
+    'doctype-style': 'off',
+    // Everything comes from the console itself.
+    'require-sri': ['error', { target: 'crossorigin' }],
+    // A button in a form sends it: that is what the pages mean.
+    'no-implicit-button-type': 'off',
+  },
+});
+
+/** One line for each thing that is wrong; empty for a right page. */
+export async function htmlProblems(html: string): Promise<string[]> {
+  const report = await validator.validateString(html);
+  return report.results.flatMap(({ messages }) =>
+    messages.map(({ line, ruleId, message }) => `line ${String(line)}: ${ruleId}: ${message}`),
+  );
+}
