@@ -21,6 +21,7 @@ export function savedQuery(change: Change | null): string {
 export async function savedNotice(
   pages: Pages,
   changes: Pick<Changes, 'get'>,
+  has: (key: string) => boolean,
   req: Request,
 ): Promise<Notice | null> {
   const id = oneText(req.query, 'saved');
@@ -33,12 +34,19 @@ export async function savedNotice(
   if (change === null || change.state !== 'applied') return null;
   const { key, values } = change.title;
   const when = pages.formats(req).moment(change.settledAt ?? change.at);
+  const steps = change.result?.proof ?? [];
+  const doubts = steps
+    .filter((step) => !step.ok && has(`${step.key}.doubt`))
+    .map((step) => t(`${step.key}.doubt`, step.values));
   return {
-    kind: 'ok',
+    kind: doubts.length === 0 ? 'ok' : 'warn',
     role: 'status',
     title: t('saved.title', { change: t(key, values) }),
-    paragraphs: [t(saysNothingNew(change) ? 'saved.already' : 'saved.inForce', { when })],
-    ...proofDetails(t, change.result?.proof ?? []),
+    paragraphs: [
+      t(saysNothingNew(change) ? 'saved.already' : 'saved.inForce', { when }),
+      ...doubts,
+    ],
+    ...proofDetails(t, steps),
     ...(pages.may(req, 'mail.admin') && canBeTakenBack(change)
       ? {
           action: {
@@ -63,7 +71,7 @@ function saysNothingNew({ result }: Change): boolean {
 function proofDetails(t: Translator, steps: readonly ProofStep[]): Pick<Notice, 'details'> {
   if (steps.length === 0) return {};
   const lines = steps.map(({ key, values, ok }) =>
-    t(ok ? 'saved.proofOk' : 'saved.proofTolerated', { step: t(key, values) }),
+    t(ok ? 'saved.proofOk' : 'saved.proofNot', { step: t(key, values) }),
   );
   return { details: { summary: t('saved.proof'), text: lines.join('\n') } };
 }

@@ -28,12 +28,13 @@ export function createWeb(parts: {
   readonly changes: Pick<Changes, 'get'>;
 }): Web {
   const pages = createPages(parts);
+  const has = (key: string): boolean => parts.i18n.has(key);
   return {
     host: parts.host,
     pages,
-    has: (key) => parts.i18n.has(key),
+    has,
     saved: async (req) => {
-      const notice = await savedNotice(pages, parts.changes, req);
+      const notice = await savedNotice(pages, parts.changes, has, req);
       return notice === null ? [] : [notice];
     },
   };
