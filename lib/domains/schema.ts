@@ -15,8 +15,8 @@ export interface DomainSettings {
   readonly names: readonly string[];
 }
 
-/** Letters of any script, digits, inner hyphens: what a person may type as one label. */
-const TYPED_LABEL = /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?$/u;
+/** Letters of any script, decimal digits, inner hyphens: what a person may type as one label. */
+const TYPED_LABEL = /^[\p{L}\p{Nd}](?:[\p{L}\p{M}\p{Nd}-]*[\p{L}\p{M}\p{Nd}])?$/u;
 const ASCII_LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 
 /**
@@ -46,9 +46,13 @@ function isAsciiLabel(label: string): boolean {
   return !label.startsWith('xn--') || domainToUnicode(label) !== '';
 }
 
-/** The form people read: `xn--mller-kva.example` becomes `müller.example`. */
+/**
+ * The form people read: `xn--mller-kva.example` becomes `müller.example`. A name that could not be typed like that,
+ * such as one with a picture in it, stays in A-labels: what a form shows can always be sent again.
+ */
 export function toUnicodeDomain(ascii: string): string {
-  return domainToUnicode(ascii) || ascii;
+  const unicode = domainToUnicode(ascii);
+  return unicode !== '' && toAsciiDomain(unicode) === ascii ? unicode : ascii;
 }
 
 /** A Joi rule for a domain in A-label form; its error type is `domain.invalid`. */
