@@ -92,5 +92,5 @@ function proofLine(t: Translator, { key, values, ok }: ProofStep): ChangeDetail[
   const step = t(key, values);
   return ok
     ? { kind: 'ok', text: t('saved.proofOk', { step }) }
-    : { kind: 'warn', text: t('saved.proofTolerated', { step }) };
+    : { kind: 'warn', text: t('saved.proofNot', { step }) };
 }
