@@ -4,7 +4,7 @@ import { takeLease } from '../database/lease.js';
 import { UserError } from '../errors.js';
 import type { ApplyParams } from '../privileged/protocol.js';
 import type { ApplyingChange, Intent, SettingsSource, TouchedRow } from './change.js';
-import { readDivergence } from './divergence.js';
+import { hasAgreement, readDivergence } from './divergence.js';
 import { diverged } from './failures.js';
 import { maskImages, sealedValues, secretsOfRow, type SecretsCatalogue } from './secrets.js';
 import {
@@ -44,7 +44,8 @@ export function beginChange(
     const rows = await intent.write(trx);
     const sections = await collectSections(trx, catalogue, intent.sections);
     // The first change of a database follows no other one: it takes over what a former database left.
-    const adopt = intent.adopt || (await readNumbers(trx)).applied === 0;
+    const adopt =
+      intent.adopt || (await readNumbers(trx)).applied === 0 || (await hasAgreement(trx));
     const number = await insertChange(trx, intent, storedRows(rows, catalogue.secrets));
     await takeLease(trx, CHANGES_LEASE, holder);
     return {

@@ -5,7 +5,13 @@ import type { ApplyResult } from '../privileged/protocol.js';
 import { requestApply } from './apply.js';
 import { collectSections, type Catalogue } from './begin.js';
 import type { Change, Intent, Preview } from './change.js';
-import { clearDivergence, readDivergence } from './divergence.js';
+import {
+  clearAgreement,
+  clearDivergence,
+  hasAgreement,
+  markAgreement,
+  readDivergence,
+} from './divergence.js';
 import { noHelper } from './failures.js';
 import { readDatabaseId } from './store.js';
 
@@ -18,7 +24,7 @@ export interface ComparisonOptions {
 export interface Comparison {
   compare(actor: string): Promise<Preview>;
   reapply(actor: string): Promise<Intent>;
-  /** Ends the divergence when this change applied all saved settings. */
+  /** Ends the divergence when this change applied all saved settings; the system follows this database again. */
   endedBy(change: Change): Promise<void>;
 }
 
@@ -27,7 +33,7 @@ export function createComparison({ db, helper, catalogue }: ComparisonOptions): 
     compare: async (actor) => {
       if (!helper) throw noHelper();
       const result = await requestAll(db, helper, catalogue, actor);
-      if (isSame(result)) await clearDivergence(db);
+      if (isSame(result)) await markAgreement(db);
       return { rows: [], result };
     },
     reapply: async (actor) => ({
@@ -38,7 +44,9 @@ export function createComparison({ db, helper, catalogue }: ComparisonOptions): 
       write: () => Promise.resolve([]),
     }),
     endedBy: async (change) => {
-      if (change.state !== 'applied' || !(await readDivergence(db))) return;
+      if (change.state !== 'applied') return;
+      if (await hasAgreement(db)) await clearAgreement(db);
+      if (!(await readDivergence(db))) return;
       const saved = await savedSections(db, catalogue);
       if (saved.every((section) => change.sections.includes(section))) await clearDivergence(db);
     },

@@ -19,3 +19,22 @@ export async function markDivergence(db: Knex, divergence: Divergence): Promise<
 export async function clearDivergence(db: Knex): Promise<void> {
   await db('mail_meta').where('key', KEY).delete();
 }
+
+/** Key of the mark that somebody compared and nothing differed: the next change makes the system follow this database. */
+const AGREEMENT = 'agreement';
+
+export async function markAgreement(db: Knex): Promise<void> {
+  await clearDivergence(db);
+  await db('mail_meta')
+    .insert({ key: AGREEMENT, value: JSON.stringify(true) })
+    .onConflict('key')
+    .ignore();
+}
+
+export async function hasAgreement(db: Knex): Promise<boolean> {
+  return (await db('mail_meta').where('key', AGREEMENT).first('key')) !== undefined;
+}
+
+export async function clearAgreement(db: Knex): Promise<void> {
+  await db('mail_meta').where('key', AGREEMENT).delete();
+}

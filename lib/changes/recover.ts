@@ -7,7 +7,7 @@ import { applyUntilKnown, recordedOutcome, requestRecord, type Outcome } from '.
 import { collectSections, type Catalogue } from './begin.js';
 import type { ApplyingChange, Change, Divergence, Recovery } from './change.js';
 import { isSame, requestAll } from './compare.js';
-import { markDivergence, readDivergence } from './divergence.js';
+import { markAgreement, markDivergence, readDivergence } from './divergence.js';
 import { contradicted, unsettled } from './failures.js';
 import { compareWithRecord, type Verdict } from './reconcile.js';
 import { settle } from './settle.js';
@@ -107,7 +107,10 @@ async function notice(
   const marked = await readDivergence(db);
   if (marked || kind === null) return marked;
   try {
-    if (isSame(await requestAll(db, helper, catalogue, NOBODY))) return null;
+    if (isSame(await requestAll(db, helper, catalogue, NOBODY))) {
+      await markAgreement(db);
+      return null;
+    }
   } catch (error) {
     if (!(error instanceof HelperError)) throw error;
   }

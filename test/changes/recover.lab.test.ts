@@ -152,10 +152,16 @@ for (const [name, start] of Object.entries(engines)) {
       assert.equal((await changes.recover()).divergence?.kind, 'missing');
     });
 
-    it('asks nobody when nothing differs', async () => {
+    it('asks nobody when nothing differs, and saves go on', async () => {
       await changes.save(saveBase('first.example', 0));
       helper.record = { ...helper.record!, databaseId: OTHER_DATABASE };
       assert.equal((await changes.recover()).divergence, null);
+
+      await changes.save(saveBase('second.example', await baseVersion()));
+      assert.deepEqual(helper.system.base, { mailServerName: 'second.example' });
+      assert.equal(helper.applied().at(-1)?.adopt, true);
+      await changes.save(saveBase('third.example', await baseVersion()));
+      assert.equal(helper.applied().at(-1)?.adopt, undefined);
     });
 
     it('refuses to save until somebody has decided, then goes on', async () => {
@@ -189,6 +195,8 @@ for (const [name, start] of Object.entries(engines)) {
 
       await changes.compare('anna');
       assert.equal(await changes.divergence(), null);
+      await changes.save(saveBase('second.example', await baseVersion()));
+      assert.deepEqual(helper.system.base, { mailServerName: 'second.example' });
     });
 
     it('lets the first change of a new database take over what a former one left', async () => {

@@ -1,0 +1,112 @@
+/**
+ * Program: moves a database. `node dist/lib/database/cli.js export FILE` and `... import FILE [--replace]`, for the database
+ * that the console's environment names (`DATABASE_URL`, or `MAILSERVER_STATE` for the embedded one). The console must be
+ * stopped while the embedded one is moved.
+ */
+import { constants, createReadStream } from 'node:fs';
+import { access, open, rename, rm } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { consoleSchema } from '../console/migrations/index.js';
+import type { Log } from '../contract.js';
+import { DatabaseStartError } from './errors.js';
+import { mailSchema } from './mail-schema.js';
+import { runMigrations } from './migrate.js';
+import { openDatabase, type Database } from './open.js';
+import { exportDatabase } from './transfer/export.js';
+import { ImportError, type TransferSet } from './transfer/format.js';
+import { importDatabase } from './transfer/import.js';
+
+/** All tables of the bundled console. Sessions and leases end with the processes that have them. */
+export const CONSOLE_TRANSFER: readonly TransferSet[] = [
+  { ...mailSchema, prefix: 'mail_', passing: ['mail_leases'] },
+  { ...consoleSchema, prefix: 'console_', passing: ['console_sessions'] },
+];
+
+const USAGE = 'usage: cli.js export FILE | cli.js import FILE [--replace]';
+
+class UsageError extends Error {}
+
+const log: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (_details, message) => say(message),
+  error: (_details, message) => say(message),
+};
+
+async function run(): Promise<void> {
+  const { values, positionals } = readArguments();
+  const [action, file] = positionals;
+  if ((action !== 'export' && action !== 'import') || !file || positionals.length > 2) {
+    throw new UsageError(USAGE);
+  }
+  const { MAILSERVER_STATE: stateDir, DATABASE_URL: url } = process.env;
+  if (!url && !stateDir) throw new UsageError('set DATABASE_URL or MAILSERVER_STATE');
+  // Before a database is made for a file that is not there.
+  if (action === 'import') await access(file, constants.R_OK);
+  const database = await openDatabase({ stateDir: stateDir ?? '', url, log });
+  try {
+    const counts =
+      action === 'export'
+        ? await exportTo(file, database)
+        : await importFrom(file, database, values.replace);
+    for (const [table, count] of Object.entries(counts)) say(`${table}: ${count}`);
+  } finally {
+    await database.close();
+  }
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { replace: { type: 'boolean', default: false } },
+    });
+  } catch (cause) {
+    throw new UsageError(USAGE, { cause });
+  }
+}
+
+/** The file appears whole or not at all, for its owner's eyes only: it holds password hashes and sealed passwords. */
+async function exportTo(file: string, { db }: Database) {
+  for (const set of CONSOLE_TRANSFER) await runMigrations(db, set);
+  const unfinished = `${file}.unfinished`;
+  await rm(unfinished, { force: true });
+  const handle = await open(unfinished, 'wx', 0o600);
+  try {
+    const output = handle.createWriteStream({ flush: true });
+    const written = new Promise<void>((resolve, reject) => {
+      output.once('close', resolve).once('error', reject);
+    });
+    const counts = await exportDatabase(db, output, CONSOLE_TRANSFER);
+    output.end();
+    await written;
+    await rename(unfinished, file);
+    return counts;
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  }
+}
+
+function importFrom(file: string, { db }: Database, replace: boolean) {
+  const input = createReadStream(file) as AsyncIterable<Uint8Array>;
+  return importDatabase(db, input, CONSOLE_TRANSFER, { replace });
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+run().catch((error: unknown) => {
+  const expected =
+    error instanceof UsageError ||
+    error instanceof ImportError ||
+    error instanceof DatabaseStartError;
+  const system = error instanceof Error && 'code' in error && 'syscall' in error;
+  say(
+    expected || system
+      ? `mailserver: ${error.message}`
+      : `mailserver: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  );
+  process.exitCode = 1;
+});
