@@ -1,12 +1,18 @@
-/** How sections open sealed secrets while they render. */
-import type { KeyObject } from 'node:crypto';
+/** How sections open sealed secrets, and seal those they find on the machine. */
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { SystemView } from '../sections/section.js';
-import { open } from '../secrets/seal.js';
+import { encodePublicKey, open, seal } from '../secrets/seal.js';
 import { readPrivateKey } from './keys.js';
 import type { Paths } from './paths.js';
 
-/** The key is read when the first box is opened: most changes hold none. */
-export function secretsOf(paths: Paths): NonNullable<SystemView['open']> {
-  let key: KeyObject | null = null;
-  return (box, binding) => open((key ??= readPrivateKey(paths)), box, binding);
+export type Secrets = Required<Pick<SystemView, 'open' | 'seal'>>;
+
+/** The key is read when the first box is opened or sealed: most changes hold none. */
+export function secretsOf(paths: Paths): Secrets {
+  let known: KeyObject | null = null;
+  const key = (): KeyObject => (known ??= readPrivateKey(paths));
+  return {
+    open: (box, binding) => open(key(), box, binding),
+    seal: (secret, binding) => seal(encodePublicKey(createPublicKey(key())), secret, binding),
+  };
 }

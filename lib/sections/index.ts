@@ -2,6 +2,16 @@
 import { aliasesSection } from '../aliases/section.js';
 import { baseSection } from '../base/section.js';
 import { domainsSection } from '../domains/section.js';
+import { relaySection } from '../relay-subnets/section.js';
+import { smarthostSection } from '../smarthost/section.js';
+import { tlsSection } from '../tls/section.js';
 import { createRegistry } from './registry.js';
 
-export const sections = createRegistry([baseSection, domainsSection, aliasesSection]);
+export const sections = createRegistry([
+  baseSection,
+  domainsSection,
+  aliasesSection,
+  tlsSection,
+  smarthostSection,
+  relaySection,
+]);

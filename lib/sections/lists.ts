@@ -13,6 +13,7 @@ export const SHARED_LISTS: Readonly<Record<string, SharedList>> = {
   mydestination: { slots: ['domains'], place: 'end', foldsCase: true },
   mynetworks: { slots: ['relay'], place: 'end' },
   virtual_alias_maps: { slots: ['exact', 'bare', 'identity'], place: 'start' },
+  smtp_tls_policy_maps: { slots: ['smarthost'], place: 'start' },
   smtpd_client_restrictions: { slots: ['exceptions', 'policy'], place: 'start' },
   smtpd_relay_restrictions: { slots: ['relay'], place: 'start' },
   smtpd_recipient_restrictions: { slots: ['exceptions', 'policy'], place: 'end' },

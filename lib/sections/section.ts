@@ -27,9 +27,32 @@ export interface SystemView {
   readonly port: (name: InnerPort) => number;
   /** The Postfix version, such as `3.7.11`. */
   readonly postfixVersion: string;
-  /** Opens a sealed secret for rendering; throws when the box is bound to something else. */
+  /** Opens a sealed secret for rendering; throws a `RangeError` when the box is bound to something else. */
   readonly open?: (box: string, binding: readonly string[]) => string;
+  /** Seals a secret that was found on the machine, so that the web side can keep it unseen. */
+  readonly seal?: (secret: string, binding: readonly string[]) => string;
+  /** What the lookup tables a parameter names say about a key; null when they have nothing, or cannot be asked. */
+  readonly lookup?: (parameter: string, key: string) => string | null;
+  /** The pairs in the machine's certificate folder. */
+  readonly certificates?: readonly MachineCertificate[];
+  /** Who can check the passwords of people; null when nobody does. */
+  readonly login?: LoginService | null;
 }
+
+/** A certificate with its key, as the privileged side found it. */
+export interface MachineCertificate {
+  readonly id: string;
+  /** The certificate and those that signed it, PEM. */
+  readonly chainFile: string;
+  readonly keyFile: string;
+  /** Why it cannot be used, as a translation key; null when it can. */
+  readonly problem: string | null;
+}
+
+/** A daemon that checks passwords for Postfix (SASL_README). */
+export type LoginService =
+  | { readonly kind: 'dovecot'; /** As `smtpd_sasl_path` wants it. */ readonly path: string }
+  | { readonly kind: 'saslauthd'; readonly path: string; readonly configFolder: string };
 
 /** The seven `master.cf` columns after the service name, and the command with its `-o` options (master(5)). */
 export interface MasterService {
@@ -142,4 +165,17 @@ export interface Section<Settings = unknown> {
   danger?(before: Settings | null, after: Settings): Danger;
   /** With contents, all tables of the section are theirs, and `render` gives none. */
   readonly contents?: SectionContents;
+  /**
+   * What no one may do in one step from `before`, whatever the schema says of `after` alone: asked on the root side, so
+   * that a web side that was taken over cannot leave it out.
+   */
+  refuses?(before: Settings | null, after: Settings, system: SystemView): Refusal | null;
+  /** Whether an element of a shared list is of this section's kind, whoever wrote it: then it is a hand edit. */
+  claims?(list: string, element: string): boolean;
+}
+
+/** Why a change is refused: a translation key, and the field it is about. */
+export interface Refusal {
+  readonly field: string;
+  readonly key: string;
 }

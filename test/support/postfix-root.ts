@@ -34,6 +34,8 @@ export interface PostfixRoot {
 }
 
 export interface PostfixRootOptions {
+  /** A network with nothing in it but a loopback of its own, where every port is free. */
+  readonly ownNetwork?: boolean;
   /** Whether Postfix is started; it is unless this is false. */
   readonly started?: boolean;
   /** Prepares the folder's parent: a small file system to be filled up, for instance. */
@@ -54,7 +56,10 @@ export async function startPostfixRoot(options: PostfixRootOptions = {}): Promis
   const identity = await identifyLab(places);
   const holder = spawn(
     '/usr/bin/unshare',
-    ['--mount', '--propagation', 'private', '--', process.execPath, HOLDER, root],
+    [
+      ...['--mount', '--propagation', 'private', ...(options.ownNetwork ? ['--net'] : [])],
+      ...['--', process.execPath, HOLDER, root],
+    ],
     { stdio: ['pipe', 'pipe', 'inherit'], cwd: '/' },
   );
   holder.stdin.on('error', () => undefined);
@@ -62,9 +67,11 @@ export async function startPostfixRoot(options: PostfixRootOptions = {}): Promis
     once(holder.stdout, 'data'),
     once(holder, 'exit').then(() => Promise.reject(new Error('no private root here'))),
   ]);
-  const enter = ['/usr/bin/nsenter', '-t', String(holder.pid), '-m', '--'];
+  const network = options.ownNetwork ? ['-n'] : [];
+  const enter = ['/usr/bin/nsenter', '-t', String(holder.pid), '-m', ...network, '--'];
   const run: PostfixRoot['run'] = (program, args, native) =>
     runNative(enter[0] ?? '', [...enter.slice(1), program, ...args], native);
+  if (options.ownNetwork) await run('/usr/sbin/ip', ['link', 'set', 'lo', 'up']);
   const postfix: PostfixRoot['postfix'] = (...args) =>
     run('/usr/sbin/postfix', ['-c', places.configDir, ...args]);
   const stop = async (): Promise<void> => {

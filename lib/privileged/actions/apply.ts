@@ -44,6 +44,6 @@ export const applyAction = defineAction({
   run: async (params, { paths, registry, items }) => {
     const known = await registry();
     const received = await receiveContents(params.contents ?? {}, items, known);
-    return apply(params, { paths, registry: known, open: secretsOf(paths), received });
+    return apply(params, { paths, registry: known, secrets: secretsOf(paths), received });
   },
 });

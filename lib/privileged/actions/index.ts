@@ -7,10 +7,13 @@ import type { Action } from './action.js';
 
 const loaders = {
   apply: async () => (await import('./apply.js')).applyAction,
+  certificates: async () => (await import('./certificates.js')).certificatesAction,
   describe: async () => (await import('./describe.js')).describeAction,
   drift: async () => (await import('./drift.js')).driftAction,
   read: async () => (await import('./read.js')).readAction,
   record: async () => (await import('./record.js')).recordAction,
+  'relay-check': async () => (await import('./relay-check.js')).relayCheckAction,
+  'smarthost-test': async () => (await import('./smarthost-test.js')).smarthostTestAction,
 };
 
 export type ActionName = keyof typeof loaders;

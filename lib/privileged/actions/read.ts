@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 import Joi from 'joi';
 import { sectionOrRefuse } from '../apply/render.js';
 import { readConfig } from '../postfix/config-view.js';
+import { secretsOf } from '../secrets.js';
 import { readState } from '../state.js';
 import { defineAction } from './action.js';
 
@@ -28,7 +29,7 @@ export const readAction = defineAction({
   }),
   run: async ({ sections }, { paths, registry }) => {
     const [view, state, known, disk] = await Promise.all([
-      readConfig(paths.configDir, paths),
+      readConfig(paths.configDir, paths, secretsOf(paths)),
       readState(paths),
       registry(),
       statfs(paths.queueDir),

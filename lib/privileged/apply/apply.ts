@@ -4,13 +4,14 @@
  */
 import { HelperError, type HelperStage } from '../../errors.js';
 import type { SectionRegistry } from '../../sections/registry.js';
-import type { Danger, SystemView } from '../../sections/section.js';
+import type { Danger } from '../../sections/section.js';
 import { ensurePrivateFolder } from '../files.js';
 import { takeLock } from '../lock.js';
 import type { Paths } from '../paths.js';
 import { readConfig, type ConfigView } from '../postfix/config-view.js';
 import { PROBE_SERVICE } from '../postfix/listeners.js';
 import type { ApplyParams, ApplyResult, ProofStep } from '../protocol.js';
+import type { Secrets } from '../secrets.js';
 import { postfixService } from '../services/postfix.js';
 import { readState, writeState, type HelperState } from '../state.js';
 import { activate, activationFor } from './activate.js';
@@ -36,10 +37,12 @@ import {
   PROVE_LIMIT_MS,
   PROVE_RESTORED_LIMIT_MS,
   PROVE_TABLES_LIMIT_MS,
+  type RelayQuestions,
 } from './prove.js';
 import { follow, recover } from './recover.js';
 import { digestOfSettings, recordOf, stateAfter } from './remember.js';
 import { emptyResult, reportFiles, reportParameters } from './report.js';
+import { relayQuestions } from './relay-questions.js';
 import { proveOnShadow } from './shadow.js';
 import { closeStages, editsConfiguration, fillStage, openStage, type Stage } from './stage.js';
 import { buildTables, closeBuild, type BuiltTables } from './tables.js';
@@ -47,7 +50,7 @@ import { buildTables, closeBuild, type BuiltTables } from './tables.js';
 export interface ApplyContext {
   readonly paths: Paths;
   readonly registry: SectionRegistry;
-  readonly open?: SystemView['open'];
+  readonly secrets?: Secrets;
   /** Entries that came with the request. */
   readonly received: Received;
 }
@@ -88,7 +91,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     if (repeated) return repeated;
   }
   const folder = await openStage(paths);
-  const present = await readConfig(folder, paths, context.open);
+  const present = await readConfig(folder, paths, context.secrets);
   const overwrite = await acceptedDrift(params, state, present, context);
   const plan = makePlan(registry, params.sections, state, present, overwrite);
   const files = await planFiles(plan.files, paths);
@@ -145,15 +148,11 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     clock.lap('swap');
     const activation = await activate(service, how);
     clock.lap('activate');
-    const proof = judge(
-      await prove(
-        paths,
-        expectationOf(stage.view, contents.recipients),
-        activation === 'none' ? PROVE_TABLES_LIMIT_MS : PROVE_LIMIT_MS,
-        before.faults,
-      ),
-      before.faults,
-    );
+    const questions = relayQuestions(plan);
+    const tolerated = tolerable(before.faults, questions);
+    const expected = expectationOf(stage.view, contents.recipients, questions);
+    const limit = activation === 'none' ? PROVE_TABLES_LIMIT_MS : PROVE_LIMIT_MS;
+    const proof = judge(await prove(paths, expected, limit, tolerated), tolerated);
     clock.lap('prove');
     const done = { status: 'applied', ...report, activation, proof, contents: digests } as const;
     const result = { ...done, timing: clock.laps };
@@ -268,6 +267,12 @@ function faultsOf(before: readonly ProofStep[], present: ConfigView): ReadonlySe
   const hadProbe = present.masterService(PROBE_SERVICE) !== null;
   const failed = before.filter((step) => !step.ok).map((step) => step.key);
   return new Set(failed.filter((key) => hadProbe || key !== 'proof.listener'));
+}
+
+/** A change of who may relay must leave no open relay and no doubt about it, whatever there was before. */
+function tolerable(faults: ReadonlySet<string>, { thorough }: RelayQuestions): ReadonlySet<string> {
+  const never = thorough ? ['proof.listener', 'proof.stranger'] : [];
+  return new Set([...faults].filter((key) => !never.includes(key)));
 }
 
 /** Faults that were there before are told, new ones are fatal. */

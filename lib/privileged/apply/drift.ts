@@ -1,6 +1,7 @@
 /** Hand edits: where what is on the machine is not what we wrote. */
 import type { SectionRegistry } from '../../sections/registry.js';
-import { layoutOf } from '../../sections/lists.js';
+import { layoutOf, SHARED_LISTS } from '../../sections/lists.js';
+import type { AllSettings } from '../../sections/section.js';
 import { readText, statusOf } from '../files.js';
 import type { Paths } from '../paths.js';
 import type { DriftEntry } from '../protocol.js';
@@ -8,7 +9,7 @@ import type { ConfigView } from '../postfix/config-view.js';
 import { holdsAll, splitList } from '../postfix/list-value.js';
 import { digestOf, type HelperState } from '../state.js';
 import { alteredTables } from './contents-tables.js';
-import { presentValue } from './plan.js';
+import { claimOf, listEntries, presentValue } from './plan.js';
 import { isBelow, ownedServices } from './render.js';
 
 /** All differences, or only those of the named sections. */
@@ -40,9 +41,15 @@ export async function findDrift(
       entries.push({ kind: 'parameter', name, ours, theirs, digest: digestOf(String(theirs)) });
     }
   }
-  for (const [name, ours] of Object.entries(state.written.lists)) {
+  for (const name of Object.keys(SHARED_LISTS)) {
     const theirs = view.parameter(name);
-    if (owns('lists', name) && !holdsAll(splitList(theirs), ours, layoutOf(name))) {
+    const present = splitList(theirs);
+    const written = state.written.lists[name];
+    const ours = written ?? understood(registry, name, view);
+    const claims = claimOf(registry, name);
+    const added = present.filter((element) => claims(element) && !ours.includes(element));
+    const lost = written !== undefined && !holdsAll(present, ours, layoutOf(name));
+    if (owns('lists', name) && (lost || added.length > 0)) {
       const meant = ours.join(', ');
       entries.push({ kind: 'parameter', name, ours: meant, theirs, digest: digestOf(theirs) });
     }
@@ -70,6 +77,18 @@ export async function findDrift(
     }
   }
   return entries;
+}
+
+/**
+ * The elements of a list we never wrote that a section could have written. Others of its kind are beyond what it would
+ * ever write, and nobody has agreed to them: that is told, and a save asks what shall become of them.
+ */
+function understood(registry: SectionRegistry, list: string, view: ConfigView): readonly string[] {
+  const sections = registry.all.filter(
+    (section) => section.claims !== undefined && section.owns.lists.includes(list),
+  );
+  const settings = sections.map((section) => [section.id, section.read(view).settings]);
+  return listEntries(registry, list, Object.fromEntries(settings) as AllSettings, view);
 }
 
 /** What not everybody on the machine may read may hold a password, and no page shows it. */

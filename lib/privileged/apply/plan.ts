@@ -3,6 +3,7 @@ import { inSlotOrder, layoutOf } from '../../sections/lists.js';
 import type { SectionRegistry } from '../../sections/registry.js';
 import type {
   AllSettings,
+  MasterService,
   OwnFile,
   Section,
   SectionOutput,
@@ -17,6 +18,7 @@ import {
   checkSettings,
   isBelow,
   optionsOf,
+  refuseStep,
   refuseUnsafe,
   render,
   sectionOrRefuse,
@@ -62,7 +64,10 @@ export function makePlan(
     settings[section.id] = checkSettings(section, requested[section.id]);
   }
   const old: Record<string, unknown> = { ...settings };
-  for (const { section, before } of touched) old[section.id] = before;
+  for (const { section, before } of touched) {
+    refuseStep(section, before, settings[section.id], view);
+    old[section.id] = before;
+  }
 
   const draft = new Draft(state, view, overwrite);
   const lists = new Set<string>();
@@ -75,7 +80,8 @@ export function makePlan(
   }
   for (const list of lists) {
     const entries = (all: AllSettings) => listEntries(registry, list, all, view);
-    draft.takeList(list, { now: entries(settings), old: entries(old) });
+    const claimed = splitList(view.parameter(list)).filter(claimOf(registry, list));
+    draft.takeList(list, { now: entries(settings), old: entries(old) }, claimed);
   }
   return { ...draft, settings, touched };
 }
@@ -85,6 +91,10 @@ function settingsBefore(section: Section, state: HelperState, view: ConfigView):
   const known = state.sections[section.id];
   const holds = known !== undefined && !section.schema.validate(known, { convert: false }).error;
   return holds ? known : section.read(view).settings;
+}
+
+function serviceLine(name: string, service: MasterService | null): string | null {
+  return service && formatMasterService(name, service);
 }
 
 interface Both<T> {
@@ -124,9 +134,12 @@ class Draft implements Omit<Plan, 'settings' | 'touched'> {
 
   takeServices({ now, old }: Both<SectionOutput>): void {
     for (const [name, service] of Object.entries(now.master ?? {})) {
-      const line = service === null ? null : formatMasterService(name, service);
+      const line = serviceLine(name, service);
       refuseUnsafe(name, line);
-      if (line !== this.#view.masterService(name)) this.master.set(name, line);
+      const before = old.master?.[name];
+      const said = before !== undefined && serviceLine(name, before) === line;
+      const same = said && !this.#overwrite.has(name);
+      if (!same && line !== this.#view.masterService(name)) this.master.set(name, line);
     }
     const before = optionsOf(old);
     for (const [name, value] of Object.entries(optionsOf(now))) {
@@ -145,13 +158,16 @@ class Draft implements Omit<Plan, 'settings' | 'touched'> {
     for (const [name, file] of Object.entries(now.files ?? {})) this.files.set(name, file);
   }
 
-  takeList(list: string, { now, old }: Both<readonly string[]>): void {
+  /** `claimed` are hand-made elements of our kind: they go when somebody agreed to overwrite them. */
+  takeList(list: string, { now, old }: Both<readonly string[]>, claimed: readonly string[]): void {
     const layout = layoutOf(list);
     const present = splitList(this.#view.parameter(list));
+    const overwritten = this.#overwrite.has(list);
+    const before = [...(this.#state.written.lists[list] ?? old), ...(overwritten ? claimed : [])];
     const merged =
-      sameElements(now, old) && !this.#overwrite.has(list)
+      sameElements(now, old) && !overwritten
         ? { elements: present, changed: false }
-        : mergeList(present, this.#state.written.lists[list] ?? old, now, layout);
+        : mergeList(present, before, now, layout);
     const value = merged.changed ? merged.elements.join(', ') : presentValue(this.#view, list);
     refuseUnsafe(list, value);
     this.baseline.set(list, value);
@@ -167,8 +183,14 @@ export function presentOption(view: ConfigView, name: string): string | null {
   return line === null ? null : masterOption(line, name.slice(slash + 1));
 }
 
+/** Whether an element of the list is of the kind a section takes care of, whoever wrote it. */
+export function claimOf(registry: SectionRegistry, list: string): (element: string) => boolean {
+  const claiming = registry.all.filter((section) => section.owns.lists.includes(list));
+  return (element) => claiming.some((section) => section.claims?.(list, element) ?? false);
+}
+
 /** Entries of every section that speaks for this list, in slot order. */
-function listEntries(
+export function listEntries(
   registry: SectionRegistry,
   list: string,
   settings: AllSettings,

@@ -34,6 +34,20 @@ export function sectionOrRefuse(registry: SectionRegistry, id: string): Section 
   });
 }
 
+/** Throws at stage `validate` when the section refuses to go from `before` to `after`. */
+export function refuseStep(
+  section: Section,
+  before: unknown,
+  after: unknown,
+  view: ConfigView,
+): void {
+  const refusal = section.refuses?.(before, after, view);
+  if (!refusal) return;
+  const values = { section: section.id, field: refusal.field };
+  const { key } = refusal;
+  throw new HelperError({ stage: 'validate', key, values, detail: '', restored: true });
+}
+
 /** What a section says. Throws at stage `render`. */
 export function render(section: Section, settings: AllSettings, view: ConfigView): SectionOutput {
   try {

@@ -34,11 +34,17 @@ function stagesFolder(paths: Paths): string {
   return `${paths.stateDir}/stages`;
 }
 
-/** A fresh copy of the two files, dated back, in a folder `postconf -c` accepts. */
+/** A fresh stage; those of earlier requests are removed. */
 export async function openStage(paths: Paths): Promise<string> {
   await closeStages(paths);
   await mkdir(stagesFolder(paths), { recursive: true, mode: 0o700 });
   const folder = await mkdtemp(`${stagesFolder(paths)}/`);
+  await copyIntoStage(folder, paths);
+  return folder;
+}
+
+/** The two files as they are, dated back, in a folder `postconf -c` accepts. */
+export async function copyIntoStage(folder: string, paths: Paths): Promise<void> {
   await Promise.all(
     ['main.cf', 'master.cf', 'dynamicmaps.cf'].map((name) =>
       copyFile(`${paths.configDir}/${name}`, `${folder}/${name}`).catch((error: unknown) => {
@@ -49,7 +55,6 @@ export async function openStage(paths: Paths): Promise<string> {
   await Promise.all([endLastLine(`${folder}/main.cf`), endLastLine(`${folder}/master.cf`)]);
   await symlink(`${paths.configDir}/dynamicmaps.cf.d`, `${folder}/dynamicmaps.cf.d`);
   await backdate(`${folder}/main.cf`);
-  return folder;
 }
 
 /** `postconf` would write its first new line onto the end of a last line that has none. */
@@ -85,7 +90,7 @@ export async function fillStage(
   await edit(folder, ['-P'], pairs(plan.options));
   await edit(folder, ['-PX'], removed(plan.options));
   const planned = editsConfiguration(plan)
-    ? await readConfig(folder, paths, present.open)
+    ? await readConfig(folder, paths, present.secrets)
     : present;
   const view = await fillProbe(folder, planned, paths);
   proveParameters(plan, present, view);
@@ -99,7 +104,7 @@ async function fillProbe(folder: string, view: ConfigView, paths: Paths): Promis
   const probe = new Map([[PROBE_SERVICE, line]]);
   await edit(folder, ['-M'], pairs(probe));
   await edit(folder, ['-MX'], removed(probe));
-  const probed = await readConfig(folder, paths, view.open);
+  const probed = await readConfig(folder, paths, view.secrets);
   if (probed.masterService(PROBE_SERVICE) !== line) {
     throw failed('helper.stage.readBack', { name: PROBE_SERVICE }, '');
   }

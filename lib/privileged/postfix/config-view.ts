@@ -4,6 +4,8 @@ import { HelperError } from '../../errors.js';
 import type { Paths } from '../paths.js';
 import { runNative } from '../native.js';
 import { portsOf } from '../ports.js';
+import type { Secrets } from '../secrets.js';
+import { surroundingsOf } from './surroundings.js';
 
 export const POSTCONF = '/usr/sbin/postconf';
 
@@ -20,6 +22,8 @@ export interface ConfigView extends SystemView {
   readonly master: readonly MasterEntry[];
   /** Warnings `postconf` printed, without our own paths in them. */
   readonly warnings: string;
+  /** How the view opens and seals secrets, to give it on to another view. */
+  readonly secrets?: Secrets | undefined;
 }
 
 /**
@@ -29,7 +33,7 @@ export interface ConfigView extends SystemView {
 export async function readConfig(
   folder: string,
   paths: Paths,
-  open?: SystemView['open'],
+  secrets?: Secrets,
 ): Promise<ConfigView> {
   const ask = (...args: string[]) => runNative(POSTCONF, ['-c', folder, ...args]);
   const [ports, all, set, master] = await Promise.all([
@@ -44,6 +48,7 @@ export async function readConfig(
   const effective = parseParameters(all.stdout);
   const explicit = parseParameters(set.stdout);
   const entries = parseMaster(master.stdout);
+  const surroundings = surroundingsOf(folder, paths);
   return {
     parameter: (name) => effective.get(name) ?? '',
     isSet: (name) => explicit.has(name),
@@ -51,7 +56,15 @@ export async function readConfig(
     paths,
     port: (name) => ports[name],
     postfixVersion: effective.get('mail_version') ?? '',
-    ...(open ? { open } : {}),
+    ...secrets,
+    secrets,
+    lookup: surroundings.lookup,
+    get certificates() {
+      return surroundings.certificates;
+    },
+    get login() {
+      return surroundings.login;
+    },
     set: explicit,
     master: entries,
     warnings: set.stderr,

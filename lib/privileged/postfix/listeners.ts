@@ -34,7 +34,7 @@ export function publicListener(master: readonly MasterEntry[]): PublicListener |
 
 /**
  * The line of the probe listener: chroot and options of the public one, and XCLIENT for whoever reaches the socket.
- * Null without a public listener. TLS wrapping and logins are left out, they do not decide who may relay.
+ * Null without a public listener. TLS and logins are left out, they do not decide who may relay.
  */
 export function probeLine(listener: PublicListener | null): string | null {
   if (!listener) return null;
@@ -45,9 +45,12 @@ export function probeLine(listener: PublicListener | null): string | null {
     service.chroot,
     '- - smtpd',
     own,
-    '-o smtpd_authorized_xclient_hosts=127.0.0.1',
+    '-o smtpd_authorized_xclient_hosts=static:all',
     '-o smtpd_client_connection_count_limit=0',
+    '-o smtpd_soft_error_limit=1000',
+    '-o smtpd_hard_error_limit=1000',
     '-o smtpd_tls_wrappermode=no',
+    '-o smtpd_tls_security_level=none',
     '-o syslog_name=postfix/mailserver-probe',
   ]
     .filter((part) => part !== '')
