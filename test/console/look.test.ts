@@ -57,6 +57,14 @@ describe('the plugin’s style sheet', () => {
     }
   });
 
+  it('spaces the parts of a page, and indents nothing but lists', () => {
+    const rule =
+      /^ {2}> \* \+ \*,\n {2}\.stack > \* \+ \*,\n {2}\.panel > \* \+ \* \{\n(.*?)\n {2}}/ms.exec(
+        plugin,
+      );
+    assert.equal(rule?.[1]?.trim(), 'margin-block-start: var(--s4);');
+  });
+
   it('is small on the wire', () => {
     assert.ok(gzipSync(plugin, { level: 9 }).length < MAX_COMPRESSED_BYTES);
   });
