@@ -7,8 +7,10 @@ import { baseRoutes } from '../routes/base.js';
 import { domainsRoutes } from '../routes/domains.js';
 import { domainsRemoveRoutes } from '../routes/domains-remove.js';
 import { domainsShowRoutes } from '../routes/domains-show.js';
+import { differencesRoutes } from '../routes/differences.js';
 import { historyRoutes } from '../routes/history.js';
 import { overviewRoutes } from '../routes/overview.js';
+import { createDifferencesService } from './differences/service.js';
 import { createHistoryService, sealAgainWith, type SecretSealers } from './history/service.js';
 import { createBaseService } from './base/service.js';
 import { baseSource } from './base/source.js';
@@ -78,13 +80,20 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   domainsRoutes(router, web, domains, domainChecks);
   domainsRemoveRoutes(router, web, domains);
   domainsShowRoutes(router, web, domains, domainChecks);
+  const pagesOf = sectionPages(
+    manifest,
+    sources.map(({ section }) => section),
+  );
+  const differences = createDifferencesService({
+    helper,
+    changes,
+    takers: new Map([['base', (edits, actor) => base.takeIn(edits, actor)]]),
+  });
+  differencesRoutes(router, web, differences, pagesOf);
   historyRoutes(router, web, {
     changes,
     history: createHistoryService(changes),
-    pagesOf: sectionPages(
-      manifest,
-      sources.map(({ section }) => section),
-    ),
+    pagesOf,
     sealAgain: sealAgainWith(sealers),
   });
   router.use(host.requireRole('mail.read'), () => {

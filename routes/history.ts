@@ -44,7 +44,7 @@ export function historyRoutes(router: Router, web: Web, parts: HistoryParts): vo
     pages.page(
       req,
       res,
-      { view: 'history/index', title: t('history.title'), menu: 'history' },
+      { view: 'history/index', title: t('history.title'), menu: 'history', tab: 'history' },
       {
         lines: found.changes.map((change) => changeLine(web, req, change)),
         typed: {

@@ -108,7 +108,9 @@ export interface AppliedRecord {
 }
 
 export interface DriftEntry {
-  readonly kind: 'parameter' | 'master' | 'table' | 'file';
+  readonly kind: 'parameter' | 'list' | 'master' | 'table' | 'file';
+  /** The section whose settings say what we wrote. */
+  readonly section: string;
   readonly name: string;
   /** What we wrote; null: we had it removed. */
   readonly ours: string | null;

@@ -10,6 +10,7 @@ const loaders = {
   certificates: async () => (await import('./certificates.js')).certificatesAction,
   describe: async () => (await import('./describe.js')).describeAction,
   drift: async () => (await import('./drift.js')).driftAction,
+  keep: async () => (await import('./keep.js')).keepAction,
   read: async () => (await import('./read.js')).readAction,
   record: async () => (await import('./record.js')).recordAction,
   'relay-check': async () => (await import('./relay-check.js')).relayCheckAction,

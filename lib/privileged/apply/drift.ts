@@ -1,7 +1,7 @@
 /** Hand edits: where what is on the machine is not what we wrote. */
 import type { SectionRegistry } from '../../sections/registry.js';
 import { layoutOf, SHARED_LISTS } from '../../sections/lists.js';
-import type { AllSettings } from '../../sections/section.js';
+import type { AllSettings, Section } from '../../sections/section.js';
 import { readText, statusOf } from '../files.js';
 import type { Paths } from '../paths.js';
 import type { DriftEntry } from '../protocol.js';
@@ -20,60 +20,54 @@ export async function findDrift(
   registry: SectionRegistry,
   only?: ReadonlySet<string>,
 ): Promise<readonly DriftEntry[]> {
-  const concerns = (owned: (id: string) => boolean): boolean =>
-    only === undefined || [...only].some(owned);
-  const owns = (kind: 'parameters' | 'lists', name: string) =>
-    concerns((id) => registry.get(id)?.owns[kind].includes(name) ?? false);
-  const ownsService = (name: string) =>
-    concerns((id) => {
-      const section = registry.get(id);
-      return section !== undefined && ownedServices(section, view).includes(name);
-    });
-  const ownsFile = (name: string) =>
-    concerns((id) => {
-      const owned = registry.get(id)?.owns;
-      return owned !== undefined && (owned.files.includes(name) || isBelow(owned.folders, name));
-    });
   const entries: DriftEntry[] = [];
+  const report = (section: Section | undefined, entry: Omit<DriftEntry, 'section'>): void => {
+    if (section && (only === undefined || only.has(section.id))) {
+      entries.push({ ...entry, section: section.id });
+    }
+  };
+  const owner = (owns: (section: Section) => boolean) => registry.all.find(owns);
   for (const [name, ours] of Object.entries(state.written.parameters)) {
     const theirs = presentValue(view, name);
-    if (owns('parameters', name) && theirs !== ours) {
-      entries.push({ kind: 'parameter', name, ours, theirs, digest: digestOf(String(theirs)) });
-    }
+    if (theirs === ours) continue;
+    const digest = digestOf(String(theirs));
+    report(registry.ownerOf(name), { kind: 'parameter', name, ours, theirs, digest });
   }
   for (const name of Object.keys(SHARED_LISTS)) {
     const theirs = view.parameter(name);
     const present = splitList(theirs);
     const written = state.written.lists[name];
-    const ours = written ?? understood(registry, name, view);
+    const elements = written ?? understood(registry, name, view);
     const claims = claimOf(registry, name);
-    const added = present.filter((element) => claims(element) && !ours.includes(element));
-    const lost = written !== undefined && !holdsAll(present, ours, layoutOf(name));
-    if (owns('lists', name) && (lost || added.length > 0)) {
-      const meant = ours.join(', ');
-      entries.push({ kind: 'parameter', name, ours: meant, theirs, digest: digestOf(theirs) });
+    const added = present.filter((element) => claims(element) && !elements.includes(element));
+    const lost = written !== undefined && !holdsAll(present, elements, layoutOf(name));
+    if (!lost && added.length === 0) continue;
+    const ours = elements.join(', ');
+    const share = ({ owns }: Section) => owns.lists.includes(name);
+    for (const section of registry.all.filter(share)) {
+      report(section, { kind: 'list', name, ours, theirs, digest: digestOf(theirs) });
     }
   }
   for (const [name, ours] of Object.entries(state.written.master)) {
     const theirs = view.masterService(name);
-    if (ownsService(name) && theirs !== ours) {
-      entries.push({ kind: 'master', name, ours, theirs, digest: digestOf(String(theirs)) });
-    }
+    if (theirs === ours) continue;
+    const section = owner((one) => ownedServices(one, view).includes(name));
+    const digest = digestOf(String(theirs));
+    report(section, { kind: 'master', name, ours, theirs, digest });
   }
   for (const [name, ours] of Object.entries(state.written.files)) {
-    if (!ownsFile(name)) continue;
     const theirs = await readText(`${paths.root}${name}`);
     const digest = digestOf(theirs ?? '');
-    if (theirs === null || digest !== ours) {
-      const shown = theirs !== null && (await isPublic(`${paths.root}${name}`)) ? theirs : null;
-      entries.push({ kind: 'file', name, ours: null, theirs: shown, digest });
-    }
+    if (theirs !== null && digest === ours) continue;
+    const shown = theirs !== null && (await isPublic(`${paths.root}${name}`)) ? theirs : null;
+    const section = owner(({ owns }) => owns.files.includes(name) || isBelow(owns.folders, name));
+    report(section, { kind: 'file', name, ours: null, theirs: shown, digest });
   }
   for (const [id, was] of Object.entries(state.contents)) {
     const section = registry.get(id);
-    if (!section || !concerns((one) => one === id)) continue;
+    if (!section || (only !== undefined && !only.has(id))) continue;
     for (const { table, digest } of await alteredTables(section, was, paths)) {
-      entries.push({ kind: 'table', name: table, ours: null, theirs: null, digest });
+      report(section, { kind: 'table', name: table, ours: null, theirs: null, digest });
     }
   }
   return entries;

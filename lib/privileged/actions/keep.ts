@@ -1,0 +1,73 @@
+/**
+ * `keep`: hand edits that are to stay as they are, without becoming settings. From then on they count as what we left
+ * there; nothing on the machine changes. A save that says something new about the same place still writes it.
+ */
+import Joi from 'joi';
+import { HelperError } from '../../errors.js';
+import { findDrift } from '../apply/drift.js';
+import { takeLock } from '../lock.js';
+import { readConfig } from '../postfix/config-view.js';
+import { splitList } from '../postfix/list-value.js';
+import type { DriftEntry } from '../protocol.js';
+import { readState, writeState, type Written } from '../state.js';
+import { defineAction } from './action.js';
+
+export const keepAction = defineAction({
+  timeoutMs: 60_000,
+  params: Joi.object<{ edits: Readonly<Record<string, string>> }>({
+    /** Name to digest, as `drift` reported them. */
+    edits: Joi.object()
+      .pattern(Joi.string().max(256), Joi.string().hex().length(64))
+      .min(1)
+      .max(1_000)
+      .required(),
+  }),
+  run: async ({ edits }, { paths, registry }) => {
+    const lock = await takeLock(`${paths.stateDir}/lock`);
+    try {
+      const [view, state] = await Promise.all([
+        readConfig(paths.configDir, paths),
+        readState(paths),
+      ]);
+      const drift = await findDrift(state, view, paths, await registry());
+      const kept = Object.entries(edits).map(([name, digest]) => {
+        const entry = drift.find((one) => one.name === name && one.digest === digest);
+        if (!entry || entry.kind === 'table') throw changedMeanwhile(name);
+        return entry;
+      });
+      const written = kept.reduce(withKept, state.written);
+      await writeState(paths, { ...state, written });
+      return { kept: kept.length };
+    } finally {
+      lock.release();
+    }
+  },
+});
+
+function withKept(written: Written, { kind, name, theirs, digest }: DriftEntry): Written {
+  switch (kind) {
+    case 'parameter':
+      return { ...written, parameters: { ...written.parameters, [name]: theirs } };
+    case 'list': {
+      const present = new Set(splitList(theirs ?? ''));
+      const left = (written.lists[name] ?? []).filter((element) => present.has(element));
+      return { ...written, lists: { ...written.lists, [name]: left } };
+    }
+    case 'master':
+      return { ...written, master: { ...written.master, [name]: theirs } };
+    case 'file':
+      return { ...written, files: { ...written.files, [name]: digest } };
+    case 'table':
+      return written;
+  }
+}
+
+function changedMeanwhile(name: string): HelperError {
+  return new HelperError({
+    stage: 'drift',
+    key: 'helper.drift.meanwhile',
+    values: { name },
+    detail: '',
+    restored: true,
+  });
+}
