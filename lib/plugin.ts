@@ -25,6 +25,7 @@ import { domainsSource } from './domains/source.js';
 import { createI18n } from './i18n.js';
 import { createMachine, type Machine } from './machine/service.js';
 import { readManifest, sectionPages } from './manifest.js';
+import { createOverviewService } from './overview/service.js';
 import { PACKAGE_ROOT } from './package-root.js';
 import { createAssets } from './web/assets.js';
 import { errorPages } from './web/error-page.js';
@@ -69,13 +70,15 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   });
   const domainChecks = createDomainChecks({ db, log, dns, serverName: () => serverName(machine) });
 
+  const overview = createOverviewService({ changes, machine, domains });
+
   /** By table: how a secret that is typed anew for an undo is sealed to its row. */
   const sealers: SecretSealers = new Map();
   const web = createWeb({ host, i18n, views, assets, manifest, changes });
   const router = Router();
   router.use(assets.router);
   router.use(formBody());
-  overviewRoutes(router, web);
+  overviewRoutes(router, web, overview);
   baseRoutes(router, web, base);
   domainsRoutes(router, web, domains, domainChecks);
   domainsRemoveRoutes(router, web, domains);
@@ -123,7 +126,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
       const { domains: list, onlyLocalhost } = await domains.current();
       return { localDomain: !onlyLocalhost, localDomains: list.map(({ name }) => name) };
     },
-    health: () => Promise.resolve({ status: 'ok', problems: [] }),
+    health: () => overview.health(),
     close: async () => {
       await domainChecks.close();
       await changes.close();

@@ -25,7 +25,7 @@ const BORDERS: readonly (readonly [kind: string, files: RegExp, never: RegExp])[
     /^express$|^knex$|^nunjucks$|(store|service)\.js$|\/routes\/|\/web\//,
   ],
   ['a migration', /^migrations\/\d/, /lib\/|routes\//],
-  ['the plugin', /^(lib\/(?!console|lab|launch)|routes)/, /\/console\//],
+  ['the plugin', /^(lib\/(?!console|lab|launch|database)|routes)/, /\/console\//],
 ];
 
 function exists(folder: string): boolean {

@@ -18,6 +18,8 @@ export interface RecordingHelper extends HelperTransport {
   readonly applied: ApplyParams[];
   /** What `read` says of a section that was never applied. */
   readonly machine: Record<string, { settings: unknown; unclear: readonly Unclear[] }>;
+  postfix: { installed: boolean; running: boolean; version: string };
+  queueFreeBytes: number;
   /** Every call fails like this until it is null again. */
   failure: HelperFailure | null;
   /** Only `apply` fails like this. */
@@ -58,6 +60,8 @@ export function recordingHelper(): RecordingHelper {
       },
       domains: { settings: { names: [] }, unclear: [] },
     },
+    postfix: { installed: true, running: true, version: '3.7.11' },
+    queueFreeBytes: 3 * 1024 ** 3,
     failure: null,
     refusal: null,
     result: {},
@@ -70,7 +74,7 @@ export function recordingHelper(): RecordingHelper {
           return {
             protocol: 1,
             publicKey: '',
-            postfix: { installed: true, running: true, version: '3.7.11' },
+            postfix: helper.postfix,
             machineName: 'box.example.net',
             supervisor: 'direct',
           };
@@ -82,7 +86,7 @@ export function recordingHelper(): RecordingHelper {
                 { ...helper.machine[id], applied: false },
               ]),
             ),
-            queueFreeBytes: 3 * 1024 ** 3,
+            queueFreeBytes: helper.queueFreeBytes,
             effective: {
               myhostname: 'old.example.com',
               mydestination: '$myhostname, localhost',

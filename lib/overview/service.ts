@@ -1,0 +1,118 @@
+/**
+ * Is mail flowing? What can be told right now, from the helper and the settings; also the plugin's health for the host.
+ */
+import type { Changes } from '../changes/service.js';
+import type { PluginHealth } from '../contract.js';
+import type { DomainsService } from '../domains/service.js';
+import type { Machine, MachineView } from '../machine/service.js';
+import type { HelperError } from '../errors.js';
+import type { Words } from '../words.js';
+
+/** How old the picture may be, in milliseconds. */
+const PICTURE_AGE_MS = 5_000;
+/** Changes shown on the overview. */
+const LAST_CHANGES = 5;
+/** smtpd(8) takes a mail while this many times the size limit is free in the queue (postconf(5), queue_minfree). */
+const QUEUE_ROOM_FACTOR = 1.5;
+
+export type Severity = 'bad' | 'warn';
+
+/** Something that is not as it should be; the worst comes first. */
+export interface Trouble extends Words {
+  readonly severity: Severity;
+  /** Where it is put right, below the mount point; '' when no page of ours can. */
+  readonly remedy: string;
+}
+
+export interface Overview {
+  /** `off` when nothing is known. */
+  readonly state: 'ok' | 'warn' | 'bad' | 'off';
+  readonly troubles: readonly Trouble[];
+  readonly machine: MachineView | null;
+  readonly failure: HelperError | null;
+  readonly domains: number;
+  readonly last: Awaited<ReturnType<Changes['history']>>['changes'];
+}
+
+export interface OverviewService {
+  look(): Promise<Overview>;
+  health(): Promise<PluginHealth>;
+}
+
+export function createOverviewService({
+  changes,
+  machine,
+  domains,
+}: {
+  readonly changes: Pick<Changes, 'history' | 'divergence'>;
+  readonly machine: Machine;
+  readonly domains: Pick<DomainsService, 'current'>;
+}): OverviewService {
+  const look = async (): Promise<Overview> => {
+    const [{ view, failure }, local, { changes: last }, divergence] = await Promise.all([
+      machine.look(PICTURE_AGE_MS),
+      domains.current(),
+      changes.history({}, { limit: LAST_CHANGES }),
+      changes.divergence(),
+    ]);
+    const troubles: Trouble[] = view === null ? [] : [...serverTroubles(view)];
+    if (divergence !== null) {
+      troubles.push({
+        severity: 'warn',
+        key: 'overview.trouble.divergence',
+        values: {},
+        remedy: '',
+      });
+    }
+    if (local.source !== 'unknown' && local.onlyLocalhost) {
+      const remedy = '/configuration/domains';
+      troubles.push({ severity: 'warn', key: 'overview.trouble.noDomain', values: {}, remedy });
+    }
+    return {
+      state: stateOf(view, failure, troubles),
+      troubles,
+      machine: view,
+      failure,
+      domains: local.domains.length,
+      last,
+    };
+  };
+
+  return {
+    look,
+    async health() {
+      const { troubles, failure } = await look();
+      const problems = troubles.map(({ key, values }) => ({ key, values }));
+      if (failure !== null) problems.unshift({ key: failure.key, values: failure.values });
+      const failing = troubles.some(({ severity }) => severity === 'bad');
+      const status = failing ? 'failing' : problems.length > 0 ? 'degraded' : 'ok';
+      return {
+        status,
+        problems: problems.map(({ key, values }) => ({ key, values: { ...values } })),
+      };
+    },
+  };
+}
+
+function serverTroubles({ postfix, queueFreeBytes, effective }: MachineView): readonly Trouble[] {
+  const bad = (key: string, values: Words['values'] = {}): Trouble => ({
+    severity: 'bad',
+    key,
+    values,
+    remedy: '',
+  });
+  if (!postfix.installed) return [bad('overview.trouble.notInstalled')];
+  const troubles = postfix.running ? [] : [bad('overview.trouble.stopped')];
+  const needed = Number(effective['message_size_limit']) * QUEUE_ROOM_FACTOR;
+  return queueFreeBytes < needed ? [...troubles, bad('overview.trouble.noRoom')] : troubles;
+}
+
+function stateOf(
+  view: MachineView | null,
+  failure: HelperError | null,
+  troubles: readonly Trouble[],
+): Overview['state'] {
+  if (view === null) return 'off';
+  if (troubles.some(({ severity }) => severity === 'bad')) return 'bad';
+  return failure !== null || troubles.length > 0 ? 'warn' : 'ok';
+}
