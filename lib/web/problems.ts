@@ -15,9 +15,9 @@ export type Checked<T> =
   { readonly value: T; readonly problems: null } | { readonly problems: readonly Problem[] };
 
 /**
- * Checks candidate settings, converting nothing. The most specific text is taken for each fault. For the type `any.only`
- * in field `port` of `smarthost` these are tried, in this order: `smarthost.problem.port.empty` (when nothing was typed),
- * `….port.any.only`, `….port`, `problem.any.only`, `problem.any`. A text may use `{value}`, what was typed, and `{limit}`.
+ * Checks candidate settings, converting nothing. The most specific text is taken for each fault: `<feature>.problem.<field>`
+ * with `.empty` (when nothing was typed), with Joi's type of the fault, or alone; else `problem.<type>`, else
+ * `problem.any`. A text may use `{value}`, what was typed, and `{limit}`.
  */
 export function checkSettings<T>(
   schema: Joi.ObjectSchema<T>,
