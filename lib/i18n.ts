@@ -12,7 +12,7 @@ export const REFERENCE_LANGUAGE = 'en';
 /** Which conventions (dates, numbers) a language follows where its bare tag would mean another country's. */
 const CONVENTIONS: Readonly<Record<string, string>> = { en: 'en-GB' };
 
-/** Turns a full key such as `aliases.field.address` into words. Values appear as they are: escape the result. */
+/** Turns a full key such as `aliases.field.name` into words. Values appear as they are: escape the result. */
 export interface Translator {
   (key: string, values?: MessageValues): string;
   /** The language the words come in, one of `I18n.languages`. */

@@ -3,6 +3,8 @@
  */
 import { join } from 'node:path';
 import { Router } from 'express';
+import { aliasesRoutes } from '../routes/aliases.js';
+import { aliasesEditRoutes } from '../routes/aliases-edit.js';
 import { baseRoutes } from '../routes/base.js';
 import { domainsRoutes } from '../routes/domains.js';
 import { domainsRemoveRoutes } from '../routes/domains-remove.js';
@@ -12,6 +14,9 @@ import { historyRoutes } from '../routes/history.js';
 import { overviewRoutes } from '../routes/overview.js';
 import { createDifferencesService } from './differences/service.js';
 import { createHistoryService, sealAgainWith, type SecretSealers } from './history/service.js';
+import { createAliasesService } from './aliases/service.js';
+import { aliasesSource } from './aliases/source.js';
+import { createWorlds } from './aliases/world.js';
 import { createBaseService } from './base/service.js';
 import { baseSource } from './base/source.js';
 import { createChanges } from './changes/service.js';
@@ -54,7 +59,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
 
   const helper = host.helper === null ? null : createHelper(host.helper);
   const machine = createMachine(helper, ['base', 'domains'], { log });
-  const sources = [baseSource, domainsSource];
+  const sources = [baseSource, domainsSource, aliasesSource];
   const changes = createChanges({
     db,
     helper: host.helper,
@@ -70,6 +75,11 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   });
   const domainChecks = createDomainChecks({ db, log, dns, serverName: () => serverName(machine) });
 
+  const worlds = createWorlds({
+    ...{ helper, machine, directory: host.directory, log },
+    localDomains: async () => (await domains.current()).domains.map(({ name }) => name),
+  });
+  const aliases = createAliasesService({ db, changes, worlds });
   const overview = createOverviewService({ changes, machine, domains });
 
   /** By table: how a secret that is typed anew for an undo is sealed to its row. */
@@ -83,6 +93,8 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   domainsRoutes(router, web, domains, domainChecks);
   domainsRemoveRoutes(router, web, domains);
   domainsShowRoutes(router, web, domains, domainChecks);
+  aliasesRoutes(router, web, aliases);
+  aliasesEditRoutes(router, web, aliases);
   const pagesOf = sectionPages(
     manifest,
     sources.map(({ section }) => section),

@@ -1,8 +1,10 @@
 /** All migrations of the plugin in their order. A name never changes once it was released. */
 import * as core from './001-core.js';
 import * as domainChecks from './002-domain-checks.js';
+import * as aliases from './003-aliases.js';
 
 export const migrations = [
   { name: '001-core', up: core.up },
   { name: '002-domain-checks', up: domainChecks.up },
+  { name: '003-aliases', up: aliases.up },
 ];

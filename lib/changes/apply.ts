@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HelperTransport, Log } from '../contract.js';
 import { HelperError, type HelperFailure, type HelperStage } from '../errors.js';
 import type { AppliedRecord, ApplyParams, ApplyResult } from '../privileged/protocol.js';
+import { requestWithContents, type ContentsToSend } from './contents.js';
 import { lostAnswer, refusedEarlier } from './failures.js';
 
 /** How often a request whose answer was lost is made again, and the pause before, in milliseconds. */
@@ -19,6 +20,7 @@ export async function applyUntilKnown(
   params: ApplyParams,
   actor: string,
   log: Log,
+  contents: ContentsToSend | null = null,
 ): Promise<Outcome | null> {
   // A change of what only the database keeps.
   if (Object.keys(params.sections).length === 0) return { state: 'applied', result: null };
@@ -26,7 +28,7 @@ export async function applyUntilKnown(
     if (attempt > 1) await sleep(PAUSE_MS);
     let error: HelperError;
     try {
-      const result = await requestApply(helper, params, actor);
+      const result = await requestApply(helper, params, actor, contents);
       return { state: 'applied', result };
     } catch (caught) {
       error = asHelperError(caught);
@@ -63,8 +65,9 @@ export async function requestApply(
   helper: HelperTransport,
   params: ApplyParams,
   actor: string,
+  contents: ContentsToSend | null = null,
 ): Promise<ApplyResult> {
-  const answer = await helper.request('apply', { ...params }, { actor });
+  const answer = await requestWithContents(helper, params, actor, contents);
   if (!isApplyResult(answer)) throw lostAnswer();
   return answer;
 }

@@ -4,6 +4,7 @@ import { takeLease } from '../database/lease.js';
 import { UserError } from '../errors.js';
 import type { ApplyParams } from '../privileged/protocol.js';
 import type { ApplyingChange, Intent, SettingsSource, TouchedRow } from './change.js';
+import { collectContents, type ContentsToSend } from './contents.js';
 import { hasAgreement, readDivergence } from './divergence.js';
 import { diverged } from './failures.js';
 import { maskImages, sealedValues, secretsOfRow, type SecretsCatalogue } from './secrets.js';
@@ -25,7 +26,7 @@ export interface Catalogue {
 }
 
 export type Begun =
-  | { readonly params: ApplyParams }
+  | { readonly params: ApplyParams; readonly contents: ContentsToSend }
   /** Another change is under way: `abandoned` when nobody drives it, and this process has taken it over. */
   | { readonly inFlight: ApplyingChange; readonly abandoned: boolean };
 
@@ -43,12 +44,15 @@ export function beginChange(
     if (!intent.adopt && (await readDivergence(trx))) throw diverged();
     const rows = await intent.write(trx);
     const sections = await collectSections(trx, catalogue, intent.sections);
+    const { sources } = catalogue;
+    const contents = await collectContents(trx, db, sources, intent.sections, rows);
     // The first change of a database follows no other one: it takes over what a former database left.
     const adopt =
       intent.adopt || (await readNumbers(trx)).applied === 0 || (await hasAgreement(trx));
     const number = await insertChange(trx, intent, storedRows(rows, catalogue.secrets));
     await takeLease(trx, CHANGES_LEASE, holder);
     return {
+      contents,
       params: {
         databaseId: await readDatabaseId(trx),
         change: number,
@@ -66,11 +70,16 @@ export async function rehearse(
   db: Knex,
   catalogue: Catalogue,
   intent: Intent,
-): Promise<{ readonly rows: readonly TouchedRow[]; readonly params: ApplyParams }> {
+): Promise<{
+  readonly rows: readonly TouchedRow[];
+  readonly params: ApplyParams;
+  readonly contents: ContentsToSend;
+}> {
   const trx = await db.transaction();
   try {
     const rows = await intent.write(trx);
     return {
+      contents: await collectContents(trx, db, catalogue.sources, intent.sections, rows),
       rows: rows.map((row) => maskImages(row, secretsOfRow(catalogue.secrets, row))),
       params: {
         databaseId: await readDatabaseId(trx),

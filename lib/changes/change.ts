@@ -62,6 +62,16 @@ export interface SettingsSource {
   readonly tables: Readonly<Record<string, TableSecrets>>;
   /** The section's whole settings as the helper's protocol wants them; null when nothing was ever saved. */
   collect(db: Knex): Promise<unknown>;
+  /** Where the section has contents. */
+  readonly contents?: ContentsSource;
+}
+
+/** How the entries of a section's contents follow from rows. */
+export interface ContentsSource {
+  /** What changed rows mean as entries by key; null for one that goes. Rows of other tables are passed over. */
+  delta(rows: readonly TouchedRow[]): ReadonlyMap<string, unknown>;
+  /** All entries there are, page by page in the order of their keys. */
+  all(db: Knex): AsyncIterable<readonly (readonly [key: string, entry: unknown])[]>;
 }
 
 export interface Change {

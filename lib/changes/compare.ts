@@ -5,6 +5,7 @@ import type { ApplyResult } from '../privileged/protocol.js';
 import { requestApply } from './apply.js';
 import { collectSections, type Catalogue } from './begin.js';
 import type { Change, Intent, Preview } from './change.js';
+import { collectContents } from './contents.js';
 import {
   clearAgreement,
   clearDivergence,
@@ -63,7 +64,8 @@ export async function requestAll(
   const saved = await savedSections(db, catalogue);
   const sections = await collectSections(db, catalogue, saved);
   const params = { databaseId: await readDatabaseId(db), change: 0, dryRun: true, sections };
-  return requestApply(helper, params, actor);
+  const contents = await collectContents(db, db, catalogue.sources, saved, []);
+  return requestApply(helper, params, actor, contents);
 }
 
 export function isSame({ parameters, files }: ApplyResult): boolean {

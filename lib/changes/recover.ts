@@ -7,11 +7,12 @@ import { applyUntilKnown, recordedOutcome, requestRecord, type Outcome } from '.
 import { collectSections, type Catalogue } from './begin.js';
 import type { ApplyingChange, Change, Divergence, Recovery } from './change.js';
 import { isSame, requestAll } from './compare.js';
+import { collectContents } from './contents.js';
 import { markAgreement, markDivergence, readDivergence } from './divergence.js';
 import { contradicted, unsettled } from './failures.js';
 import { compareWithRecord, type Verdict } from './reconcile.js';
 import { settle } from './settle.js';
-import { findApplying, readDatabaseId, readNumbers, skipNumbers } from './store.js';
+import { findApplying, readDatabaseId, readNumbers, readStoredRows, skipNumbers } from './store.js';
 
 export interface RecoverOptions {
   readonly db: Knex;
@@ -80,7 +81,11 @@ async function bringToEnd(
       const sections = await collectSections(db, catalogue, applying.sections);
       const { number, overwrite, actor } = applying;
       const params = { databaseId, change: number, dryRun: false, sections };
-      return applyUntilKnown(helper, overwrite ? { ...params, overwrite } : params, actor, log);
+      const rows = await readStoredRows(db, number);
+      const { sources } = catalogue;
+      const contents = await collectContents(db, db, sources, applying.sections, rows);
+      const all = overwrite ? { ...params, overwrite } : params;
+      return applyUntilKnown(helper, all, actor, log, contents);
     }
   }
 }

@@ -55,6 +55,9 @@ export interface ChangesOptions {
   readonly waitLimitMs?: number;
 }
 
+/** A change that is recorded as under way, and what the helper is to be asked. */
+type Ready = Extract<Begun, { readonly params: ApplyParams }>;
+
 export type SettledListener = (change: Change) => void | Promise<void>;
 
 export interface Changes {
@@ -119,10 +122,10 @@ export function createChanges(options: ChangesOptions): Changes {
   }
 
   /** The change is recorded; the helper does it; the outcome is recorded. */
-  async function finish(transport: HelperTransport, params: ApplyParams, actor: string) {
+  async function finish(transport: HelperTransport, { params, contents }: Ready, actor: string) {
     const letLapse = keepLease(db, CHANGES_LEASE, holder, log);
     try {
-      const outcome = await applyUntilKnown(transport, params, actor, log);
+      const outcome = await applyUntilKnown(transport, params, actor, log, contents);
       if (!outcome) throw unsettled();
       return { outcome, change: await settle(db, catalogue, params.change, outcome, holder) };
     } catch (error) {
@@ -137,10 +140,10 @@ export function createChanges(options: ChangesOptions): Changes {
     transport: HelperTransport,
     intent: Intent,
     deadline: number,
-  ): Promise<ApplyParams> {
+  ): Promise<Ready> {
     for (;;) {
       const begun: Begun = await beginChange(db, catalogue, intent, holder);
-      if ('params' in begun) return begun.params;
+      if ('params' in begun) return begun;
       if (begun.abandoned) {
         const { waiting } = await recoverHeld(transport);
         if (waiting && waiting !== 'elsewhere') throw new HelperError(waiting);
@@ -198,8 +201,8 @@ export function createChanges(options: ChangesOptions): Changes {
   async function save(intent: Intent): Promise<Change> {
     if (!helper) throw noHelper();
     const { outcome, change } = await inLine(async (deadline) => {
-      const params = await begin(helper, intent, deadline);
-      return finish(helper, params, intent.actor);
+      const ready = await begin(helper, intent, deadline);
+      return finish(helper, ready, intent.actor);
     });
     await comparison.endedBy(change);
     await tellListeners(change);
@@ -211,8 +214,8 @@ export function createChanges(options: ChangesOptions): Changes {
     save,
     preview: async (intent) => {
       if (!helper) throw noHelper();
-      const { rows, params } = await rehearse(db, catalogue, intent);
-      return { rows, result: await requestApply(helper, params, intent.actor) };
+      const { rows, params, contents } = await rehearse(db, catalogue, intent);
+      return { rows, result: await requestApply(helper, params, intent.actor, contents) };
     },
     recover,
     history: async (filter = {}, { before, limit = HISTORY_PAGE } = {}) => {

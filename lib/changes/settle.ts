@@ -4,6 +4,7 @@ import { releaseLease } from '../database/lease.js';
 import type { Outcome } from './apply.js';
 import { CHANGES_LEASE, type Catalogue } from './begin.js';
 import type { Change } from './change.js';
+import { noteContents } from './contents.js';
 import { putBack } from './put-back.js';
 import { secretsOfRow, unmaskRow } from './secrets.js';
 import { findChange, lockChangeOrder, readStoredRows, settleChange } from './store.js';
@@ -20,6 +21,7 @@ export async function settle(
     await lockChangeOrder(trx);
     const rows = outcome.state === 'refused' ? await readStoredRows(trx, number) : [];
     if (await settleChange(trx, number, outcome)) {
+      if (outcome.state === 'applied') await noteContents(trx, outcome.result);
       await putBack(
         trx,
         rows.map((row) => ({

@@ -15,6 +15,7 @@ const loaders = {
   record: async () => (await import('./record.js')).recordAction,
   'relay-check': async () => (await import('./relay-check.js')).relayCheckAction,
   'smarthost-test': async () => (await import('./smarthost-test.js')).smarthostTestAction,
+  'system-aliases': async () => (await import('./system-aliases.js')).systemAliasesAction,
 };
 
 export type ActionName = keyof typeof loaders;

@@ -19,6 +19,7 @@ const EXPLAINING = [
   'minimal_backoff_time',
   'maximal_backoff_time',
   'relayhost',
+  'recipient_delimiter',
 ] as const;
 
 export const readAction = defineAction({

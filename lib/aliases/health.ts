@@ -1,0 +1,58 @@
+/** What is to be said of an alias: whether its mail arrives, and whether it takes somebody else's. */
+import { kindOfName, splitAddress } from './address.js';
+import { complete, lookUp, resolve, type World } from './resolve.js';
+import type { Alias } from './schema.js';
+
+export type AliasState = 'fine' | 'off' | 'hides' | 'dead' | 'partly' | 'loop' | 'foreign';
+
+export interface Health {
+  readonly state: AliasState;
+  /** Targets that lead nowhere. */
+  readonly dead: readonly string[];
+  /** The user whose mailbox gets nothing any more. */
+  readonly hidden: string | null;
+  /** The way round, for a loop. */
+  readonly circle: readonly string[];
+}
+
+type Looked = Pick<Alias, 'name' | 'targets' | 'enabled'>;
+
+/** Judges aliases together. `assumed` takes the place of what is saved, for an alias that is not saved yet. */
+export async function healthOf(
+  aliases: readonly Looked[],
+  world: World,
+): Promise<ReadonlyMap<string, Health>> {
+  const starts = aliases.flatMap(({ name, targets }) => [
+    ...(kindOfName(name) === 'catchAll' ? [] : [complete(name, world)]),
+    ...targets.map((target) => complete(target, world)),
+  ]);
+  const known = await lookUp(starts, world);
+  return new Map(aliases.map((alias) => [alias.name, judge(alias, known, world)]));
+}
+
+function judge(
+  { name, targets, enabled }: Looked,
+  known: ReadonlyMap<string, readonly string[]>,
+  world: World,
+): Health {
+  if (!enabled) return { state: 'off', dead: [], hidden: null, circle: [] };
+  const { local, domain } = splitAddress(name);
+  const perTarget = targets.map((target) => resolve(target, known, world));
+  const whole = kindOfName(name) === 'catchAll' ? null : resolve(name, known, world);
+  const circled = [...perTarget, ...(whole ? [whole] : [])].find(({ endless }) => endless);
+  if (circled) {
+    const circle = circled.steps.slice(0, 6).map((step) => step.name);
+    return { state: 'loop', dead: [], hidden: null, circle };
+  }
+  const ends = whole?.ends ?? perTarget.flatMap((one) => one.ends);
+  const dead = ends.filter(({ ending }) => ending === 'unknown').map(({ address }) => address);
+  const isHere = domain === null || world.isLocal(domain);
+  const reached = ends.some(
+    ({ address, ending }) => ending === 'mailbox' && splitAddress(address).local === local,
+  );
+  const hidden = isHere && world.users.has(local) && !reached ? local : null;
+  const base = { dead, hidden, circle: [] };
+  if (dead.length > 0) return { ...base, state: dead.length === ends.length ? 'dead' : 'partly' };
+  if (!isHere) return { ...base, state: 'foreign' };
+  return { ...base, state: hidden === null ? 'fine' : 'hides' };
+}

@@ -1,0 +1,156 @@
+/** The administrator's aliases: one row each. */
+import type { Knex } from 'knex';
+import type { Row, TouchedRow } from '../changes/change.js';
+import { deleteRow, insertRows, updateRow, type RowKey } from '../changes/rows.js';
+import type { Alias } from './schema.js';
+
+export const ALIASES_TABLE = 'mail_aliases';
+
+/** What the administrator says of an alias. */
+export type AliasValues = Pick<Alias, 'name' | 'targets' | 'note' | 'enabled'>;
+
+interface AliasRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly targets: readonly string[];
+  readonly note: string;
+  readonly enabled: boolean;
+  readonly version: number;
+  readonly updated_at: Date;
+  readonly updated_by: string;
+}
+
+export interface AliasPageQuery {
+  /** Lower case; '' for all. */
+  readonly search: string;
+  readonly state: 'all' | 'on' | 'off';
+  /** The name after which the page begins, or before which it ends; null for the first page. */
+  readonly after: string | null;
+  readonly before: string | null;
+  readonly descending: boolean;
+  readonly limit: number;
+}
+
+/** One page by key, in the order of the list. */
+export async function readAliasPage(db: Knex, query: AliasPageQuery): Promise<Alias[]> {
+  const backwards = query.before !== null;
+  const down = query.descending !== backwards;
+  const rows = db(ALIASES_TABLE)
+    .orderBy('name', down ? 'desc' : 'asc')
+    .limit(query.limit);
+  if (query.search !== '') void rows.whereLike('search', `%${escapeLike(query.search)}%`);
+  if (query.state !== 'all') void rows.where('enabled', query.state === 'on');
+  const from = query.before ?? query.after;
+  if (from !== null) void rows.where('name', down ? '<' : '>', from);
+  const found = ((await rows) as AliasRecord[]).map(toAlias);
+  return backwards ? found.reverse() : found;
+}
+
+function escapeLike(text: string): string {
+  return text.replace(/[\\%_]/g, (sign) => `\\${sign}`);
+}
+
+/** How many there are, and how many of them are switched off. */
+export async function countAliases(db: Knex): Promise<{ total: number; off: number }> {
+  const answer: { rows: { total: string; off: string }[] } = await db.raw(
+    `select (select count(*) from mail_aliases) as total,
+            (select count(*) from mail_aliases where not enabled) as off`,
+  );
+  const { total = '0', off = '0' } = answer.rows[0] ?? {};
+  return { total: Number(total), off: Number(off) };
+}
+
+export async function findAlias(db: Knex, id: string): Promise<Alias | null> {
+  if (!/^[1-9][0-9]{0,17}$/.test(id)) return null;
+  const row = await db(ALIASES_TABLE).where('id', id).first<AliasRecord | undefined>();
+  return row ? toAlias(row) : null;
+}
+
+export async function findAliases(db: Knex, ids: readonly string[]): Promise<Alias[]> {
+  const wanted = ids.filter((id) => /^[1-9][0-9]{0,17}$/.test(id));
+  const rows = await db(ALIASES_TABLE)
+    .whereIn('id', wanted)
+    .orderBy('name')
+    .select<AliasRecord[]>();
+  return rows.map(toAlias);
+}
+
+/** Those of these names that are there, switched on or not. */
+export async function findByNames(db: Knex, names: readonly string[]): Promise<Alias[]> {
+  if (names.length === 0) return [];
+  const rows = await db(ALIASES_TABLE)
+    .whereRaw('name = any(?::text[])', [[...names]])
+    .select<AliasRecord[]>();
+  return rows.map(toAlias);
+}
+
+/** What the section's settings say: whether any is switched on, and any of these for unknown recipients. */
+export async function readUse(db: Knex): Promise<{ active: boolean; catchAll: boolean }> {
+  const answer: { rows: { active: boolean; catch_all: boolean }[] } = await db.raw(
+    `select exists (select 1 from mail_aliases where enabled) as active,
+            exists (select 1 from mail_aliases where name like '@%' and enabled) as catch_all`,
+  );
+  const { active = false, catch_all: catchAll = false } = answer.rows[0] ?? {};
+  return { active, catchAll };
+}
+
+/** Rows at a time when all are read. */
+const ROWS_PER_PAGE = 2_000;
+
+/** All that are switched on, in the order of their names' bytes. */
+export async function* readAllEnabled(
+  db: Knex,
+): AsyncIterable<readonly (readonly [name: string, targets: readonly string[]])[]> {
+  let after: string | null = null;
+  for (;;) {
+    const page = db(ALIASES_TABLE).where('enabled', true).orderBy('name').limit(ROWS_PER_PAGE);
+    if (after !== null) void page.where('name', '>', after);
+    const rows = await page.select<Pick<Alias, 'name' | 'targets'>[]>('name', 'targets');
+    if (rows.length > 0) yield rows.map(({ name, targets }) => [name, targets] as const);
+    if (rows.length < ROWS_PER_PAGE) return;
+    after = rows.at(-1)?.name ?? null;
+  }
+}
+
+export function insertAliases(
+  trx: Knex.Transaction,
+  aliases: readonly AliasValues[],
+  actor: string,
+): Promise<TouchedRow[]> {
+  return insertRows(trx, ALIASES_TABLE, aliases.map(toColumns), { actor });
+}
+
+/** Throws `ConflictError` on another version, `NotFoundError` when it is gone. */
+export function updateAlias(
+  trx: Knex.Transaction,
+  key: RowKey,
+  values: AliasValues,
+  actor: string,
+): Promise<TouchedRow[]> {
+  return updateRow(trx, ALIASES_TABLE, key, toColumns(values), { actor, formValues });
+}
+
+/** Throws `ConflictError` on another version, `NotFoundError` when it is gone. */
+export function removeAlias(trx: Knex.Transaction, key: RowKey): Promise<TouchedRow[]> {
+  return deleteRow(trx, ALIASES_TABLE, key, { formValues });
+}
+
+/** A kept row as the form shows it. */
+function formValues(row: Row): Readonly<Record<string, unknown>> {
+  const { name, targets, note, enabled } = row;
+  return { name, targets, note, enabled };
+}
+
+function toColumns({ name, targets, note, enabled }: AliasValues): Record<string, unknown> {
+  const search = [name, ...targets, note].join(' ').toLowerCase();
+  return { name, targets, note, enabled, search };
+}
+
+function toAlias(row: AliasRecord): Alias {
+  const { id, name, targets, note, enabled, version } = row;
+  return {
+    ...{ id, name, targets, note, enabled, version },
+    updatedAt: row.updated_at,
+    updatedBy: row.updated_by,
+  };
+}

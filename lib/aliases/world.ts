@@ -1,0 +1,91 @@
+/** What the pages know of the machine when they say where an alias leads. */
+import type { Knex } from 'knex';
+import type { Helper } from '../client/helper.js';
+import type { Directory, Log } from '../contract.js';
+import { HelperError } from '../errors.js';
+import type { Machine } from '../machine/service.js';
+import { foldCase } from '../sections/fold-case.js';
+import { homeDomain, staticDestinations } from './home-domain.js';
+import { findByNames } from './store.js';
+import type { World } from './resolve.js';
+
+/** How old what the helper said may be, in milliseconds. */
+const MACHINE_AGE_MS = 30_000;
+const SYSTEM_AGE_MS = 10_000;
+const TIMEOUT_MS = 5_000;
+
+export interface SystemAlias {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface Worlds {
+  /** The world as it is now; aliases are looked up in `db`. */
+  now(db: Knex): Promise<World>;
+  /** The system's own aliases; the last known ones when the helper is away. */
+  systemAliases(): Promise<readonly SystemAlias[]>;
+}
+
+export interface WorldParts {
+  readonly helper: Helper | null;
+  readonly machine: Machine;
+  readonly directory: Directory;
+  readonly localDomains: () => Promise<readonly string[]>;
+  readonly log: Log;
+}
+
+export function createWorlds(parts: WorldParts): Worlds {
+  const { helper, machine, directory, localDomains, log } = parts;
+  let known: { readonly entries: readonly SystemAlias[]; readonly at: number } = {
+    entries: [],
+    at: -Infinity,
+  };
+
+  const systemAliases = async (): Promise<readonly SystemAlias[]> => {
+    if (helper === null || Date.now() - known.at < SYSTEM_AGE_MS) return known.entries;
+    try {
+      const options = { actor: 'pages', timeoutMs: TIMEOUT_MS };
+      const { entries } = await helper.call('system-aliases', {}, options);
+      known = { entries, at: Date.now() };
+    } catch (error) {
+      if (!(error instanceof HelperError)) throw error;
+      log.warn({ err: error }, 'the system’s own aliases could not be read');
+      known = { ...known, at: Date.now() };
+    }
+    return known.entries;
+  };
+
+  return {
+    systemAliases,
+    now: async (db) => {
+      const [{ view }, names, users, system] = await Promise.all([
+        machine.look(MACHINE_AGE_MS),
+        localDomains(),
+        directory.users(),
+        systemAliases(),
+      ]);
+      const effective = view?.effective ?? {};
+      const parameter = (name: string): string => effective[name] ?? '';
+      const local = new Set([...names, ...staticDestinations({ parameter })]);
+      const here = users.filter((user) => directory.kind === 'nss' || user.hasMailbox);
+      return {
+        isLocal: (domain) => local.has(domain),
+        delimiters: parameter('recipient_delimiter'),
+        home: homeDomain({ domains: { names } }, { parameter }, null),
+        users: new Set(here.map(({ login }) => foldCase(login))),
+        system: new Set(system.map(({ name }) => name)),
+        aliases: aliasesIn(db),
+      };
+    },
+  };
+}
+
+/** Looks aliases up in a database, or in a transaction of it. */
+export function aliasesIn(db: Knex): World['aliases'] {
+  return async (names) => {
+    const found = await findByNames(db, names);
+    return new Map(
+      found.filter(({ enabled }) => enabled).map(({ name, targets }) => [name, targets]),
+    );
+  };
+}

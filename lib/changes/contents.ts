@@ -1,0 +1,118 @@
+/**
+ * Contents of sections (see `SectionContents`): to the helper cross only the entries that a change's rows mean, with the
+ * digest of the contents they change; everything crosses when the helper does not know that base.
+ */
+import type { Knex } from 'knex';
+import type { HelperTransport } from '../contract.js';
+import { HelperError } from '../errors.js';
+import type { ApplyParams, ApplyResult, ContentsItem } from '../privileged/protocol.js';
+import type { ContentsSource, SettingsSource, TouchedRow } from './change.js';
+
+const KEY = 'contents';
+
+type Digests = Readonly<Record<string, string>>;
+type Announced = NonNullable<ApplyParams['contents']>;
+
+interface SectionToSend {
+  readonly source: ContentsSource;
+  readonly base: string | null;
+  readonly delta: ReadonlyMap<string, unknown>;
+}
+
+/** What goes with one `apply`. */
+export interface ContentsToSend {
+  readonly sections: ReadonlyMap<string, SectionToSend>;
+  /** For a section that the change does not touch, but whose entries the helper asks for. */
+  readonly sources: ReadonlyMap<string, SettingsSource>;
+  readonly db: Knex;
+}
+
+/** The contents of these sections with what `rows` change. `reader` sees what is committed once the helper is asked. */
+export async function collectContents(
+  db: Knex,
+  reader: Knex,
+  sources: ReadonlyMap<string, SettingsSource>,
+  ids: readonly string[],
+  rows: readonly TouchedRow[],
+): Promise<ContentsToSend> {
+  const digests = await readDigests(db);
+  const sections = new Map<string, SectionToSend>();
+  for (const id of ids) {
+    const source = sources.get(id)?.contents;
+    if (source) sections.set(id, { source, base: digests[id] ?? null, delta: source.delta(rows) });
+  }
+  return { sections, sources, db: reader };
+}
+
+/** Asks with deltas, and again with all entries of a section as often as the helper has another base. */
+export async function requestWithContents(
+  helper: HelperTransport,
+  params: ApplyParams,
+  actor: string,
+  contents: ContentsToSend | null,
+): Promise<unknown> {
+  if (!contents) return helper.request('apply', { ...params }, { actor });
+  let sections = new Map(contents.sections);
+  for (;;) {
+    try {
+      if (sections.size === 0) return await helper.request('apply', { ...params }, { actor });
+      const announced: Announced = Object.fromEntries(
+        [...sections].map(([id, { base }]) => [id, { base }]),
+      );
+      const input = itemsOf(sections, contents.db);
+      return await helper.request('apply', { ...params, contents: announced }, { actor, input });
+    } catch (error) {
+      const id = unknownBase(error);
+      const source = id === null ? undefined : contents.sources.get(id)?.contents;
+      const asked = id === null ? undefined : sections.get(id);
+      if (id === null || !source || asked?.base === null) throw error;
+      const delta = asked?.delta ?? new Map<string, unknown>();
+      sections = new Map(sections).set(id, { source, base: null, delta });
+    }
+  }
+}
+
+/** In what was saved, what the change says counts: a dry run is asked before anything is written. */
+async function* itemsOf(
+  sections: ReadonlyMap<string, SectionToSend>,
+  db: Knex,
+): AsyncIterable<ContentsItem> {
+  for (const [section, { source, base, delta }] of sections) {
+    if (base !== null) {
+      yield { section, entries: [...delta] };
+      continue;
+    }
+    for await (const page of source.all(db)) {
+      yield { section, entries: page.filter(([key]) => !delta.has(key)) };
+    }
+    yield { section, entries: [...delta].filter(([, entry]) => entry !== null) };
+  }
+}
+
+function unknownBase(error: unknown): string | null {
+  if (!(error instanceof HelperError) || error.key !== 'helper.contents.base') return null;
+  return String(error.values['section'] ?? '');
+}
+
+async function readDigests(db: Knex): Promise<Digests> {
+  const row = await db('mail_meta').where('key', KEY).first<{ value: Digests }>('value');
+  return row?.value ?? {};
+}
+
+/** Remembers what the system has now. A section the result says nothing of is sent whole the next time. */
+export async function noteContents(
+  trx: Knex.Transaction,
+  result: ApplyResult | null,
+): Promise<void> {
+  const digests = result?.contents ?? {};
+  if (Object.keys(digests).length === 0) return;
+  await trx('mail_meta')
+    .insert({ key: KEY, value: JSON.stringify({ ...(await readDigests(trx)), ...digests }) })
+    .onConflict('key')
+    .merge();
+}
+
+/** Whether the system ever got contents of this section. */
+export async function wasEverSent(db: Knex, section: string): Promise<boolean> {
+  return section in (await readDigests(db));
+}

@@ -1,0 +1,51 @@
+/** What the pages of the aliases have in common. */
+import type { Request } from 'express';
+import { displayAddress } from '../lib/aliases/address.js';
+import type { Health } from '../lib/aliases/health.js';
+import type { RowKey } from '../lib/changes/rows.js';
+import type { Translator } from '../lib/i18n.js';
+import type { PageInfo } from '../lib/web/page.js';
+import type { Web } from '../lib/web/web.js';
+
+export const ALIASES_PATH = '/aliases';
+
+export function aliasesPage(
+  { pages }: Web,
+  req: Request,
+  view: string,
+  tab: 'list' | 'new',
+  status = 200,
+): PageInfo {
+  const t = pages.translator(req);
+  return {
+    view: `aliases/${view}`,
+    title: t('aliases.title'),
+    heading: t('aliases.title'),
+    menu: 'aliases',
+    tab,
+    status,
+    failed: status >= 400,
+  };
+}
+
+/** The state of an alias as a label, with the sentence that says what it means. */
+export function viewHealth(t: Translator, health: Health): Record<string, string> {
+  const { state, dead, hidden, circle } = health;
+  const kinds = { fine: 'ok', off: 'off', hides: 'warn', foreign: 'warn' } as const;
+  const values = {
+    targets: dead.map(displayAddress).join(', '),
+    user: hidden ?? '',
+    way: circle.map(displayAddress).join(' → '),
+  };
+  return {
+    kind: state in kinds ? kinds[state as keyof typeof kinds] : 'bad',
+    word: t(`aliases.state.${state}`),
+    text: state === 'fine' ? '' : t(`aliases.meaning.${state}`, values),
+  };
+}
+
+/** `12.5`: a row and the version that was shown; null for anything else. */
+export function readRowKey(text: string): RowKey | null {
+  const match = /^([1-9]\d{0,17})\.(\d{1,10})$/.exec(text);
+  return match ? { id: match[1] ?? '', version: Number(match[2]) } : null;
+}
