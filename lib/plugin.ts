@@ -6,6 +6,7 @@ import { Router } from 'express';
 import { aliasesRoutes } from '../routes/aliases.js';
 import { aliasesEditRoutes } from '../routes/aliases-edit.js';
 import { baseRoutes } from '../routes/base.js';
+import { divergenceRoutes } from '../routes/divergence.js';
 import { domainsRoutes } from '../routes/domains.js';
 import { domainsRemoveRoutes } from '../routes/domains-remove.js';
 import { domainsShowRoutes } from '../routes/domains-show.js';
@@ -89,6 +90,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   router.use(assets.router);
   router.use(formBody());
   overviewRoutes(router, web, overview);
+  divergenceRoutes(router, web, changes);
   baseRoutes(router, web, base);
   domainsRoutes(router, web, domains, domainChecks);
   domainsRemoveRoutes(router, web, domains);

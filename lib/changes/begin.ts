@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import { takeLease } from '../database/lease.js';
 import { UserError } from '../errors.js';
 import type { ApplyParams } from '../privileged/protocol.js';
-import type { ApplyingChange, Intent, SettingsSource, TouchedRow } from './change.js';
+import type { ApplyingChange, Divergence, Intent, SettingsSource, TouchedRow } from './change.js';
 import { collectContents, type ContentsToSend } from './contents.js';
 import { hasAgreement, readDivergence } from './divergence.js';
 import { diverged } from './failures.js';
@@ -41,7 +41,7 @@ export function beginChange(
     await lockChangeOrder(trx);
     const inFlight = await findApplying(trx);
     if (inFlight) return { inFlight, abandoned: await takeLease(trx, CHANGES_LEASE, holder) };
-    if (!intent.adopt && (await readDivergence(trx))) throw diverged();
+    if (!intent.adopt && mustDecide(await readDivergence(trx))) throw diverged();
     const rows = await intent.write(trx);
     const sections = await collectSections(trx, catalogue, intent.sections);
     const { sources } = catalogue;
@@ -63,6 +63,11 @@ export function beginChange(
       },
     };
   });
+}
+
+/** Where the system has newer settings than this database, or another one's, a save would undo them unseen. */
+function mustDecide(divergence: Divergence | null): boolean {
+  return divergence?.kind === 'foreign' || divergence?.kind === 'ahead';
 }
 
 /** What would be written and asked for; the transaction is rolled back before anybody is asked. */

@@ -1,28 +1,20 @@
 /**
- * Program: moves a database. `node dist/lib/database/cli.js export FILE` and `... import FILE [--replace]`, for the database
- * that the console's environment names (`DATABASE_URL`, or `MAILSERVER_STATE` for the embedded one). The console must be
- * stopped while the embedded one is moved.
+ * The command line that moves a database: `export FILE` and `import FILE [--replace]`, for the database that the console's
+ * environment names (`DATABASE_URL`, or `MAILSERVER_STATE` for the embedded one). A host starts it with its own tables; the
+ * bundled console's program is `lib/console/database-cli.ts`. The console must be stopped while the embedded one is moved.
  */
 import { constants, createReadStream } from 'node:fs';
 import { access, open, rename, rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { consoleSchema } from '../console/migrations/index.js';
 import type { Log } from '../contract.js';
 import { DatabaseStartError } from './errors.js';
-import { mailSchema } from './mail-schema.js';
 import { runMigrations } from './migrate.js';
 import { openDatabase, type Database } from './open.js';
 import { exportDatabase } from './transfer/export.js';
 import { ImportError, type TransferSet } from './transfer/format.js';
 import { importDatabase } from './transfer/import.js';
 
-/** All tables of the bundled console. Sessions and leases end with the processes that have them. */
-export const CONSOLE_TRANSFER: readonly TransferSet[] = [
-  { ...mailSchema, prefix: 'mail_', passing: ['mail_leases'] },
-  { ...consoleSchema, prefix: 'console_', passing: ['console_sessions'] },
-];
-
-const USAGE = 'usage: cli.js export FILE | cli.js import FILE [--replace]';
+const USAGE = 'usage: database-cli.js export FILE | database-cli.js import FILE [--replace]';
 
 class UsageError extends Error {}
 
@@ -33,7 +25,7 @@ const log: Log = {
   error: (_details, message) => say(message),
 };
 
-async function run(): Promise<void> {
+async function run(sets: readonly TransferSet[]): Promise<void> {
   const { values, positionals } = readArguments();
   const [action, file] = positionals;
   if ((action !== 'export' && action !== 'import') || !file || positionals.length > 2) {
@@ -47,8 +39,8 @@ async function run(): Promise<void> {
   try {
     const counts =
       action === 'export'
-        ? await exportTo(file, database)
-        : await importFrom(file, database, values.replace);
+        ? await exportTo(file, database, sets)
+        : await importFrom(file, database, sets, values.replace);
     for (const [table, count] of Object.entries(counts)) say(`${table}: ${count}`);
   } finally {
     await database.close();
@@ -67,8 +59,8 @@ function readArguments() {
 }
 
 /** The file appears whole or not at all, for its owner's eyes only: it holds password hashes and sealed passwords. */
-async function exportTo(file: string, { db }: Database) {
-  for (const set of CONSOLE_TRANSFER) await runMigrations(db, set);
+async function exportTo(file: string, { db }: Database, sets: readonly TransferSet[]) {
+  for (const set of sets) await runMigrations(db, set);
   const unfinished = `${file}.unfinished`;
   await rm(unfinished, { force: true });
   const handle = await open(unfinished, 'wx', 0o600);
@@ -77,7 +69,7 @@ async function exportTo(file: string, { db }: Database) {
     const written = new Promise<void>((resolve, reject) => {
       output.once('close', resolve).once('error', reject);
     });
-    const counts = await exportDatabase(db, output, CONSOLE_TRANSFER);
+    const counts = await exportDatabase(db, output, sets);
     output.end();
     await written;
     await rename(unfinished, file);
@@ -88,25 +80,37 @@ async function exportTo(file: string, { db }: Database) {
   }
 }
 
-function importFrom(file: string, { db }: Database, replace: boolean) {
+function importFrom(
+  file: string,
+  { db }: Database,
+  sets: readonly TransferSet[],
+  replace: boolean,
+) {
   const input = createReadStream(file) as AsyncIterable<Uint8Array>;
-  return importDatabase(db, input, CONSOLE_TRANSFER, { replace });
+  return importDatabase(db, input, sets, { replace });
 }
 
 function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-run().catch((error: unknown) => {
+/** Runs the command line of this process; what goes wrong is said on stderr, with exit code 1. */
+export async function moveDatabase(sets: readonly TransferSet[]): Promise<void> {
+  try {
+    await run(sets);
+  } catch (error) {
+    say(`mailserver: ${wordsOf(error)}`);
+    process.exitCode = 1;
+  }
+}
+
+/** What a person can put right in one sentence; our own faults with their stack. */
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
   const expected =
     error instanceof UsageError ||
     error instanceof ImportError ||
-    error instanceof DatabaseStartError;
-  const system = error instanceof Error && 'code' in error && 'syscall' in error;
-  say(
-    expected || system
-      ? `mailserver: ${error.message}`
-      : `mailserver: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  );
-  process.exitCode = 1;
-});
+    error instanceof DatabaseStartError ||
+    ('code' in error && 'syscall' in error);
+  return expected ? error.message : (error.stack ?? error.message);
+}

@@ -17,7 +17,7 @@ const INITIALISE_LIMIT_MS = 120_000;
 
 const ADVICE =
   'None of its data was changed. Put the folder back from a backup of the machine, or move it aside, start again, and ' +
-  'import the last export (node dist/lib/database/cli.js import FILE).';
+  'import the last export (node dist/lib/console/database-cli.js import FILE).';
 
 export interface EmbeddedDatabase extends StartedPGlite {
   /** Ends the database and gives the folder free. */

@@ -61,7 +61,7 @@ export function createOverviewService({
         severity: 'warn',
         key: 'overview.trouble.divergence',
         values: {},
-        remedy: '',
+        remedy: '/history/divergence',
       });
     }
     if (local.source !== 'unknown' && local.onlyLocalhost) {

@@ -22,7 +22,7 @@ import { silentLog } from '../support/log.js';
 
 const SETS: readonly TransferSet[] = [{ ...mailSchema, prefix: 'mail_', passing: ['mail_leases'] }];
 
-const CLI = fileURLToPath(new URL('../../lib/database/cli.js', import.meta.url));
+const CLI = fileURLToPath(new URL('../../lib/console/database-cli.js', import.meta.url));
 
 /** Everything that a careless writer of lines or of SQL would stumble over. */
 const HOSTILE = [
