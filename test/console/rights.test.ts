@@ -79,7 +79,7 @@ describe('rights', () => {
       const address = path === '/' ? mount : mount + path;
       assert.equal(role, 'mail.read');
       assert.notEqual((await people.get('read')?.get(address))?.status, 403, address);
-      assert.notEqual((await people.get('none')?.get(address))?.status, 200, address);
+      assert.equal((await people.get('none')?.get(address))?.status, 403, address);
     }
   });
 
