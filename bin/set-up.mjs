@@ -1,15 +1,7 @@
 // Installs what is missing and builds: `node bin/set-up.mjs run|test`. Plain JavaScript, because it runs before anything is built.
 // What is there already is found without a network; a second run takes about a second.
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -132,7 +124,6 @@ function isOlder(path, time) {
 
 /** Our children must not ask anything, and their output belongs beside ours on stderr. */
 function run(program, args) {
-  mkdirSync(join(home, '.cache'), { recursive: true });
   try {
     execFileSync(program, args, {
       cwd: home,

@@ -1,6 +1,6 @@
 // `npm start`: installs and builds what is missing, then hands over to the compiled program.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,10 +18,23 @@ function refuseOldNode() {
 
 /** Under a lock: two starts from one clone must not install and build at the same time. */
 function setUp() {
-  mkdirSync(join(home, '.cache'), { recursive: true });
-  const command = [join(home, '.cache/set-up.lock'), process.execPath, 'bin/set-up.mjs', 'run'];
-  const done = spawnSync('flock', command, { cwd: home, stdio: ['ignore', 2, 2] });
+  const command = [process.execPath, 'bin/set-up.mjs', 'run'];
+  const lock = lockFile();
+  if (lock) command.unshift('flock', lock);
+  const [program, ...args] = command;
+  const done = spawnSync(program, args, { cwd: home, stdio: ['ignore', 2, 2] });
   if (done.status !== 0) stop('the set-up failed, nothing was started');
+}
+
+/** Null in a clone that we may not write to: it has to be complete, which the set-up finds out. */
+function lockFile() {
+  try {
+    mkdirSync(join(home, '.cache'), { recursive: true });
+    accessSync(join(home, '.cache'), constants.W_OK);
+    return join(home, '.cache/set-up.lock');
+  } catch {
+    return null;
+  }
 }
 
 function stop(why) {

@@ -6,7 +6,7 @@ import { openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Installation } from '../launch/installation.js';
 import { placesBelow } from '../launch/places.js';
-import { consoleProgram, helperProgram } from '../launch/programs.js';
+import { consoleProgram, consoleSettings, helperProgram } from '../launch/programs.js';
 import { startSupervised, type SupervisedProcess } from '../launch/supervised-process.js';
 import { masterPid, postfixService } from '../privileged/services/postfix.js';
 import { enterLab } from './namespace.js';
@@ -66,7 +66,8 @@ function startHelper(): Promise<SupervisedProcess> {
 }
 
 function startConsole(): Promise<SupervisedProcess> {
-  const program = consoleProgram(places, order.installation, order.listen, logFile('console'));
+  const settings = { ...consoleSettings(process.env), MAILSERVER_LISTEN: order.listen };
+  const program = consoleProgram(places, order.installation, settings, logFile('console'));
   return startSupervised(program, { onRestart, onGivenUp });
 }
 

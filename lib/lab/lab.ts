@@ -66,7 +66,8 @@ export async function runLab(
 }
 
 /** A port of its own, so that the console has the same one when it is started again. */
-async function withPort(listen: string): Promise<string> {
+async function withPort(listen: string | null): Promise<string> {
+  if (listen === null) return `127.0.0.1:${await findFreePort()}`;
   return listen.endsWith(':0') ? listen.replace(/0$/, String(await findFreePort())) : listen;
 }
 
@@ -165,7 +166,7 @@ async function collectFacts(
 /** The console tells the first login once, but a lab can be started again. */
 async function keepLogin(places: Places): Promise<Login> {
   const file = `${places.root}/var/lib/lab-login.json`;
-  const fresh = await takeFirstLogin(places);
+  const fresh = await takeFirstLogin(places.consoleState);
   if (fresh) {
     await writeFile(file, JSON.stringify(fresh), { mode: 0o600 });
     return fresh;

@@ -8,8 +8,8 @@ export const DEFAULT_LISTEN = '127.0.0.1:8025';
 export interface LaunchArguments {
   /** Absolute path of the lab's folder; null for the machine itself. */
   readonly lab: string | null;
-  /** `address:port` for the console; port 0 lets the system choose. */
-  readonly listen: string;
+  /** `address:port` or `unix:/path` for the console; port 0 lets the system choose. Null when nothing was said. */
+  readonly listen: string | null;
 }
 
 /** Something the person at the keyboard can put right; shown without a stack. */
@@ -31,7 +31,7 @@ export function parseArguments(given: readonly string[], cwd: string): LaunchArg
   if (listen !== undefined) return { lab: folder(lab, cwd), listen: checkListen(listen) };
   if (port !== undefined)
     return { lab: folder(lab, cwd), listen: checkListen(`127.0.0.1:${port}`) };
-  return { lab: folder(lab, cwd), listen: lab === undefined ? DEFAULT_LISTEN : '127.0.0.1:0' };
+  return { lab: folder(lab, cwd), listen: null };
 }
 
 function readOptions(given: readonly string[]) {
@@ -54,6 +54,7 @@ function folder(lab: string | undefined, cwd: string): string | null {
 }
 
 function checkListen(listen: string): string {
+  if (/^unix:\/[^\s]+$/.test(listen)) return listen;
   const port = /^(?:[0-9.]+|\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(listen)?.[1];
   if (port === undefined || Number(port) > 65535) {
     throw new LaunchError(`"${listen}" is no address and port, such as ${DEFAULT_LISTEN}`);

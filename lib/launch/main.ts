@@ -1,6 +1,8 @@
 /** `npm start`, after `bin/start.mjs` has installed and built what was missing. */
 import { runLab } from '../lab/lab.js';
 import { PACKAGE_ROOT } from '../package-root.js';
+import { runMachine } from './machine.js';
+import { runWithoutRoot } from './without-root.js';
 import { LaunchError, parseArguments } from './arguments.js';
 
 /** Resolves with the exit code. */
@@ -10,7 +12,8 @@ export async function main(given: readonly string[]): Promise<number> {
   try {
     const launch = parseArguments(given, process.env['INIT_CWD'] ?? process.cwd());
     if (launch.lab !== null) return await runLab(launch.lab, launch, PACKAGE_ROOT);
-    return 1;
+    if (process.getuid?.() !== 0) return await runWithoutRoot(launch, PACKAGE_ROOT);
+    return await runMachine(launch, PACKAGE_ROOT);
   } catch (error) {
     if (!(error instanceof LaunchError)) throw error;
     process.stderr.write(`mailserver: ${error.message}\n`);

@@ -1,6 +1,7 @@
 /** How the console and the helper's listener are started where no systemd does it. */
 import { CLEAN_ENVIRONMENT } from '../privileged/native.js';
 import { CONSOLE_USER, HELPER_GROUP, type Places } from './places.js';
+import type { Settings } from './settings-file.js';
 import type { Installation } from './installation.js';
 import type { ProgramStart } from './supervised-process.js';
 
@@ -19,7 +20,7 @@ const END_WITH_PARENT = ['--pdeathsig', 'TERM'];
 export function consoleProgram(
   places: Places,
   installation: Installation,
-  listen: string,
+  settings: Settings,
   log: number,
 ): ProgramStart {
   const { node, release } = installation;
@@ -34,14 +35,35 @@ export function consoleProgram(
     ],
     env: {
       ...CLEAN_ENVIRONMENT,
-      ...consoleSettings(process.env),
+      ...settings,
       HOME: places.consoleState,
       NODE_ENV: 'production',
       MAILSERVER_STATE: places.consoleState,
       MAILSERVER_HELPER_SOCKET: places.helperSocket,
-      MAILSERVER_LISTEN: listen,
     },
     log,
+  };
+}
+
+/** The console of a person without root: no helper, and the code where it was built. */
+export function unprivilegedConsoleProgram(
+  home: string,
+  stateFolder: string,
+  settings: Settings,
+): ProgramStart {
+  const program = [process.execPath, '--enable-source-maps', `${home}dist/lib/console/main.js`];
+  return {
+    name: 'the console',
+    command: SETPRIV,
+    args: ['--no-new-privs', ...END_WITH_PARENT, ...program],
+    env: {
+      ...CLEAN_ENVIRONMENT,
+      ...settings,
+      HOME: stateFolder,
+      NODE_ENV: 'production',
+      MAILSERVER_STATE: stateFolder,
+    },
+    log: 2,
   };
 }
 

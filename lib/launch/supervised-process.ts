@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** How long a program has to say that it is ready, in milliseconds. A cold embedded database takes some seconds. */
-const READY_LIMIT_MS = 60_000;
+const READY_LIMIT_MS = 180_000;
 /** How long a program has to end after SIGTERM before it is killed, in milliseconds. */
 const STOP_LIMIT_MS = 10_000;
 /** A program that crashes more often than this within `CRASH_WINDOW_MS` is given up. */

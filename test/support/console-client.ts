@@ -132,23 +132,13 @@ async function readPage(response: Response, url: URL): Promise<Page> {
 function chooseForm(page: Page, typed: Typed, options: SubmitOptions): PageForm {
   const chosen = page.forms.find((form) =>
     options.action === undefined
-      ? Object.keys(typed).every((name) => mayCarry(page.html, form, name))
+      ? Object.keys(typed).every((name) => form.names.includes(name))
       : new URL(form.action, page.url).pathname === options.action,
   );
   if (chosen) return chosen;
   throw new Error(
     `${page.url} (${page.status}) has no form for ${options.action ?? Object.keys(typed).join(', ')}: ${page.text.slice(0, 500)}`,
   );
-}
-
-/** A radio or checkbox that is not chosen has no value to send, but can be chosen. */
-function mayCarry(html: string, form: PageForm, name: string): boolean {
-  if (form.fields.some(([field]) => field === name)) return true;
-  return form.method === 'post' && html.includes(`name="${name}"`) && hasCsrf(form);
-}
-
-function hasCsrf(form: PageForm): boolean {
-  return form.fields.some(([name]) => name === '_csrf');
 }
 
 function fillIn(form: PageForm, typed: Typed, options: SubmitOptions): URLSearchParams {

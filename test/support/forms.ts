@@ -3,6 +3,8 @@
 export interface PageForm {
   readonly action: string;
   readonly method: 'get' | 'post';
+  /** Names of all its fields, also of those that would not be sent now (a box that is not ticked). */
+  readonly names: readonly string[];
   /** Name and value pairs a browser would send, buttons left out. */
   readonly fields: readonly (readonly [name: string, value: string])[];
   readonly buttons: readonly {
@@ -21,10 +23,17 @@ export function readForms(html: string): PageForm[] {
     return {
       action: attributes['action'] ?? '',
       method: attributes['method']?.toLowerCase() === 'post' ? 'post' : 'get',
+      names: readNames(inside),
       fields: readFields(inside),
       buttons: readButtons(inside),
     };
   });
+}
+
+function readNames(html: string): string[] {
+  const controls = [...html.matchAll(/<(?:input|textarea|select)\b([^>]*)>/g)];
+  const names = controls.map((match) => readAttributes(match[1] ?? '')['name'] ?? '');
+  return [...new Set(names.filter((name) => name !== ''))];
 }
 
 function readFields(html: string): [string, string][] {

@@ -51,9 +51,11 @@ export interface Lab {
 /** Rejects with what the launcher said when the lab does not come up. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const root = options.root ?? mkdtempSync(join(tmpdir(), 'mailserver-lab-'));
+  const program = [process.execPath, join(PACKAGE_ROOT, 'bin/start.mjs'), '--lab', root];
   const launcher = spawn(
-    process.execPath,
-    [join(PACKAGE_ROOT, 'bin/start.mjs'), '--lab', root, '--port', '0'],
+    '/usr/bin/setpriv',
+    // Stopped when the test is killed.
+    ['--pdeathsig', 'TERM', ...program],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NODE_OPTIONS: '', ...options.environment },

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HelperError } from '../../errors.js';
 import { readText } from '../files.js';
-import { runNative } from '../native.js';
+import { CLEAN_ENVIRONMENT, runNative } from '../native.js';
 import { empty, type PrivateNamespace } from '../namespace.js';
 import type { Paths } from '../paths.js';
 import { POSTCONF } from '../postfix/config-view.js';
@@ -35,6 +35,9 @@ const CONFINED = [
 const CONFINED_PROBE = ['smtpd_proxy_filter', 'smtpd_milters', 'content_filter'].map(
   (name) => `mailserver-probe/unix/${name}=`,
 );
+
+/** Where systemd runs, Debian 13 has it start the machine's Postfix instead, unless this says that systemd is asking. */
+const STARTED_AS_SERVICE = { INVOCATION_ID: 'shadow' };
 
 interface Recipient {
   readonly login: string;
@@ -115,7 +118,9 @@ async function hideMailboxes(
 }
 
 async function start(space: PrivateNamespace, paths: Paths): Promise<void> {
-  const answer = await space.run('/usr/sbin/postfix', ['-c', paths.configDir, 'start']);
+  const environment = { ...CLEAN_ENVIRONMENT, ...STARTED_AS_SERVICE };
+  const args = ['-c', paths.configDir, 'start'];
+  const answer = await space.run('/usr/sbin/postfix', args, { environment });
   if (answer.code !== 0)
     throw failed('helper.prove.shadow', answer.stderr + (await privateLog(space, paths)));
 }

@@ -6,6 +6,7 @@ import { runNative, type NativeResult } from '../native.js';
 import type { Paths } from '../paths.js';
 
 const POSTFIX = '/usr/sbin/postfix';
+const CHROOT_SCRIPT = '/usr/lib/postfix/configure-instance.sh';
 /** How long Postfix has to come up, in milliseconds (a new queue takes 2.7 s). */
 const START_LIMIT_MS = 30_000;
 
@@ -29,18 +30,7 @@ export interface PostfixService {
 }
 
 export function postfixService(paths: Paths): PostfixService {
-  const postfix = (command: string) => runNative(POSTFIX, ['-c', paths.configDir, command]);
   const running = async () => (await masterPid(paths)) !== null;
-  const command = (verb: 'start' | 'restart' | 'stop'): Promise<NativeResult> => {
-    switch (supervisorOf(paths)) {
-      case 'systemd':
-        return runNative('/usr/bin/systemctl', [verb, 'postfix.service']);
-      case 'init':
-        return runNative('/usr/sbin/service', ['postfix', verb]);
-      case 'direct':
-        return verb === 'restart' ? postfix('stop').then(() => postfix('start')) : postfix(verb);
-    }
-  };
   const until = async (): Promise<boolean> => {
     for (const end = Date.now() + START_LIMIT_MS; Date.now() < end; await sleep(50)) {
       if (await running()) return true;
@@ -51,18 +41,62 @@ export function postfixService(paths: Paths): PostfixService {
     running,
     start: async () => {
       if (await running()) return true;
-      await command('start');
+      await supervise(paths, 'start');
+      if (!(await running())) await directly(paths, 'start');
       return until();
     },
-    reload: () => postfix('reload'),
+    reload: () => postfix(paths, 'reload'),
     restart: async () => {
-      await command('restart');
+      const before = await masterPid(paths);
+      await supervise(paths, 'restart');
+      if ((await masterPid(paths)) === before) await directly(paths, 'restart');
       return until();
     },
     stop: async () => {
-      if (await running()) await command('stop');
+      if (!(await running())) return;
+      await supervise(paths, 'stop');
+      if (await running()) await directly(paths, 'stop');
     },
   };
+}
+
+type Verb = 'start' | 'restart' | 'stop';
+
+/**
+ * Asks whoever looks after the daemons. Debian's init script does nothing, with success, for an instance that
+ * multi-instance mode has not enabled, which is the normal case: so what follows looks whether anything happened.
+ */
+async function supervise(paths: Paths, verb: Verb): Promise<void> {
+  switch (supervisorOf(paths)) {
+    case 'systemd':
+      await runNative('/usr/bin/systemctl', [verb, 'postfix.service']);
+      return;
+    case 'init':
+      await runNative('/usr/sbin/service', ['postfix', verb]);
+      return;
+    case 'direct':
+      await directly(paths, verb);
+  }
+}
+
+async function directly(paths: Paths, verb: Verb): Promise<void> {
+  // Under systemd only its own unit may run the daemons: they would lack its limits, and it would not know them.
+  if (supervisorOf(paths) === 'systemd') return;
+  if (verb !== 'start') await postfix(paths, 'stop');
+  if (verb !== 'stop') {
+    await fillChroot(paths);
+    await postfix(paths, 'start');
+  }
+}
+
+function postfix(paths: Paths, command: 'start' | 'stop' | 'reload'): Promise<NativeResult> {
+  return runNative(POSTFIX, ['-c', paths.configDir, command]);
+}
+
+/** Copies resolv.conf, certificates and the like to where Debian's daemons see them, as its own start does. */
+async function fillChroot(paths: Paths): Promise<void> {
+  if (paths.root !== '' || !existsSync(CHROOT_SCRIPT)) return;
+  await runNative(CHROOT_SCRIPT, ['-']);
 }
 
 /** The process in Postfix' pid file when it is a master(8), else null; a thirtieth of what `postfix status` costs. */

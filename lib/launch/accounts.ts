@@ -1,0 +1,44 @@
+/** The console's own account and the group that may speak to the helper, made where they are missing. */
+import { chmod, chown, mkdir } from 'node:fs/promises';
+import { runNative } from '../privileged/native.js';
+import { LaunchError } from './arguments.js';
+import { CONSOLE_USER, HELPER_GROUP, type Places } from './places.js';
+
+/** Needs root. Also makes the state folders, which belong to them alone. */
+export async function makeAccounts(places: Places): Promise<void> {
+  if ((await lookUp('group', HELPER_GROUP)) === null) {
+    await runOrThrow('/usr/sbin/groupadd', ['--system', HELPER_GROUP]);
+  }
+  if ((await lookUp('passwd', CONSOLE_USER)) === null) {
+    await runOrThrow('/usr/sbin/useradd', [
+      ...['--system', '--gid', HELPER_GROUP, '--no-create-home'],
+      ...['--home-dir', places.consoleState, '--shell', '/usr/sbin/nologin'],
+      ...['--comment', 'Mailserver console', CONSOLE_USER],
+    ]);
+  }
+  const user = await lookUp('passwd', CONSOLE_USER);
+  const uid = Number(user?.[2]);
+  const gid = Number(user?.[3]);
+  if (!(uid > 0) || !(gid > 0)) {
+    throw new LaunchError(`the account ${CONSOLE_USER} must be neither root nor in root's group`);
+  }
+  await ownFolder(places.stateDir, 0, 0);
+  await ownFolder(places.consoleState, uid, gid);
+}
+
+async function ownFolder(folder: string, uid: number, gid: number): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chown(folder, uid, gid);
+  await chmod(folder, 0o700);
+}
+
+/** The fields of an account or group; null when there is none. */
+async function lookUp(database: 'passwd' | 'group', name: string): Promise<string[] | null> {
+  const { code, stdout } = await runNative('/usr/bin/getent', [database, name]);
+  return code === 0 ? stdout.trim().split(':') : null;
+}
+
+async function runOrThrow(program: string, args: readonly string[]): Promise<void> {
+  const { code, stderr } = await runNative(program, args);
+  if (code !== 0) throw new LaunchError(`${program} failed: ${stderr.trim()}`);
+}

@@ -1,0 +1,97 @@
+/** `npm start` as root, for the machine itself: as services where systemd runs, else in the foreground. */
+import { existsSync } from 'node:fs';
+import { chown, mkdir } from 'node:fs/promises';
+import { runNative } from '../privileged/native.js';
+import { postfixService } from '../privileged/services/postfix.js';
+import { makeAccounts } from './accounts.js';
+import { addressOf, renderAnnouncement } from './announce.js';
+import { DEFAULT_LISTEN, type LaunchArguments } from './arguments.js';
+import { takeFirstLogin } from './first-login.js';
+import { runUntilStopped } from './foreground.js';
+import { installBuild, type Installation } from './installation.js';
+import { HELPER_GROUP, placesBelow, type Places } from './places.js';
+import { consoleProgram, consoleSettings, helperProgram } from './programs.js';
+import { readSettings, writeSettings, type Settings } from './settings-file.js';
+import { startServices, waitForConsole, writeUnits } from './systemd.js';
+import { CONSOLE_UNIT, renderUnits } from './units.js';
+
+/** Where Debian keeps the settings of services. */
+const SETTINGS_FILE = '/etc/default/mailserver-console';
+
+/** Programs in the foreground complain where we do. */
+const STDERR = 2;
+
+/** Resolves with the exit code: at once where systemd took over, else when everything has been stopped. */
+export async function runMachine(launch: LaunchArguments, home: string): Promise<number> {
+  const places = placesBelow(null);
+  await makeAccounts(places);
+  const installation = await installBuild(home, places.programs, { durable: true });
+  const settingsChanged = await keepSettings(launch);
+  const settings = await readSettings(SETTINGS_FILE);
+  // As sd_booted(3) does it.
+  if (!existsSync('/run/systemd/system')) return runInForeground(places, installation, settings);
+  const unitsChanged = await writeUnits(renderUnits(places, installation, SETTINGS_FILE));
+  return runAsServices(places, settings, settingsChanged || unitsChanged || installation.isNew);
+}
+
+/** What is said on this command line and in this environment, else what was said before, else the default. */
+async function keepSettings(launch: LaunchArguments): Promise<boolean> {
+  const before = (await readSettings(SETTINGS_FILE))['MAILSERVER_LISTEN'];
+  return writeSettings(SETTINGS_FILE, {
+    MAILSERVER_LISTEN: launch.listen ?? before ?? DEFAULT_LISTEN,
+    ...consoleSettings(process.env),
+  });
+}
+
+async function runAsServices(
+  places: Places,
+  settings: Settings,
+  restart: boolean,
+): Promise<number> {
+  const listen = settings['MAILSERVER_LISTEN'] ?? DEFAULT_LISTEN;
+  await startServices({ restart });
+  await waitForConsole(listen);
+  const announcement = renderAnnouncement({
+    headline: 'The mailserver console runs, now and after every start of this machine.',
+    address: addressOf(listen),
+    login: await takeFirstLogin(places.consoleState),
+    notes: [`Its log: journalctl -u ${CONSOLE_UNIT}. Its settings: ${SETTINGS_FILE}`],
+  });
+  process.stdout.write(announcement);
+  return 0;
+}
+
+async function runInForeground(
+  places: Places,
+  installation: Installation,
+  settings: Settings,
+): Promise<number> {
+  await makeSocketFolder(places);
+  const postfix = postfixService(places);
+  const startedPostfix = !(await postfix.running()) && (await postfix.start());
+  const programs = [
+    helperProgram(places, installation, STDERR),
+    consoleProgram(places, installation, settings, STDERR),
+  ];
+  try {
+    return await runUntilStopped(programs, async ([, said]) => {
+      const announcement = renderAnnouncement({
+        headline: 'The mailserver console runs until you stop it (Ctrl-C).',
+        address: String(said?.['url']),
+        login: await takeFirstLogin(places.consoleState),
+        notes: startedPostfix ? ['Postfix did not run: it was started, and ends with this.'] : [],
+      });
+      process.stdout.write(announcement);
+    });
+  } finally {
+    if (startedPostfix) await postfix.stop();
+  }
+}
+
+/** Where systemd runs, its tmpfiles.d does this at every boot. */
+async function makeSocketFolder({ helperSocket }: Places): Promise<void> {
+  const folder = helperSocket.slice(0, helperSocket.lastIndexOf('/'));
+  await mkdir(folder, { recursive: true, mode: 0o750 });
+  const { stdout } = await runNative('/usr/bin/getent', ['group', HELPER_GROUP]);
+  await chown(folder, 0, Number(stdout.split(':')[2]));
+}

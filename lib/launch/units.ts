@@ -1,0 +1,123 @@
+/** The systemd units of console and helper. Pure: programs in, text out. */
+import type { Installation } from './installation.js';
+import { CONSOLE_USER, HELPER_GROUP, type Places } from './places.js';
+
+export const HELPER_SOCKET_UNIT = 'mailserver-helper.socket';
+export const CONSOLE_UNIT = 'mailserver-console.service';
+
+/** Requests the helper serves at once; a console that goes wild must not fill the memory (40 MB each). */
+const MAX_HELPERS = 32;
+/** Nothing the helper does takes longer, in seconds. */
+const LONGEST_REQUEST_SECONDS = 3600;
+
+/** What neither of the two needs (systemd.exec(5)). */
+const COMMON_HARDENING = `\
+UMask=0077
+NoNewPrivileges=yes
+LockPersonality=yes
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectSystem=strict
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallErrorNumber=EPERM
+`;
+
+/** File name in /etc and its content. */
+export type UnitFiles = Readonly<Record<string, string>>;
+
+export function renderUnits(
+  places: Places,
+  { node, current }: Pick<Installation, 'node' | 'current'>,
+  settingsFile: string,
+): UnitFiles {
+  const program = (path: string): string =>
+    `${node} --enable-source-maps ${current}/dist/lib/${path}`;
+  return {
+    'tmpfiles.d/mailserver.conf': `\
+# The way to the privileged helper: for the console's group alone.
+d /run/mailserver 0750 root ${HELPER_GROUP} -
+`,
+
+    [`systemd/system/${HELPER_SOCKET_UNIT}`]: `\
+[Unit]
+Description=Way to the privileged helper of the mailserver console
+
+[Socket]
+ListenStream=${places.helperSocket}
+SocketUser=root
+SocketGroup=${HELPER_GROUP}
+SocketMode=0660
+Accept=yes
+MaxConnections=${MAX_HELPERS}
+# Many short requests are normal; the limit of connections is enough.
+TriggerLimitIntervalSec=0
+RemoveOnStop=yes
+
+[Install]
+WantedBy=sockets.target
+`,
+
+    'systemd/system/mailserver-helper@.service': `\
+[Unit]
+Description=Privileged helper of the mailserver console, one request
+CollectMode=inactive-or-failed
+
+[Service]
+ExecStart=${program('privileged/main.js')}
+StandardInput=socket
+StandardOutput=socket
+StandardError=journal
+RuntimeMaxSec=${LONGEST_REQUEST_SECONDS}
+${COMMON_HARDENING}\
+# It writes the mail system's configuration, queue and log, and checks what it made in a mount namespace of its own.
+ReadWritePaths=/etc /run /var
+RestrictNamespaces=mnt pid
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_NET_BIND_SERVICE CAP_SETGID CAP_SETUID CAP_SYS_ADMIN CAP_SYS_CHROOT
+SystemCallFilter=@system-service @mount
+`,
+
+    [`systemd/system/${CONSOLE_UNIT}`]: `\
+[Unit]
+Description=Mailserver console
+Wants=${HELPER_SOCKET_UNIT}
+After=network.target ${HELPER_SOCKET_UNIT} postgresql.service
+# However long its database is away.
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+User=${CONSOLE_USER}
+Group=${HELPER_GROUP}
+Environment=NODE_ENV=production
+Environment=MAILSERVER_STATE=${places.consoleState}
+Environment=MAILSERVER_HELPER_SOCKET=${places.helperSocket}
+EnvironmentFile=${settingsFile}
+ExecStart=${program('console/main.js')}
+Restart=on-failure
+RestartSec=2
+TimeoutStopSec=30
+StateDirectory=mailserver-console
+StateDirectoryMode=0700
+${COMMON_HARDENING}\
+CapabilityBoundingSet=
+ProtectProc=invisible
+RemoveIPC=yes
+RestrictNamespaces=yes
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+
+[Install]
+WantedBy=multi-user.target
+`,
+  };
+}
