@@ -1,6 +1,7 @@
 /** Reads the lines of one request, with limits, and notices when the other side cancels or goes away. */
 import type { Readable } from 'node:stream';
 import { HelperError } from '../errors.js';
+import { parseJson } from './safe-json.js';
 import { MAX_LINE_BYTES, PROTOCOL_VERSION, REQUEST_TIMEOUT_MS, type Request } from './protocol.js';
 
 /** Bytes of lines that wait for an action to take them, before we stop reading. */
@@ -142,7 +143,7 @@ class LineQueue {
   #parse(bytes: Buffer): Line {
     let value: unknown;
     try {
-      value = JSON.parse(this.#decoder.decode(bytes));
+      value = parseJson(this.#decoder.decode(bytes));
     } catch {
       throw refused('helper.protocol.malformed');
     }

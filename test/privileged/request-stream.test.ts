@@ -42,6 +42,8 @@ describe('a request', () => {
       ['{"action":"read","actor":"a","params":{}}', 'version'],
       ['{"protocol":1,"action":"read","actor":"a","params":{},"extra":1}', 'malformed'],
       ['{"protocol":1,"action":"read","actor":"a","params":{},"__proto__":{}}', 'malformed'],
+      ['{"protocol":1,"action":"a","actor":"a","params":{"x":[{"__proto__":{}}]}}', 'malformed'],
+      ['{"protocol":1,"action":"a","actor":"a","params":{"\\u005f_proto__":{}}}', 'malformed'],
       ['{"protocol":1,"action":"read","actor":"a","params":[]}', 'malformed'],
       ['{"protocol":1,"action":"read","actor":"a","params":null}', 'malformed'],
       ['{"protocol":1,"action":"read","params":{}}', 'malformed'],
