@@ -11,6 +11,9 @@ import { fileURLToPath } from 'node:url';
 /** Labs mostly wait for their daemons, so two files share a small machine well. */
 const FILES_AT_ONCE = 2;
 
+/** Something hangs when all of it takes longer than this, in minutes. */
+const LIMIT_MINUTES = 45;
+
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const options = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
 const parts = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
@@ -50,6 +53,12 @@ const runner = spawn(
     env: { ...process.env, ...(appliance ? { MAILSERVER_TEST_RELEASE: 'other' } : {}) },
   },
 );
+setTimeout(() => {
+  process.stderr.write(
+    `mailserver: the tests take longer than ${LIMIT_MINUTES} minutes, giving up\n`,
+  );
+  runner.kill('SIGTERM');
+}, LIMIT_MINUTES * 60_000).unref();
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => runner.kill(signal));
 runner.on('close', (code) => process.exit(code ?? 1));
 

@@ -99,6 +99,15 @@ describe(`a fresh Debian (${RELEASE})`, () => {
     );
   });
 
+  it('has units without a fault', async () => {
+    const names = ['helper.socket', 'helper@.service', 'console.service'];
+    const files = names.map((name) => `/etc/systemd/system/mailserver-${name}`);
+    assert.deepEqual(await appliance.run('systemd-analyze', 'verify', ...files), {
+      code: 0,
+      output: '',
+    });
+  });
+
   it('opens the way to the helper for the group of the console alone', async () => {
     const said = await appliance.must(
       'stat',
@@ -149,10 +158,14 @@ describe(`a fresh Debian (${RELEASE})`, () => {
     await deliver('after the reboot');
   });
 
-  it('does not tell the password again when npm start is repeated, and keeps running', async () => {
-    const said = await appliance.must('npm', 'start');
+  it('takes new settings when npm start is repeated, and does not tell the password again', async () => {
+    const product = 'Müller "Post" $HOME & `Söhne`';
+    const brand = `MAILSERVER_BRAND=${JSON.stringify({ product })}`;
+    const said = await appliance.must('env', brand, 'npm', 'start');
     assert.doesNotMatch(said, /Password/);
-    assert.equal((await browser.get(BASE)).status, 200);
+    const page = await until('the console to answer', () => browser.get(BASE).catch(() => null));
+    assert.equal(page.status, 200);
+    assert.ok(page.text.includes(product), page.text.slice(0, 300));
   });
 
   /** The helper's journal exists from before the first file is swapped until the change is proved. */
