@@ -14,6 +14,7 @@ import { differencesRoutes } from '../routes/differences.js';
 import { historyRoutes } from '../routes/history.js';
 import { overviewRoutes } from '../routes/overview.js';
 import { createDifferencesService } from './differences/service.js';
+import { smarthostRoutes } from '../routes/smarthost.js';
 import { createHistoryService, sealAgainWith, type SecretSealers } from './history/service.js';
 import { createAliasesService } from './aliases/service.js';
 import { aliasesSource } from './aliases/source.js';
@@ -33,6 +34,8 @@ import { createMachine, type Machine } from './machine/service.js';
 import { readManifest, sectionPages } from './manifest.js';
 import { createOverviewService } from './overview/service.js';
 import { PACKAGE_ROOT } from './package-root.js';
+import { createSmarthostService } from './smarthost/service.js';
+import { smarthostSource } from './smarthost/source.js';
 import { createAssets } from './web/assets.js';
 import { errorPages } from './web/error-page.js';
 import { formBody } from './web/form-body.js';
@@ -59,8 +62,8 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   const assets = createAssets(join(PACKAGE_ROOT, 'public'));
 
   const helper = host.helper === null ? null : createHelper(host.helper);
-  const machine = createMachine(helper, ['base', 'domains'], { log });
-  const sources = [baseSource, domainsSource, aliasesSource];
+  const machine = createMachine(helper, ['base', 'domains', 'smarthost'], { log });
+  const sources = [baseSource, domainsSource, smarthostSource, aliasesSource];
   const changes = createChanges({
     db,
     helper: host.helper,
@@ -74,6 +77,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
     machine,
     uses: [directoryUse(host.directory)],
   });
+  const smarthost = createSmarthostService({ db, changes, machine, helper });
   const domainChecks = createDomainChecks({ db, log, dns, serverName: () => serverName(machine) });
 
   const worlds = createWorlds({
@@ -84,7 +88,9 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   const overview = createOverviewService({ changes, machine, domains });
 
   /** By table: how a secret that is typed anew for an undo is sealed to its row. */
-  const sealers: SecretSealers = new Map();
+  const sealers: SecretSealers = new Map([
+    ['mail_settings', (row, secret) => smarthost.sealAgain(row, secret)],
+  ]);
   const web = createWeb({ host, i18n, views, assets, manifest, changes });
   const router = Router();
   router.use(assets.router);
@@ -107,6 +113,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
     takers: new Map([['base', (edits, actor) => base.takeIn(edits, actor)]]),
   });
   differencesRoutes(router, web, differences, pagesOf);
+  smarthostRoutes(router, web, smarthost);
   historyRoutes(router, web, {
     changes,
     history: createHistoryService(changes),
@@ -143,6 +150,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
     health: () => overview.health(),
     close: async () => {
       await domainChecks.close();
+      await smarthost.close();
       await changes.close();
     },
   };

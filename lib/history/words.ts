@@ -3,6 +3,8 @@ import { BASE_FIELDS, baseWords } from '../base/words.js';
 import type { BaseSettings } from '../base/schema.js';
 import type { Row, TouchedRow } from '../changes/change.js';
 import type { Translator } from '../i18n.js';
+import type { SmarthostSettings } from '../smarthost/schema.js';
+import { SMARTHOST_FIELDS, smarthostWords } from '../smarthost/words.js';
 import type { SettingRow } from '../web/preview.js';
 
 /** Columns that say nothing about the settings. */
@@ -23,6 +25,15 @@ const KNOWN: Readonly<Record<string, Describe>> = {
     return BASE_FIELDS.map((field) => {
       const { key, values } = baseWords(field, settings);
       return { label: t(`base.field.${field}`), value: t(key, values) };
+    });
+  },
+  'mail_settings/smarthost': (t, row) => {
+    const { password, ...others } = row['value'] as SmarthostSettings & { password: unknown };
+    const settings = { ...others, password: '' };
+    return SMARTHOST_FIELDS.map((field) => {
+      const { key, values } = smarthostWords(field, settings);
+      const value = field === 'password' ? secretText(t, password) : t(key, values);
+      return { label: t(`smarthost.field.${field}`), value };
     });
   },
 };
@@ -61,6 +72,12 @@ function plain(has: (key: string) => boolean): Describe {
         return { label: has(key) ? t(key) : name, value: valueText(t, value) };
       });
   };
+}
+
+/** A password says no more than whether there is one, and whether it is another one. */
+function secretText(t: Translator, mask: unknown): string {
+  const secret = isMask(mask) ? mask.secret : 'none';
+  return t(`smarthost.value.password.${secret}`);
 }
 
 function valueText(t: Translator, value: unknown): string {

@@ -1,10 +1,13 @@
 /**
  * A helper for tests of pages: remembers what it was asked, answers as a healthy machine would, and fails when told to.
  */
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import type { HelperTransport } from '../../lib/contract.js';
 import { HelperError, type HelperFailure, type HelperStage } from '../../lib/errors.js';
 import type { AppliedRecord, ApplyParams, ApplyResult } from '../../lib/privileged/protocol.js';
 import type { Unclear } from '../../lib/sections/section.js';
+import { encodePublicKey } from '../../lib/secrets/seal.js';
+import { NO_SMARTHOST } from '../../lib/smarthost/schema.js';
 
 export interface RecordedCall {
   readonly action: string;
@@ -24,6 +27,10 @@ export interface RecordingHelper extends HelperTransport {
   failure: HelperFailure | null;
   /** Only `apply` fails like this. */
   refusal: HelperFailure | null;
+  /** What it says to actions of single features, by name. */
+  readonly answers: Record<string, (params: Readonly<Record<string, unknown>>) => unknown>;
+  /** Opens what was sealed for it. */
+  readonly key: KeyObject;
   /** Files and proof of the next results. */
   result: Partial<ApplyResult>;
 }
@@ -42,6 +49,7 @@ export function refusedAt(stage: HelperStage, key: string): HelperFailure {
 
 export function recordingHelper(): RecordingHelper {
   let record: AppliedRecord | null = null;
+  const pair = generateKeyPairSync('x25519');
   const helper: RecordingHelper = {
     calls: [],
     applied: [],
@@ -59,11 +67,14 @@ export function recordingHelper(): RecordingHelper {
         unclear: [],
       },
       domains: { settings: { names: [] }, unclear: [] },
+      smarthost: { settings: NO_SMARTHOST, unclear: [] },
     },
     postfix: { installed: true, running: true, version: '3.7.11' },
     queueFreeBytes: 3 * 1024 ** 3,
     failure: null,
     refusal: null,
+    answers: {},
+    key: pair.privateKey,
     result: {},
     async request(action, params, { actor }) {
       await Promise.resolve();
@@ -73,7 +84,7 @@ export function recordingHelper(): RecordingHelper {
         case 'describe':
           return {
             protocol: 1,
-            publicKey: '',
+            publicKey: encodePublicKey(pair.publicKey),
             postfix: helper.postfix,
             machineName: 'box.example.net',
             supervisor: 'direct',
@@ -97,8 +108,11 @@ export function recordingHelper(): RecordingHelper {
           return record;
         case 'apply':
           return apply(params as unknown as ApplyParams);
-        default:
-          throw new Error(`the fake helper knows no ${action}`);
+        default: {
+          const answer = helper.answers[action];
+          if (!answer) throw new Error(`the fake helper knows no ${action}`);
+          return answer(params);
+        }
       }
     },
   };

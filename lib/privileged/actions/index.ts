@@ -16,6 +16,7 @@ const loaders = {
   'relay-check': async () => (await import('./relay-check.js')).relayCheckAction,
   'smarthost-test': async () => (await import('./smarthost-test.js')).smarthostTestAction,
   'system-aliases': async () => (await import('./system-aliases.js')).systemAliasesAction,
+  'test-message': async () => (await import('./test-message.js')).testMessageAction,
 };
 
 export type ActionName = keyof typeof loaders;

@@ -1,7 +1,7 @@
 /** `smarthost-test`: speaks with a smarthost as Postfix would with these settings, saved or not. Changes nothing. */
 import Joi from 'joi';
 import { smarthostSchema, type SmarthostSettings } from '../../smarthost/schema.js';
-import { plainAddress } from '../mail-address.js';
+import { plainAddress } from '../../smarthost/address.js';
 import { secretsOf } from '../secrets.js';
 import { TRIAL_LIMIT_MS, tryConnection } from '../trial/connection.js';
 import { defineAction } from './action.js';
