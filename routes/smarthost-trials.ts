@@ -49,7 +49,7 @@ export function trialRoutes(
       ...addressProblem('testRecipient', recipient),
     ];
     if (problems.length > 0) return refuse(req, res, problems);
-    const text = t('smarthost.message.text', { sender, recipient });
+    const text = `${t('smarthost.message.text', { sender, recipient })}\n`;
     const order = { sender, recipient, subject: t('smarthost.message.subject'), text };
     const id = service.sendMessage(order, pages.user(req).login);
     if (id === null) return refuse(req, res, [{ key: 'smarthost.problem.busy', values: {} }]);
