@@ -7,7 +7,7 @@ const FOLDERS = ['locales', 'lib/console/locales'];
 
 /** Words that are the same in every language: names, units, terms of the field. */
 const SAME = new Set(
-  'MB Mailserver Name Port Domain Dovecot Cyrus grommunio LMTP SMTPS SPF Server MX PTR Postfix Person'.split(
+  'MB Mailserver Name Port Domain Dovecot Cyrus grommunio LMTP SMTPS SPF Server Smarthost MX PTR Postfix Person'.split(
     ' ',
   ),
 );
