@@ -1,5 +1,5 @@
 /**
- * A whole fresh appliance, from README's first command to a power cut in the middle of a save. `npm test` takes
+ * A whole fresh appliance: README's first command, a save, a mail, a reboot, power cuts in the middle of a save. `npm test` takes
  * Debian 13, `npm run test:appliance` Debian 12.
  */
 import assert from 'node:assert/strict';
@@ -99,15 +99,6 @@ describe(`a fresh Debian (${RELEASE})`, () => {
     );
   });
 
-  it('has units without a fault', async () => {
-    const names = ['helper.socket', 'helper@.service', 'console.service'];
-    const files = names.map((name) => `/etc/systemd/system/mailserver-${name}`);
-    assert.deepEqual(await appliance.run('systemd-analyze', 'verify', ...files), {
-      code: 0,
-      output: '',
-    });
-  });
-
   it('opens the way to the helper for the group of the console alone', async () => {
     const said = await appliance.must(
       'stat',
@@ -158,14 +149,10 @@ describe(`a fresh Debian (${RELEASE})`, () => {
     await deliver('after the reboot');
   });
 
-  it('takes new settings when npm start is repeated, and does not tell the password again', async () => {
-    const product = 'Müller "Post" $HOME & `Söhne`';
-    const brand = `MAILSERVER_BRAND=${JSON.stringify({ product })}`;
-    const said = await appliance.must('env', brand, 'npm', 'start');
+  it('does not tell the password again when npm start is repeated, and keeps running', async () => {
+    const said = await appliance.must('npm', 'start');
     assert.doesNotMatch(said, /Password/);
-    const page = await until('the console to answer', () => browser.get(BASE).catch(() => null));
-    assert.equal(page.status, 200);
-    assert.ok(page.text.includes(product), page.text.slice(0, 300));
+    assert.equal((await browser.get(BASE)).status, 200);
   });
 
   /** The helper's journal exists from before the first file is swapped until the change is proved. */
