@@ -55,6 +55,11 @@ export function toUnicodeDomain(ascii: string): string {
   return unicode !== '' && toAsciiDomain(unicode) === ascii ? unicode : ascii;
 }
 
+/** Whether mail from elsewhere could be addressed to it: not the machine's bare name, nor `localhost` in any dress. */
+export function isMailDomain(name: string): boolean {
+  return name.includes('.') && !/(?:^|\.)local(?:host|domain)$/.test(name);
+}
+
 /** A Joi rule for a domain in A-label form; its error type is `domain.invalid`. */
 export const asciiDomain = Joi.string()
   .max(MAX_DOMAIN_LENGTH)

@@ -9,7 +9,7 @@ import { NotFoundError, UserError, type HelperError } from '../errors.js';
 import type { Machine, MachineView } from '../machine/service.js';
 import type { RowKey } from '../changes/rows.js';
 import { forgetChecks } from './check-store.js';
-import { MAX_DOMAINS, toUnicodeDomain, type DomainSettings } from './schema.js';
+import { isMailDomain, MAX_DOMAINS, toUnicodeDomain, type DomainSettings } from './schema.js';
 import { addDomains, readDomains, removeDomain, takenNames, type DomainRow } from './store.js';
 import type { Words } from '../words.js';
 import { addedTitle, adoptedTitle, removedTitle } from './words.js';
@@ -31,7 +31,7 @@ export interface CurrentDomains {
   readonly source: 'saved' | 'machine' | 'unknown';
   /** What else the machine takes mail for, such as `$myhostname`: not ours to change. */
   readonly others: readonly string[];
-  /** Nothing but `localhost`: groupware resources need a real domain. */
+  /** No domain that mail from elsewhere could name: groupware resources need a real domain. */
   readonly onlyLocalhost: boolean;
   readonly machine: MachineView | null;
   readonly failure: HelperError | null;
@@ -78,7 +78,7 @@ export function createDomainsService(parts: DomainsParts): DomainsService {
       domains,
       source: saved !== null ? 'saved' : present === null ? 'unknown' : 'machine',
       others: otherDestinations(view, domains),
-      onlyLocalhost: domains.every(({ name }) => name === LOCALHOST),
+      onlyLocalhost: !domains.some(({ name }) => isMailDomain(name)),
       machine: view,
       failure,
     };

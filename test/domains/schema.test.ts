@@ -7,6 +7,7 @@ import {
   MAX_DOMAINS,
   toAsciiDomain,
   toUnicodeDomain,
+  isMailDomain,
 } from '../../lib/domains/schema.js';
 
 describe('a domain as somebody types it', () => {
@@ -142,5 +143,15 @@ describe('the settings of Local domains', () => {
     assert.equal(refusal({ names: [1] }), 'string.base');
     assert.equal(refusal({ names: [undefined] }), 'array.sparse');
     assert.equal(refusal({ names: ['A.example'] }), 'domain.invalid');
+  });
+});
+
+describe('a domain for mail from elsewhere', () => {
+  it('is neither the bare name of a machine nor localhost in any dress', () => {
+    const own = ['localhost', 'vm', 'localdomain', 'localhost.localdomain', 'vm.localdomain'];
+    for (const name of own) assert.equal(isMailDomain(name), false, name);
+    for (const name of ['example.com', 'localhost.example', 'a.b']) {
+      assert.equal(isMailDomain(name), true, name);
+    }
   });
 });
