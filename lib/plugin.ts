@@ -14,6 +14,8 @@ import { differencesRoutes } from '../routes/differences.js';
 import { historyRoutes } from '../routes/history.js';
 import { overviewRoutes } from '../routes/overview.js';
 import { createDifferencesService } from './differences/service.js';
+import { relayRoutes } from '../routes/relay-subnets.js';
+import { relayRowRoutes } from '../routes/relay-subnets-rows.js';
 import { smarthostRoutes } from '../routes/smarthost.js';
 import { createHistoryService, sealAgainWith, type SecretSealers } from './history/service.js';
 import { createAliasesService } from './aliases/service.js';
@@ -34,6 +36,8 @@ import { createMachine, type Machine } from './machine/service.js';
 import { readManifest, sectionPages } from './manifest.js';
 import { createOverviewService } from './overview/service.js';
 import { PACKAGE_ROOT } from './package-root.js';
+import { createRelayService } from './relay-subnets/service.js';
+import { relaySource } from './relay-subnets/source.js';
 import { createSmarthostService } from './smarthost/service.js';
 import { smarthostSource } from './smarthost/source.js';
 import { createAssets } from './web/assets.js';
@@ -62,8 +66,8 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   const assets = createAssets(join(PACKAGE_ROOT, 'public'));
 
   const helper = host.helper === null ? null : createHelper(host.helper);
-  const machine = createMachine(helper, ['base', 'domains', 'smarthost'], { log });
-  const sources = [baseSource, domainsSource, smarthostSource, aliasesSource];
+  const machine = createMachine(helper, ['base', 'domains', 'smarthost', 'relay'], { log });
+  const sources = [baseSource, domainsSource, aliasesSource, smarthostSource, relaySource];
   const changes = createChanges({
     db,
     helper: host.helper,
@@ -78,6 +82,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
     uses: [directoryUse(host.directory)],
   });
   const smarthost = createSmarthostService({ db, changes, machine, helper });
+  const relay = createRelayService({ db, changes, machine, helper });
   const domainChecks = createDomainChecks({ db, log, dns, serverName: () => serverName(machine) });
 
   const worlds = createWorlds({
@@ -110,10 +115,16 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   const differences = createDifferencesService({
     helper,
     changes,
-    takers: new Map([['base', (edits, actor) => base.takeIn(edits, actor)]]),
+    takers: new Map([
+      ['base', (edits, actor) => base.takeIn(edits, actor)],
+      ['smarthost', (edits, actor) => smarthost.takeIn(edits, actor)],
+      ['relay', (edits, actor) => relay.takeIn(edits, actor)],
+    ]),
   });
   differencesRoutes(router, web, differences, pagesOf);
   smarthostRoutes(router, web, smarthost);
+  relayRoutes(router, web, relay);
+  relayRowRoutes(router, web, relay);
   historyRoutes(router, web, {
     changes,
     history: createHistoryService(changes),

@@ -173,3 +173,12 @@ export function firstMachine(network: Network): string {
   const bytes = ipaddr.parse(network.address).toByteArray();
   return textOf(ipaddr.fromByteArray([...bytes.slice(0, -1), (bytes.at(-1) ?? 0) + 1]));
 }
+
+/** In the order of their addresses, IPv4 first, the wider one before what lies in it. */
+export function compareNetworks(left: Network, right: Network): number {
+  const bytes = ({ address }: Network) => ipaddr.parse(address).toByteArray();
+  const [a, b] = [bytes(left), bytes(right)];
+  const at = a.findIndex((byte, index) => byte !== b[index]);
+  if (left.family !== right.family) return left.family - right.family;
+  return at < 0 ? left.prefix - right.prefix : (a[at] ?? 0) - (b[at] ?? 0);
+}

@@ -68,6 +68,7 @@ export function recordingHelper(): RecordingHelper {
       },
       domains: { settings: { names: [] }, unclear: [] },
       smarthost: { settings: NO_SMARTHOST, unclear: [] },
+      relay: { settings: { networks: ['127.0.0.0/8', '::1'] }, unclear: [] },
     },
     postfix: { installed: true, running: true, version: '3.7.11' },
     queueFreeBytes: 3 * 1024 ** 3,
