@@ -58,8 +58,13 @@ export async function replaceFile(
   status: FileStatus,
 ): Promise<void> {
   const beside = path.join(path.dirname(file), `.${path.basename(file)}.mailserver-new`);
-  await writeSynced(beside, content, status);
-  await rename(beside, file);
+  try {
+    await writeSynced(beside, content, status);
+    await rename(beside, file);
+  } catch (error) {
+    await removeIfThere(beside).catch(() => undefined);
+    throw error;
+  }
   await syncFolder(path.dirname(file));
 }
 

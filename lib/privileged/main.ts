@@ -1,10 +1,12 @@
 /** The privileged helper: one request on stdin, JSON lines on stdout, then the end. Keeps nothing between requests. */
 import { randomUUID } from 'node:crypto';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { HelperError, type HelperFailure } from '../errors.js';
 import { loadAction } from './actions/index.js';
 import type { Action, ActionContext } from './actions/action.js';
 import { audit } from './audit.js';
+import { hasCode } from './files.js';
 import { pathsBelow, type Paths } from './paths.js';
 import type { Answer, Request } from './protocol.js';
 import { readRequestStream } from './request-stream.js';
@@ -103,8 +105,10 @@ function auditLog(paths: Paths): AuditLog {
   };
 }
 
+/** What is no `HelperError` comes from before the journal, or from an action that changes no files. */
 function failureOf(error: unknown): HelperFailure {
   if (error instanceof HelperError) return error.toFailure();
+  if (hasCode(error, 'ENOSPC')) return noRoom(error as NodeJS.ErrnoException & { dest?: string });
   process.stderr.write(
     `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
   );
@@ -113,6 +117,15 @@ function failureOf(error: unknown): HelperFailure {
     'helper.run.failed',
     error instanceof Error ? error.message : '',
   ).toFailure();
+}
+
+function noRoom({
+  path: from = '',
+  dest = from,
+  message,
+}: NodeJS.ErrnoException & { dest?: string }): HelperFailure {
+  const values = { folder: path.dirname(dest) };
+  return { stage: 'space', key: 'helper.space.full', values, detail: message, restored: true };
 }
 
 function refused(stage: 'protocol' | 'validate' | 'run', key: string, detail: string): HelperError {

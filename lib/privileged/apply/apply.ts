@@ -157,7 +157,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     const done = { status: 'applied', ...report, activation, proof, contents: digests } as const;
     const result = { ...done, timing: clock.laps };
     const record = recordOf(params, digests, { status: 'applied', result });
-    await writeState(paths, {
+    await commit(paths, {
       ...stateAfter(state, plan, stage.view),
       contents: await contents.applied(),
       record,
@@ -289,6 +289,24 @@ function judge(after: readonly ProofStep[], before: ReadonlySet<string>): readon
     detail: fatal.detail,
     restored: false,
   });
+}
+
+/** Writes the state that makes the change count as done. Throws at stage `journal`. */
+async function commit(paths: Paths, state: HelperState): Promise<void> {
+  try {
+    await writeState(paths, state);
+  } catch (cause) {
+    throw new HelperError(
+      {
+        stage: 'journal',
+        key: 'helper.journal.state',
+        values: {},
+        detail: String(cause),
+        restored: false,
+      },
+      { cause },
+    );
+  }
 }
 
 /** Puts everything back, waits until the running Postfix shows it, and turns the cause into the answer. */

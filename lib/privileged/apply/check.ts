@@ -8,7 +8,7 @@ import type { Paths } from '../paths.js';
 import type { Stage } from './stage.js';
 
 /** How long `postfix check` may take before the save is given up, in milliseconds. */
-const CHECK_TIMEOUT_MS = 30_000;
+const CHECK_TIMEOUT_MS = 20_000;
 
 /**
  * `postfix check` on the staged files. Throws at stage `check`, with its words, when it refuses them or warns about

@@ -62,10 +62,18 @@ async function finish(paths: Paths, journal: Journal): Promise<void> {
 
 /**
  * Makes the daemons follow the old files. Postfix takes a new main.cf into every new process at once, so that they need
- * it even when the swap came no further than the first rename.
+ * it even when the swap came no further than the first rename. One that is falling over the new files takes no reload,
+ * and is started anew.
  */
 export async function follow(paths: Paths, { wasRunning, activation }: Follow): Promise<void> {
   const service = postfixService(paths);
-  if (!wasRunning) await service.stop();
-  else await activate(service, activation);
+  if (!wasRunning) {
+    await service.stop();
+    return;
+  }
+  try {
+    await activate(service, activation);
+  } catch (cause) {
+    if (!(await service.restart())) throw cause;
+  }
 }

@@ -31,7 +31,9 @@ export interface PostfixService {
 
 export function postfixService(paths: Paths): PostfixService {
   const running = async () => (await masterPid(paths)) !== null;
-  const until = async (): Promise<boolean> => {
+  /** That a command succeeded proves nothing, but one that failed need not be waited for. */
+  const until = async (succeeded: boolean): Promise<boolean> => {
+    if (!succeeded) return running();
     for (const end = Date.now() + START_LIMIT_MS; Date.now() < end; await sleep(50)) {
       if (await running()) return true;
     }
@@ -41,16 +43,16 @@ export function postfixService(paths: Paths): PostfixService {
     running,
     start: async () => {
       if (await running()) return true;
-      await supervise(paths, 'start');
-      if (!(await running())) await directly(paths, 'start');
-      return until();
+      let succeeded = await supervise(paths, 'start');
+      if (!(await running())) succeeded = await directly(paths, 'start');
+      return until(succeeded);
     },
     reload: () => postfix(paths, 'reload'),
     restart: async () => {
       const before = await masterPid(paths);
-      await supervise(paths, 'restart');
-      if ((await masterPid(paths)) === before) await directly(paths, 'restart');
-      return until();
+      let succeeded = await supervise(paths, 'restart');
+      if ((await masterPid(paths)) === before) succeeded = await directly(paths, 'restart');
+      return until(succeeded);
     },
     stop: async () => {
       if (!(await running())) return;
@@ -65,28 +67,26 @@ type Verb = 'start' | 'restart' | 'stop';
 /**
  * Asks whoever looks after the daemons. Debian's init script does nothing, with success, for an instance that
  * multi-instance mode has not enabled, which is the normal case: so what follows looks whether anything happened.
+ * Says whether the one that was asked said it went well.
  */
-async function supervise(paths: Paths, verb: Verb): Promise<void> {
+async function supervise(paths: Paths, verb: Verb): Promise<boolean> {
   switch (supervisorOf(paths)) {
     case 'systemd':
-      await runNative('/usr/bin/systemctl', [verb, 'postfix.service']);
-      return;
+      return (await runNative('/usr/bin/systemctl', [verb, 'postfix.service'])).code === 0;
     case 'init':
-      await runNative('/usr/sbin/service', ['postfix', verb]);
-      return;
+      return (await runNative('/usr/sbin/service', ['postfix', verb])).code === 0;
     case 'direct':
-      await directly(paths, verb);
+      return directly(paths, verb);
   }
 }
 
-async function directly(paths: Paths, verb: Verb): Promise<void> {
+async function directly(paths: Paths, verb: Verb): Promise<boolean> {
   // Under systemd only its own unit may run the daemons: they would lack its limits, and it would not know them.
-  if (supervisorOf(paths) === 'systemd') return;
+  if (supervisorOf(paths) === 'systemd') return false;
   if (verb !== 'start') await postfix(paths, 'stop');
-  if (verb !== 'stop') {
-    await fillChroot(paths);
-    await postfix(paths, 'start');
-  }
+  if (verb === 'stop') return true;
+  await fillChroot(paths);
+  return (await postfix(paths, 'start')).code === 0;
 }
 
 function postfix(paths: Paths, command: 'start' | 'stop' | 'reload'): Promise<NativeResult> {
