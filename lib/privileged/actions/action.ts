@@ -10,7 +10,7 @@ export interface ActionContext {
   readonly registry: () => Promise<SectionRegistry>;
   /** Ends when the web side cancels or goes away. */
   readonly signal: AbortSignal;
-  progress(progress: HelperProgress): void;
+  readonly progress: (progress: HelperProgress) => void;
   /** Resolves when the other side has taken what was said, for actions that stream much. */
   readonly taken: () => Promise<void>;
   /** Further items of a request that streams. */

@@ -1,0 +1,38 @@
+/** `queueShow`: one message with its envelope, its reasons, the beginning of its content and its lines in the log. */
+import { lstatSync } from 'node:fs';
+import Joi from 'joi';
+import { MAX_SHOWN_BYTES, queueIdSchema, type ShownMessage } from '../../queue/schema.js';
+import { locate } from '../queue/directory.js';
+import { readLogLines } from '../queue/log-lines.js';
+import { readContent, readEnvelope } from '../queue/message.js';
+import { readQueueSettings } from '../queue/schedule.js';
+import { defineAction } from './action.js';
+
+export const queueShowAction = defineAction({
+  timeoutMs: 60_000,
+  params: Joi.object<{ id: string }>({ id: queueIdSchema.required() }),
+  redact: ({ id }) => ({ id }),
+  /** Null when the message has left the queue. */
+  run: async ({ id }, { paths }): Promise<ShownMessage | null> => {
+    const place = locate(paths.queueDir, id);
+    const file = place === null ? undefined : lstatSync(place.path, { throwIfNoEntry: false });
+    if (place === null || file === undefined) return null;
+    const [envelope, content, log, { schedule }] = await Promise.all([
+      readEnvelope(paths, id),
+      readContent(paths, id, MAX_SHOWN_BYTES).catch(() => null),
+      readLogLines(paths, id),
+      readQueueSettings(paths),
+    ]);
+    if (envelope === null || content === null) return null;
+    return {
+      id,
+      queue: place.queue,
+      nextTry: place.queue === 'deferred' ? Math.floor(file.mtimeMs / 1000) : 0,
+      envelope,
+      head: content.head.toString('base64'),
+      complete: content.complete,
+      log,
+      schedule,
+    };
+  },
+});
