@@ -2,11 +2,13 @@
 import * as core from './001-core.js';
 import * as domainChecks from './002-domain-checks.js';
 import * as aliases from './003-aliases.js';
+import * as queue from './004-queue.js';
 import * as relayNetworks from './005-relay-networks.js';
 
 export const migrations = [
   { name: '001-core', up: core.up },
   { name: '002-domain-checks', up: domainChecks.up },
   { name: '003-aliases', up: aliases.up },
+  { name: '004-queue', up: queue.up },
   { name: '005-relay-networks', up: relayNetworks.up },
 ];

@@ -24,6 +24,8 @@ export const MAX_TOLD_FAILURES = 50;
 export const MAX_SHOWN_RECIPIENTS = 1_000;
 /** Lines of the log that the page of one message shows, the newest. */
 export const MAX_LOG_LINES = 200;
+/** Parts behind what is read that are looked for; attachments beyond are not listed. */
+export const MAX_LATER_PARTS = 200;
 /** What is read of a message to show it, in bytes. */
 export const MAX_SHOWN_BYTES = 256 * 1024;
 
@@ -94,6 +96,14 @@ export interface QueueEnvelope {
   readonly login: string;
 }
 
+/** A line of a long message that looks like the border of a part, with the lines after it up to an empty one. */
+export interface LaterPart {
+  /** Where it stands in the content, in bytes. */
+  readonly at: number;
+  /** One character a byte. */
+  readonly lines: string;
+}
+
 /** One message as its page shows it. */
 export interface ShownMessage {
   readonly id: string;
@@ -103,8 +113,10 @@ export interface ShownMessage {
   readonly envelope: QueueEnvelope;
   /** The first `MAX_SHOWN_BYTES` of the content, base64. */
   readonly head: string;
-  /** True when `head` is all of it. */
-  readonly complete: boolean;
+  /** Length of the whole content, in bytes. */
+  readonly bytes: number;
+  /** What looks like parts behind `head`. */
+  readonly later: readonly LaterPart[];
   readonly log: readonly string[];
   readonly schedule: QueueSchedule;
 }

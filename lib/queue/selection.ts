@@ -60,9 +60,19 @@ export function select(picture: Picture, query: QueueQuery, now: number): Select
   };
 }
 
-/** Ids of all that match, the oldest first. */
-export function selectIds(picture: Picture, filter: QueueFilter, now: number): readonly string[] {
-  const rows = sortRows(picture, matchingRows(picture, filter, now), 'oldest');
+/** Ids of all that match and came not later than `until`, the oldest first. All times in seconds since 1970. */
+export function selectIds(
+  picture: Picture,
+  filter: QueueFilter,
+  now: number,
+  until: number,
+): readonly string[] {
+  const matching = matchingRows(picture, filter, now);
+  const rows = sortRows(
+    picture,
+    matching.filter((row) => picture.arrivalOf(row) <= until),
+    'oldest',
+  );
   return Array.from(rows, (row) => picture.idOf(row));
 }
 

@@ -3,7 +3,7 @@ import Joi from 'joi';
 import { HelperError } from '../../errors.js';
 import { isQueueId } from '../../queue/id.js';
 import { MAX_ACT_IDS, MAX_ITEM_IDS, QUEUE_ACTIONS, type QueueAction } from '../../queue/schema.js';
-import { supervise } from '../queue/supervise.js';
+import { flush, supervise } from '../queue/supervise.js';
 import { defineAction } from './action.js';
 
 /** How often progress is told, in milliseconds. */
@@ -14,13 +14,16 @@ const ACT_TIMEOUT_MS = 2 * 60 * 60 * 1000;
 
 export const queueActAction = defineAction({
   timeoutMs: ACT_TIMEOUT_MS,
-  params: Joi.object<{ action: QueueAction }>({
+  params: Joi.object<{ action: QueueAction; everything?: boolean }>({
     action: Joi.string()
       .valid(...QUEUE_ACTIONS)
       .required(),
+    /** Tries all deferred mail at once, in one go; no ids follow. */
+    everything: Joi.boolean().when('action', { not: 'deliver', then: Joi.forbidden() }),
   }),
-  redact: ({ action }) => ({ action }),
-  run: async ({ action }, { paths, items, signal, progress }) => {
+  redact: ({ action, everything = false }) => ({ action, everything }),
+  run: async ({ action, everything = false }, { paths, items, signal, progress }) => {
+    if (everything) return flush(paths);
     const ids = await readIds(items);
     let told = 0;
     return supervise(paths, action, ids, {

@@ -30,7 +30,8 @@ export const queueShowAction = defineAction({
       nextTry: place.queue === 'deferred' ? Math.floor(file.mtimeMs / 1000) : 0,
       envelope,
       head: content.head.toString('base64'),
-      complete: content.complete,
+      bytes: content.bytes,
+      later: content.later,
       log,
       schedule,
     };

@@ -1,11 +1,16 @@
 /** One message of the queue: its envelope, why each recipient waits, its content. Read, never changed. */
 import { spawn } from 'node:child_process';
 import { lstat, readFile } from 'node:fs/promises';
-import type { QueueEnvelope, ShownRecipient } from '../../queue/schema.js';
-import { MAX_SHOWN_RECIPIENTS } from '../../queue/schema.js';
+import {
+  MAX_SHOWN_RECIPIENTS,
+  type LaterPart,
+  type QueueEnvelope,
+  type ShownRecipient,
+} from '../../queue/schema.js';
 import { CLEAN_ENVIRONMENT, runNative } from '../native.js';
 import type { Paths } from '../paths.js';
 import { fileOf } from './directory.js';
+import { PartFinder } from './part-finder.js';
 
 export const POSTCAT = '/usr/sbin/postcat';
 
@@ -113,24 +118,23 @@ export function parseDeferrals(text: string): ReadonlyMap<string, Deferral> {
 export interface Content {
   /** The first bytes of header and body, as they lie in the queue. */
   readonly head: Buffer;
-  /** True when `head` is all of it. */
-  readonly complete: boolean;
+  /** Length of all of it, in bytes. */
+  readonly bytes: number;
+  /** Where parts begin behind `head`, as far as they look like parts. */
+  readonly later: readonly LaterPart[];
 }
 
-/** The first `limit` bytes of the content. */
+/** The first `limit` bytes of the content, and the beginnings of parts behind them. Throws when it cannot be read. */
 export async function readContent(paths: Paths, id: string, limit: number): Promise<Content> {
-  const chunks: Buffer[] = [];
+  const head: Buffer[] = [];
+  const parts = new PartFinder(limit);
   let bytes = 0;
-  const signal = new AbortController();
-  for await (const chunk of streamContent(paths, id, signal.signal)) {
-    chunks.push(chunk);
+  for await (const chunk of streamContent(paths, id, new AbortController().signal)) {
+    if (bytes < limit) head.push(chunk.subarray(0, limit - bytes));
+    parts.look(chunk);
     bytes += chunk.length;
-    if (bytes > limit) {
-      signal.abort();
-      break;
-    }
   }
-  return { head: Buffer.concat(chunks).subarray(0, limit), complete: bytes <= limit };
+  return { head: Buffer.concat(head), bytes, later: parts.finish() };
 }
 
 /** Header and body as they lie in the queue, with LF. Throws when `postcat` fails in the middle of it. */

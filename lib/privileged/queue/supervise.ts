@@ -1,6 +1,7 @@
 /** Does one thing with many messages by `postsuper` or `postqueue -i`, and says what became of each. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { HelperError } from '../../errors.js';
 import {
   MAX_TOLD_FAILURES,
   type ActFailure,
@@ -10,7 +11,7 @@ import {
 } from '../../queue/schema.js';
 import { CLEAN_ENVIRONMENT, runNative } from '../native.js';
 import type { Paths } from '../paths.js';
-import { findInQueues } from './directory.js';
+import { countQueues, findInQueues } from './directory.js';
 import { POSTQUEUE } from './listing.js';
 
 export const POSTSUPER = '/usr/sbin/postsuper';
@@ -79,6 +80,23 @@ export async function supervise(
   if (action === 'deliver') await deliver(paths, ids, tally, options.signal);
   else await superviseRounds(paths, action, ids, tally, options.signal);
   return tally.result(options.signal.aborted);
+}
+
+/** Has Postfix try everything that is deferred now. */
+export async function flush(paths: Paths): Promise<ActResult> {
+  const { deferred } = countQueues(paths.queueDir);
+  const { code, stderr } = await runNative(POSTQUEUE, ['-c', paths.configDir, '-f']);
+  if (code !== 0) {
+    const detail = stderr.trim().slice(0, MAX_DETAIL_LENGTH);
+    throw new HelperError({
+      stage: 'run',
+      key: 'helper.queue.flush',
+      values: {},
+      detail,
+      restored: true,
+    });
+  }
+  return { done: deferred, unchanged: 0, gone: 0, failed: 0, failures: [], cancelled: false };
 }
 
 type Supervised = keyof typeof SAID;

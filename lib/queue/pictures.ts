@@ -1,0 +1,185 @@
+/**
+ * The picture of the queue that pages share: built by one listing at a time, kept for a short while, given up when nobody
+ * looks any more.
+ */
+import type { Helper } from '../client/helper.js';
+import type { Log } from '../contract.js';
+import { HelperError } from '../errors.js';
+import { Picture, type PictureFrame, type PicturedMessage } from './picture.js';
+import { PAGE_ROWS } from './query.js';
+import type { QueueRow } from './schema.js';
+
+/** So old may a picture be at least, in milliseconds. */
+export const FRESH_MS = 10_000;
+/** So many times longer than it takes to build one a picture may be kept: a large queue is not listed all the time. */
+const FRESH_PER_BUILD = 20;
+/** A picture nobody looked at for so long is given up, in milliseconds. */
+const IDLE_MS = 120_000;
+/** Messages up to which the queue is listed whole at the first look. */
+export const SMALL_QUEUE = 200;
+/** Messages up to which the first look waits for the picture. */
+const MEDIUM_QUEUE = 4_000;
+const MEDIUM_WAIT_MS = 30_000;
+
+export interface Shot extends PictureFrame {
+  readonly picture: Picture;
+  readonly at: Date;
+  /** Milliseconds it took. */
+  readonly took: number;
+  /** Lines of the listing that could not be read. */
+  readonly unreadable: number;
+}
+
+/** The first messages in Postfix' own order, where the queue is large and nobody asked for more. */
+export interface Head extends PictureFrame {
+  readonly messages: readonly PicturedMessage[];
+  readonly at: Date;
+}
+
+export interface Building {
+  readonly listed: number;
+  readonly startedAt: Date;
+}
+
+export type Look =
+  | { readonly kind: 'shot'; readonly shot: Shot; readonly failure: HelperError | null }
+  | { readonly kind: 'head'; readonly head: Head }
+  | { readonly kind: 'building'; readonly building: Building; readonly shot: Shot | null };
+
+export interface Pictures {
+  /** What there is to see at once: a fresh picture, or the head of a large queue. Throws `HelperError`. */
+  glance(actor: string): Promise<Look>;
+  /** A fresh picture; what is being built, when it takes longer than `waitMs`. Throws `HelperError`. */
+  look(actor: string, waitMs: number): Promise<Look>;
+  /** A fresh picture, however long it takes. Throws `HelperError`. */
+  whole(actor: string): Promise<Shot>;
+  /** A picture taken from now on, for an action that must not miss anything. Throws `HelperError`. */
+  take(actor: string): Promise<Shot>;
+  /** Messages that have left the queue. */
+  remove(ids: ReadonlySet<string>): void;
+  /** The queue was changed: the next look asks anew, unless that takes long. */
+  spoil(): void;
+  close(): void;
+}
+
+/** A picture that takes longer to build than this is not thrown away for a small change, in milliseconds. */
+const CHEAP_BUILD_MS = 1_500;
+
+export function createPictures(
+  helper: Helper,
+  { log, now = () => new Date() }: { readonly log: Log; readonly now?: () => Date },
+): Pictures {
+  let shot: Shot | null = null;
+  let spoiled = false;
+  let building: { listed: number; readonly startedAt: Date; readonly done: Promise<Shot> } | null =
+    null;
+  let idle: NodeJS.Timeout | undefined;
+
+  const touch = (): void => {
+    clearTimeout(idle);
+    idle = setTimeout(() => (shot = null), IDLE_MS);
+    idle.unref();
+  };
+  const isFresh = (candidate: Shot): boolean => {
+    const age = now().getTime() - candidate.at.getTime();
+    return !spoiled && age < Math.max(FRESH_MS, candidate.took * FRESH_PER_BUILD);
+  };
+  const keep = (taken: Shot): Shot => {
+    shot = taken;
+    spoiled = false;
+    touch();
+    return taken;
+  };
+
+  const list = async (actor: string, limit: number | null, onCount: (rows: number) => void) => {
+    const started = now();
+    const picture = new Picture();
+    const end = await helper.call(
+      'queueList',
+      { limit },
+      {
+        actor,
+        onProgress: ({ row, done }) => {
+          for (const message of row as readonly QueueRow[]) picture.add(message);
+          onCount(done);
+        },
+      },
+    );
+    const took = now().getTime() - started.getTime();
+    return { cut: end.cut, shot: { ...end, picture: picture.seal(), at: started, took } };
+  };
+
+  const build = (actor: string): Promise<Shot> => {
+    if (building !== null) return building.done;
+    spoiled = false;
+    const count = (rows: number): void => {
+      if (building !== null) building.listed = rows;
+    };
+    const done = list(actor, null, count)
+      .then(({ shot: taken }) => {
+        const again = spoiled;
+        keep(taken);
+        spoiled = again;
+        return taken;
+      })
+      .finally(() => (building = null));
+    done.catch((error: unknown) => log.warn({ err: error }, 'the mail queue could not be listed'));
+    building = { listed: 0, startedAt: now(), done };
+    return done;
+  };
+
+  const look = async (actor: string, waitMs: number): Promise<Look> => {
+    if (shot !== null && isFresh(shot)) {
+      touch();
+      return { kind: 'shot', shot, failure: null };
+    }
+    const before = shot;
+    const done = build(actor);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), waitMs);
+    });
+    try {
+      const taken = await Promise.race([done, late]);
+      if (taken !== null) return { kind: 'shot', shot: taken, failure: null };
+      const { listed = 0, startedAt = now() } = building ?? {};
+      return { kind: 'building', building: { listed, startedAt }, shot: before };
+    } catch (error) {
+      if (before === null || !(error instanceof HelperError)) throw error;
+      return { kind: 'shot', shot: before, failure: error };
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  return {
+    async glance(actor) {
+      if (shot !== null && isFresh(shot)) return look(actor, 0);
+      try {
+        const { cut, shot: first } = await list(actor, SMALL_QUEUE, () => undefined);
+        if (!cut) return { kind: 'shot', shot: keep(first), failure: null };
+        const { maildrop, incoming, active, deferred, hold } = first.counts;
+        if (maildrop + incoming + active + deferred + hold <= MEDIUM_QUEUE) {
+          return await look(actor, MEDIUM_WAIT_MS);
+        }
+        const rows = Math.min(PAGE_ROWS, first.picture.rows);
+        const messages = Array.from({ length: rows }, (_, row) => first.picture.message(row));
+        return { kind: 'head', head: { ...first, messages } };
+      } catch (error) {
+        if (shot === null || !(error instanceof HelperError)) throw error;
+        return { kind: 'shot', shot, failure: error };
+      }
+    },
+    look,
+    whole: (actor) => (shot !== null && isFresh(shot) ? Promise.resolve(shot) : build(actor)),
+    async take(actor) {
+      if (building !== null) await building.done.catch(() => undefined);
+      return build(actor);
+    },
+    remove: (ids) => shot?.picture.remove(ids),
+    spoil() {
+      if (shot === null || shot.took < CHEAP_BUILD_MS) spoiled = true;
+    },
+    close: () => clearTimeout(idle),
+  };
+}

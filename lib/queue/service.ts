@@ -1,0 +1,156 @@
+/** The mail queue as pages see it: lists, groups, one message, actions. */
+import type { Knex } from 'knex';
+import { noHelper } from '../changes/failures.js';
+import type { Helper } from '../client/helper.js';
+import type { HelperProgress, Log } from '../contract.js';
+import { NotFoundError, type HelperError } from '../errors.js';
+import { createQueueJobs, type QueueJobs } from './jobs.js';
+import { createPictures, type Building, type Head, type Shot } from './pictures.js';
+import type { PicturedMessage, PictureFrame } from './picture.js';
+import { filterOf, isUnfiltered, type QueueFilter, type QueueQuery } from './query.js';
+import type { QueueCounts, ShownMessage } from './schema.js';
+import { groupRows, select, type Groups, type Selection } from './selection.js';
+
+/** How long a page waits for the picture before it says how far that is, in milliseconds. */
+const LIST_WAIT_MS = 6_000;
+/** How long somebody may take to download one message, in milliseconds. */
+const DOWNLOAD_TIMEOUT_MS = 60 * 60 * 1000;
+
+/** One page of the list. */
+export interface QueueList extends PictureFrame {
+  readonly kind: 'list';
+  readonly at: Date;
+  readonly selection: Selection;
+  /** Null where nobody asked for more than the first messages of a large queue. */
+  readonly groups: Groups | null;
+  /** Messages that the picture does not hold, because there are too many. */
+  readonly leftOut: number;
+  /** Why this is not newer. */
+  readonly failure: HelperError | null;
+}
+
+/** The listing takes a while; the page asks again. */
+export interface QueueReading {
+  readonly kind: 'reading';
+  readonly building: Building;
+}
+
+export interface QueueService {
+  readonly jobs: QueueJobs;
+  /** Throws `HelperError` when nothing at all is known. */
+  list(query: QueueQuery, actor: string): Promise<QueueList | QueueReading>;
+  /** How many match now; null while the listing takes too long. Throws `HelperError`. */
+  count(filter: QueueFilter, actor: string): Promise<number | null>;
+  /** Throws `NotFoundError` for a message that has left the queue, `HelperError`. */
+  show(id: string, actor: string): Promise<ShownMessage>;
+  /** Calls back with the content in pieces, no faster than it is taken. Throws like `show`, before the first piece. */
+  download(
+    id: string,
+    actor: string,
+    options: { readonly signal: AbortSignal; readonly take: (piece: Buffer) => Promise<void> },
+  ): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface QueueParts {
+  readonly db: Knex;
+  readonly helper: Helper | null;
+  readonly log: Log;
+  readonly now?: () => Date;
+}
+
+export function createQueueService(parts: QueueParts): QueueService {
+  const { db, log, now = () => new Date() } = parts;
+  const helper = parts.helper ?? ABSENT;
+  const pictures = createPictures(helper, { log, now });
+  const jobs = createQueueJobs({ db, helper, pictures, log });
+  const seconds = (): number => Math.floor(now().getTime() / 1000);
+
+  return {
+    jobs,
+    async list(query, actor) {
+      const plain = query.sort === '' && query.page === 1 && isUnfiltered(query);
+      const look = await (plain ? pictures.glance(actor) : pictures.look(actor, LIST_WAIT_MS));
+      if (look.kind === 'building') return { kind: 'reading', building: look.building };
+      if (look.kind === 'head') return headList(look.head);
+      return shotList(look.shot, query, seconds(), look.failure);
+    },
+    async count(filter, actor) {
+      const look = await pictures.look(actor, LIST_WAIT_MS);
+      if (look.kind !== 'shot') return null;
+      if (look.failure !== null) throw look.failure;
+      return select(look.shot.picture, { ...filter, sort: '', page: 1 }, seconds()).matching;
+    },
+    async show(id, actor) {
+      const shown = await helper.call('queueShow', { id }, { actor });
+      if (shown === null) throw new NotFoundError(`message ${id}`);
+      return shown;
+    },
+    async download(id, actor, { signal, take }) {
+      const { found } = await helper.call(
+        'queueRaw',
+        { id },
+        {
+          actor,
+          signal,
+          timeoutMs: DOWNLOAD_TIMEOUT_MS,
+          onProgress: ({ row }: HelperProgress) => take(Buffer.from(row as string, 'base64')),
+        },
+      );
+      if (!found) throw new NotFoundError(`message ${id}`);
+    },
+    close: async () => {
+      pictures.close();
+      await jobs.close();
+    },
+  };
+}
+
+/** All waiting messages, those on hold included. */
+export function totalOf(counts: QueueCounts): number {
+  const { maildrop, incoming, active, deferred, hold } = counts;
+  return maildrop + incoming + active + deferred + hold;
+}
+
+function headList(head: Head): QueueList {
+  const { messages, ...frame } = head;
+  const selection = {
+    matching: totalOf(head.counts),
+    pages: 1,
+    page: 1,
+    messages,
+  };
+  return { kind: 'list', ...frame, selection, groups: null, leftOut: 0, failure: null };
+}
+
+function shotList(
+  shot: Shot,
+  query: QueueQuery,
+  now: number,
+  failure: HelperError | null,
+): QueueList {
+  const { picture, counts, schedule, disk, at } = shot;
+  return {
+    kind: 'list',
+    counts,
+    schedule,
+    disk,
+    at,
+    failure,
+    selection: select(picture, query, now),
+    groups: groupRows(picture, filterOf(query), now),
+    leftOut: picture.leftOut,
+  };
+}
+
+/** From when Postfix gives a message up, at its next try then; null while it is on hold. Seconds since 1970. */
+export function givenUpAt(
+  message: Pick<PicturedMessage, 'queue' | 'arrival' | 'sender'>,
+  { maximalQueueLifetime, bounceQueueLifetime }: PictureFrame['schedule'],
+): number | null {
+  if (message.queue === 'hold') return null;
+  return message.arrival + (message.sender === '' ? bounceQueueLifetime : maximalQueueLifetime);
+}
+
+/** Stands in where the machine has no helper. */
+const ABSENT: Helper = { call: () => Promise.reject(noHelper()) };

@@ -1,0 +1,180 @@
+/**
+ * Looks at the queue every few minutes, so that the overview can say when it grows, when a destination stalls, and when
+ * room runs out, without asking anybody while a page waits.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Knex } from 'knex';
+import type { Helper } from '../client/helper.js';
+import type { Log } from '../contract.js';
+import { releaseLease, takeLease } from '../database/lease.js';
+import { HelperError, type MessageValues } from '../errors.js';
+import { CAUSE_IDS, type Cause } from './causes.js';
+import { Picture } from './picture.js';
+import { NO_FILTER } from './query.js';
+import type { QueueRow } from './schema.js';
+import { groupRows, matchingRows } from './selection.js';
+import { totalOf } from './service.js';
+import { insertSample, readSamples, type QueueSample, type Stall } from './store.js';
+
+/** Between two looks, in milliseconds. */
+export const WATCH_EVERY_MS = 5 * 60 * 1000;
+const LEASE = 'queue-watch';
+/** Messages that are looked at to find what stalls: the listing is cut off there. */
+const MAX_LOOKED_AT = 3_000;
+/** With fewer waiting there is nothing to find. */
+const MIN_WAITING = 5;
+/** A destination stalls when so many messages wait for it, the oldest for so long. */
+const STALL_MESSAGES = 5;
+const STALL_SECONDS = 3_600;
+const MAX_STALLS = 5;
+/** The queue grows when so many more wait than an hour ago, and so many times as many. */
+const GROWN_BY = 50;
+const GROWN_TIMES = 2;
+const GROWN_SECONDS = 3_600;
+/** Room below so many times of what Postfix needs is told before mail is refused. */
+const DISK_TIMES = 4;
+/** A look that old says nothing about now, in milliseconds. */
+const STALE_MS = 4 * WATCH_EVERY_MS;
+
+/** Something about the queue that the administrator should know. */
+export interface QueueNotice {
+  readonly kind: 'bad' | 'warn';
+  /** Title and text stand under `<key>.title` and `<key>.text`. */
+  readonly key: string;
+  readonly values: MessageValues;
+  /** Parameters of the list that shows the mail concerned. */
+  readonly show: Readonly<Record<string, string>>;
+  /** When the oldest mail concerned came; null where that says nothing. */
+  readonly since: Date | null;
+  readonly cause: Cause | null;
+}
+
+export interface QueueWatch {
+  /** Begins to look. */
+  start(): void;
+  /** Looks now. Throws `HelperError`. */
+  look(): Promise<void>;
+  notices(): Promise<readonly QueueNotice[]>;
+  close(): Promise<void>;
+}
+
+export function createQueueWatch({
+  db,
+  helper,
+  log,
+}: {
+  readonly db: Knex;
+  readonly helper: Helper | null;
+  readonly log: Log;
+}): QueueWatch {
+  const holder = randomUUID();
+  let timer: NodeJS.Timeout | undefined;
+  let looking: Promise<void> = Promise.resolve();
+
+  const look = async (): Promise<void> => {
+    if (helper === null) return;
+    const actor = LEASE;
+    const { counts, disk } = await helper.call('queueCounts', {}, { actor });
+    const waiting = totalOf(counts) - counts.hold;
+    const stalls = waiting < MIN_WAITING ? [] : await findStalls(helper);
+    const { free: diskFree, needed: diskNeeded } = disk;
+    await insertSample(db, { waiting, held: counts.hold, diskFree, diskNeeded, stalls });
+  };
+
+  /** Only one of the processes on a database looks. */
+  const tick = async (): Promise<void> => {
+    try {
+      if (await takeLease(db, LEASE, holder)) await look();
+    } catch (error) {
+      if (!(error instanceof HelperError)) {
+        log.warn({ err: error }, 'the mail queue could not be watched');
+      }
+    }
+  };
+
+  return {
+    start() {
+      const again = (): void => void (looking = tick());
+      again();
+      timer = setInterval(again, WATCH_EVERY_MS);
+      timer.unref();
+    },
+    look,
+    async notices() {
+      const { now, before } = await readSamples(db, GROWN_SECONDS);
+      return now === null ? [] : noticesOf(now, before, new Date());
+    },
+    async close() {
+      clearInterval(timer);
+      await looking;
+      await releaseLease(db, LEASE, holder).catch(() => undefined);
+    },
+  };
+}
+
+async function findStalls(helper: Helper): Promise<readonly Stall[]> {
+  const picture = new Picture();
+  await helper.call(
+    'queueList',
+    { limit: MAX_LOOKED_AT },
+    {
+      actor: LEASE,
+      onProgress: ({ row }) => {
+        for (const message of row as readonly QueueRow[]) picture.add(message);
+      },
+    },
+  );
+  return stallsOf(picture.seal(), Math.floor(Date.now() / 1000));
+}
+
+/** Destinations for which several messages are deferred, the oldest for long. `now` in seconds since 1970. */
+export function stallsOf(picture: Picture, now: number): readonly Stall[] {
+  const deferred = { ...NO_FILTER, queue: 'deferred' as const };
+  return groupRows(picture, deferred, now)
+    .destinations.filter(({ messages }) => messages >= STALL_MESSAGES)
+    .flatMap(({ key: destination, messages }) => {
+      const filter = { ...deferred, recipient: `@${destination}` };
+      const rows = matchingRows(picture, filter, now);
+      const oldest = Math.min(...rows.map((row) => picture.arrivalOf(row)));
+      const [cause] = groupRows(picture, filter, now).causes;
+      return now - oldest < STALL_SECONDS
+        ? []
+        : [{ destination, messages, oldest, cause: cause?.key ?? 'unknown' }];
+    })
+    .slice(0, MAX_STALLS);
+}
+
+/** What is worth a notice. */
+export function noticesOf(
+  now: QueueSample,
+  before: QueueSample | null,
+  at: Date,
+): readonly QueueNotice[] {
+  if (at.getTime() - now.at.getTime() > STALE_MS) return [];
+  const notices: QueueNotice[] = [];
+  const plain = { show: {}, since: null, cause: null };
+  const { diskFree, diskNeeded } = now;
+  if (diskNeeded > 0 && diskFree < diskNeeded) {
+    const values = { free: diskFree, needed: diskNeeded };
+    notices.push({ kind: 'bad', key: 'queue.notice.full', values, ...plain });
+  } else if (diskNeeded > 0 && diskFree < diskNeeded * DISK_TIMES) {
+    const values = { free: diskFree, needed: diskNeeded };
+    notices.push({ kind: 'warn', key: 'queue.notice.room', values, ...plain });
+  }
+  const earlier = before?.waiting ?? 0;
+  if (now.waiting >= earlier + GROWN_BY && now.waiting >= earlier * GROWN_TIMES) {
+    const values = { count: now.waiting, before: earlier };
+    notices.push({ kind: 'warn', key: 'queue.notice.grows', values, ...plain });
+  }
+  for (const { destination, messages, oldest, cause } of now.stalls) {
+    notices.push({
+      kind: 'warn',
+      key: 'queue.notice.stalls',
+      values: { count: messages, destination: destination === '' ? '–' : destination },
+      show: { recipient: `@${destination}` },
+      since: new Date(oldest * 1000),
+      cause: CAUSE_IDS.find((id) => id === cause) ?? null,
+    });
+  }
+  return notices;
+}
