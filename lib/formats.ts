@@ -30,8 +30,12 @@ export interface Formats {
   readonly date: (value: Date) => string;
   /** `11:42`. */
   readonly time: (value: Date) => string;
-  /** A moment seen from `now`: `today at 11:42`, `yesterday at 17:20`, `16 Nov 2026 at 09:00`. */
+  /** A moment seen from `now`: `today at 11:42`, `yesterday at 17:20`, `tomorrow at 08:00`, `16 Nov 2026 at 09:00`. */
   readonly moment: (value: Date) => string;
+  /** A moment to come: `11:42`, `tomorrow at 17:20`, `30 Nov 2026 at 09:00`. */
+  readonly soon: (value: Date) => string;
+  /** To the second: `11:42:05`. */
+  readonly clock: (value: Date) => string;
   /** How long ago: `5 minutes ago`. */
   readonly ago: (value: Date) => string;
   /** `a, b and c`. */
@@ -49,6 +53,7 @@ export function createFormats(
   const now = options.now ?? (() => new Date());
   const zone = options.timeZone === undefined ? {} : { timeZone: options.timeZone };
   const time = new Intl.DateTimeFormat(locale, { ...zone, hour: '2-digit', minute: '2-digit' });
+  const clock = new Intl.DateTimeFormat(locale, { ...zone, timeStyle: 'medium' });
   const date = new Intl.DateTimeFormat(locale, { ...zone, dateStyle: 'long' });
   const shortDate = new Intl.DateTimeFormat(locale, { ...zone, dateStyle: 'medium' });
   const day = new Intl.DateTimeFormat('en-CA', { ...zone, dateStyle: 'short' });
@@ -57,6 +62,16 @@ export function createFormats(
   const parts = new Intl.ListFormat(locale, { type: 'unit', style: 'short' });
   const collator = new Intl.Collator(locale, { numeric: true, sensitivity: 'base' });
 
+  const moment = (value: Date): string => {
+    const at = { time: time.format(value) };
+    const then = day.format(value);
+    const away = (days: number): boolean =>
+      then === day.format(new Date(now().getTime() + days * DAY_S * SECOND_MS));
+    if (away(0)) return t('time.today', at);
+    if (away(-1)) return t('time.yesterday', at);
+    if (away(1)) return t('time.tomorrow', at);
+    return t('time.on', { ...at, date: shortDate.format(value) });
+  };
   const number = (value: number, digits = 0): string =>
     new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
   const measure = (value: number, unit: string, digits: number): string =>
@@ -95,14 +110,9 @@ export function createFormats(
     },
     date: (value) => date.format(value),
     time: (value) => time.format(value),
-    moment(value) {
-      const today = now();
-      const yesterday = new Date(today.getTime() - DAY_S * SECOND_MS);
-      const at = { time: time.format(value) };
-      if (day.format(value) === day.format(today)) return t('time.today', at);
-      if (day.format(value) === day.format(yesterday)) return t('time.yesterday', at);
-      return t('time.on', { ...at, date: shortDate.format(value) });
-    },
+    moment,
+    soon: (value) => (day.format(value) === day.format(now()) ? time.format(value) : moment(value)),
+    clock: (value) => clock.format(value),
     ago(value) {
       const seconds = (value.getTime() - now().getTime()) / SECOND_MS;
       const step =

@@ -13,6 +13,10 @@ import { domainsShowRoutes } from '../routes/domains-show.js';
 import { differencesRoutes } from '../routes/differences.js';
 import { historyRoutes } from '../routes/history.js';
 import { overviewRoutes } from '../routes/overview.js';
+import { queueRoutes } from '../routes/queue.js';
+import { queueActRoutes } from '../routes/queue-act.js';
+import { queueJobsRoutes } from '../routes/queue-jobs.js';
+import { queueShowRoutes } from '../routes/queue-show.js';
 import { createDifferencesService } from './differences/service.js';
 import { relayRoutes } from '../routes/relay-subnets.js';
 import { relayRowRoutes } from '../routes/relay-subnets-rows.js';
@@ -36,6 +40,8 @@ import { createMachine, type Machine } from './machine/service.js';
 import { readManifest, sectionPages } from './manifest.js';
 import { createOverviewService } from './overview/service.js';
 import { PACKAGE_ROOT } from './package-root.js';
+import { createQueueService } from './queue/service.js';
+import { createQueueWatch } from './queue/watch.js';
 import { createRelayService } from './relay-subnets/service.js';
 import { relaySource } from './relay-subnets/source.js';
 import { createSmarthostService } from './smarthost/service.js';
@@ -90,7 +96,9 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
     localDomains: async () => (await domains.current()).domains.map(({ name }) => name),
   });
   const aliases = createAliasesService({ db, changes, worlds });
-  const overview = createOverviewService({ changes, machine, domains });
+  const queue = createQueueService({ db, helper, log });
+  const queueWatch = createQueueWatch({ db, helper, log });
+  const overview = createOverviewService({ changes, machine, domains, queue: queueWatch });
 
   /** By table: how a secret that is typed anew for an undo is sealed to its row. */
   const sealers: SecretSealers = new Map([
@@ -106,6 +114,10 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   domainsRoutes(router, web, domains, domainChecks);
   domainsRemoveRoutes(router, web, domains);
   domainsShowRoutes(router, web, domains, domainChecks);
+  queueRoutes(router, web, queue);
+  queueActRoutes(router, web, queue);
+  queueJobsRoutes(router, web, queue);
+  queueShowRoutes(router, web, queue);
   aliasesRoutes(router, web, aliases);
   aliasesEditRoutes(router, web, aliases);
   const pagesOf = sectionPages(
@@ -153,6 +165,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
     start: async () => {
       await migrateMail(db);
       await recover();
+      queueWatch.start();
     },
     facts: async () => {
       const { domains: list, onlyLocalhost } = await domains.current();
@@ -160,6 +173,8 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
     },
     health: () => overview.health(),
     close: async () => {
+      await queueWatch.close();
+      await queue.close();
       await domainChecks.close();
       await smarthost.close();
       await changes.close();

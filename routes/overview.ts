@@ -2,9 +2,11 @@
 import type { Request, Router } from 'express';
 import { changeLine } from '../lib/history/view.js';
 import type { Overview, OverviewService } from '../lib/overview/service.js';
+import { noticeView } from '../lib/queue/notice-view.js';
 import { helperAway } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import type { Web } from '../lib/web/web.js';
+import { queueParts } from './queue.js';
 
 export function overviewRoutes(router: Router, web: Web, service: OverviewService): void {
   const { host, pages } = web;
@@ -51,7 +53,7 @@ export function overviewRoutes(router: Router, web: Web, service: OverviewServic
   /** Everything that is not in the sentence already. */
   const notices = (req: Request, overview: Overview): readonly Notice[] => {
     const t = pages.translator(req);
-    const { failure, machine, troubles, state } = overview;
+    const { failure, machine, troubles, state, queue } = overview;
     const away =
       failure === null
         ? []
@@ -68,6 +70,7 @@ export function overviewRoutes(router: Router, web: Web, service: OverviewServic
         if (remedy === '') return notice;
         return { ...notice, link: { href: req.baseUrl + remedy, text: t(`${key}.remedy`) } };
       }),
+      ...queue.map((notice) => noticeView(queueParts(web, req), notice)),
     ];
   };
 }

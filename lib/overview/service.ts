@@ -6,6 +6,7 @@ import type { PluginHealth } from '../contract.js';
 import type { DomainsService } from '../domains/service.js';
 import type { Machine, MachineView } from '../machine/service.js';
 import type { HelperError } from '../errors.js';
+import type { QueueNotice, QueueWatch } from '../queue/watch.js';
 import type { Words } from '../words.js';
 
 /** How old the picture may be, in milliseconds. */
@@ -31,6 +32,8 @@ export interface Overview {
   readonly machine: MachineView | null;
   readonly failure: HelperError | null;
   readonly domains: number;
+  /** What there is to know about the mail queue. */
+  readonly queue: readonly QueueNotice[];
   readonly last: Awaited<ReturnType<Changes['history']>>['changes'];
 }
 
@@ -43,18 +46,23 @@ export function createOverviewService({
   changes,
   machine,
   domains,
+  queue,
 }: {
   readonly changes: Pick<Changes, 'history' | 'divergence'>;
   readonly machine: Machine;
   readonly domains: Pick<DomainsService, 'current'>;
+  readonly queue: Pick<QueueWatch, 'notices'>;
 }): OverviewService {
   const look = async (): Promise<Overview> => {
-    const [{ view, failure }, local, { changes: last }, divergence] = await Promise.all([
+    const [{ view, failure }, local, { changes: last }, divergence, seen] = await Promise.all([
       machine.look(PICTURE_AGE_MS),
       domains.current(),
       changes.history({}, { limit: LAST_CHANGES }),
       changes.divergence(),
+      queue.notices(),
     ]);
+    // That the queue has no room is told by `serverTroubles` already, as it is now.
+    const notices = seen.filter(({ key }) => key !== 'queue.notice.full');
     const troubles: Trouble[] = view === null ? [] : [...serverTroubles(view)];
     if (divergence !== null) {
       troubles.push({
@@ -69,11 +77,12 @@ export function createOverviewService({
       troubles.push({ severity: 'warn', key: 'overview.trouble.noDomain', values: {}, remedy });
     }
     return {
-      state: stateOf(view, failure, troubles),
+      state: stateOf(view, failure, troubles, notices),
       troubles,
       machine: view,
       failure,
       domains: local.domains.length,
+      queue: notices,
       last,
     };
   };
@@ -81,8 +90,11 @@ export function createOverviewService({
   return {
     look,
     async health() {
-      const { troubles, failure } = await look();
-      const problems = troubles.map(({ key, values }) => ({ key, values }));
+      const { troubles, failure, queue: notices } = await look();
+      const problems: Words[] = [
+        ...troubles,
+        ...notices.map(({ key, values }) => ({ key, values })),
+      ];
       if (failure !== null) problems.unshift({ key: failure.key, values: failure.values });
       const failing = troubles.some(({ severity }) => severity === 'bad');
       const status = failing ? 'failing' : problems.length > 0 ? 'degraded' : 'ok';
@@ -111,8 +123,9 @@ function stateOf(
   view: MachineView | null,
   failure: HelperError | null,
   troubles: readonly Trouble[],
+  notices: readonly QueueNotice[],
 ): Overview['state'] {
   if (view === null) return 'off';
   if (troubles.some(({ severity }) => severity === 'bad')) return 'bad';
-  return failure !== null || troubles.length > 0 ? 'warn' : 'ok';
+  return failure !== null || troubles.length + notices.length > 0 ? 'warn' : 'ok';
 }

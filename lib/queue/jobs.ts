@@ -90,7 +90,7 @@ export function createQueueJobs({ db, helper, pictures, log }: JobParts): QueueJ
     progress: Progress,
   ): Promise<void> => {
     const params = ids === null ? { action, everything: true } : { action };
-    const result = await helper.call('queueAct', params, {
+    const result = await helper.call('queue-act', params, {
       actor,
       signal,
       timeoutMs: CALL_TIMEOUT_MS,

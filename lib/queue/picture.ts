@@ -46,6 +46,7 @@ export class Picture {
   readonly #domains = new Texts(MAX_TEXT_BYTES / 6);
   readonly #state = bytesColumn();
   readonly #arrival = numbersColumn();
+  readonly #created = numbersColumn();
   readonly #size = numbersColumn();
   readonly #nextTry = numbersColumn();
   readonly #sender = numbersColumn();
@@ -59,6 +60,7 @@ export class Picture {
   readonly #columns = [
     this.#state,
     this.#arrival,
+    this.#created,
     this.#size,
     this.#nextTry,
     this.#sender,
@@ -110,6 +112,7 @@ export class Picture {
     this.#ids.add(message.id);
     this.#state.push(QUEUES.indexOf(message.queue) | (message.expired ? EXPIRED : 0));
     this.#arrival.push(message.arrival);
+    this.#created.push(message.created);
     this.#size.push(Math.min(message.size, 0xffff_ffff));
     this.#nextTry.push(message.nextTry);
     this.#sender.push(this.#senders.intern(message.sender));
@@ -217,6 +220,7 @@ export class Picture {
       id: this.idOf(row),
       queue: QUEUES[this.queueOf(row)] ?? 'deferred',
       arrival: this.arrivalOf(row),
+      created: this.#created.at(row),
       size: this.sizeOf(row),
       sender: this.senderText(this.senderOf(row)),
       expired: (this.#state.at(row) & EXPIRED) !== 0,

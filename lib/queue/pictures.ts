@@ -17,8 +17,8 @@ const FRESH_PER_BUILD = 20;
 const IDLE_MS = 120_000;
 /** Messages up to which the queue is listed whole at the first look. */
 export const SMALL_QUEUE = 200;
-/** Messages up to which the first look waits for the picture. */
-const MEDIUM_QUEUE = 4_000;
+/** Messages up to which the first look waits for the picture; with more it is a large queue. */
+export const MEDIUM_QUEUE = 4_000;
 const MEDIUM_WAIT_MS = 30_000;
 
 export interface Shot extends PictureFrame {
@@ -95,7 +95,7 @@ export function createPictures(
     const started = now();
     const picture = new Picture();
     const end = await helper.call(
-      'queueList',
+      'queue-list',
       { limit },
       {
         actor,

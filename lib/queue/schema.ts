@@ -38,6 +38,8 @@ export interface QueueRow {
   readonly queue: QueueName;
   /** Seconds since 1970. */
   readonly arrival: number;
+  /** When it was queued: later than `arrival` for a message that was queued anew. From then on Postfix counts its days. */
+  readonly created: number;
   /** Of the content, in bytes. */
   readonly size: number;
   /** '' for the null sender of bounces and notices. */
@@ -87,6 +89,10 @@ export interface ShownRecipient {
 export interface QueueEnvelope {
   /** '' for the null sender. */
   readonly sender: string;
+  /** Seconds since 1970. */
+  readonly arrival: number;
+  /** When it was queued: later than `arrival` for a message that was queued anew. */
+  readonly created: number;
   readonly recipients: readonly ShownRecipient[];
   readonly moreRecipients: number;
   /** Who handed the message in; '' when it came from this machine's own programs. */
@@ -117,8 +123,13 @@ export interface ShownMessage {
   readonly bytes: number;
   /** What looks like parts behind `head`. */
   readonly later: readonly LaterPart[];
-  readonly log: readonly string[];
   readonly schedule: QueueSchedule;
+}
+
+/** What there is of a message: its lines in the log also when it has left the queue. */
+export interface LookedAt {
+  readonly message: ShownMessage | null;
+  readonly log: readonly string[];
 }
 
 export interface ActFailure {

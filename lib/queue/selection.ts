@@ -46,9 +46,9 @@ export interface Groups {
   readonly shape: readonly ShapeRow[];
 }
 
-/** One page of what matches. `now` in seconds since 1970. */
+/** One page of what matches; without `sort` in the order of the picture. `now` in seconds since 1970. */
 export function select(picture: Picture, query: QueueQuery, now: number): Selection {
-  const rows = sortRows(picture, matchingRows(picture, query, now), query.sort || 'oldest');
+  const rows = sortRows(picture, matchingRows(picture, query, now), query.sort);
   const pages = Math.max(1, Math.ceil(rows.length / PAGE_ROWS));
   const page = Math.min(query.page, pages);
   const shown = rows.slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS);
@@ -157,7 +157,8 @@ const NO = 2;
 const ID_PART = /^[0-9a-z]{3,}$/;
 
 /** Sorts by numbers that hold key and row at once, which needs no comparing function. */
-function sortRows(picture: Picture, rows: readonly number[], sort: QueueSort): Float64Array {
+function sortRows(picture: Picture, rows: readonly number[], sort: QueueSort | ''): Float64Array {
+  if (sort === '') return Float64Array.from(rows);
   const key = keyOf(picture, sort);
   const span = picture.rows;
   const sorted = Float64Array.from(rows, (row) => key(row) * span + row).sort();

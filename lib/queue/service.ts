@@ -5,10 +5,17 @@ import type { Helper } from '../client/helper.js';
 import type { HelperProgress, Log } from '../contract.js';
 import { NotFoundError, type HelperError } from '../errors.js';
 import { createQueueJobs, type QueueJobs } from './jobs.js';
-import { createPictures, type Building, type Head, type Shot } from './pictures.js';
+import { createPictures, MEDIUM_QUEUE, type Building, type Head, type Shot } from './pictures.js';
 import type { PicturedMessage, PictureFrame } from './picture.js';
-import { filterOf, isUnfiltered, type QueueFilter, type QueueQuery } from './query.js';
-import type { QueueCounts, ShownMessage } from './schema.js';
+import {
+  filterOf,
+  isUnfiltered,
+  PAGE_ROWS,
+  type QueueFilter,
+  type QueueQuery,
+  type QueueSort,
+} from './query.js';
+import type { LookedAt, QueueCounts } from './schema.js';
 import { groupRows, select, type Groups, type Selection } from './selection.js';
 
 /** How long a page waits for the picture before it says how far that is, in milliseconds. */
@@ -21,6 +28,8 @@ export interface QueueList extends PictureFrame {
   readonly kind: 'list';
   readonly at: Date;
   readonly selection: Selection;
+  /** '' in Postfix' own order: what is quick to begin with in a large queue. */
+  readonly sort: QueueSort | '';
   /** Null where nobody asked for more than the first messages of a large queue. */
   readonly groups: Groups | null;
   /** Messages that the picture does not hold, because there are too many. */
@@ -41,9 +50,12 @@ export interface QueueService {
   list(query: QueueQuery, actor: string): Promise<QueueList | QueueReading>;
   /** How many match now; null while the listing takes too long. Throws `HelperError`. */
   count(filter: QueueFilter, actor: string): Promise<number | null>;
-  /** Throws `NotFoundError` for a message that has left the queue, `HelperError`. */
-  show(id: string, actor: string): Promise<ShownMessage>;
-  /** Calls back with the content in pieces, no faster than it is taken. Throws like `show`, before the first piece. */
+  /** Throws `HelperError`. */
+  show(id: string, actor: string): Promise<LookedAt>;
+  /**
+   * Calls back with the content in pieces, no faster than it is taken. Throws `NotFoundError` for a message that has left
+   * the queue, before the first piece; `HelperError`.
+   */
   download(
     id: string,
     actor: string,
@@ -81,14 +93,10 @@ export function createQueueService(parts: QueueParts): QueueService {
       if (look.failure !== null) throw look.failure;
       return select(look.shot.picture, { ...filter, sort: '', page: 1 }, seconds()).matching;
     },
-    async show(id, actor) {
-      const shown = await helper.call('queueShow', { id }, { actor });
-      if (shown === null) throw new NotFoundError(`message ${id}`);
-      return shown;
-    },
+    show: (id, actor) => helper.call('queue-show', { id }, { actor }),
     async download(id, actor, { signal, take }) {
       const { found } = await helper.call(
-        'queueRaw',
+        'queue-raw',
         { id },
         {
           actor,
@@ -116,11 +124,11 @@ function headList(head: Head): QueueList {
   const { messages, ...frame } = head;
   const selection = {
     matching: totalOf(head.counts),
-    pages: 1,
+    pages: Math.ceil(totalOf(head.counts) / PAGE_ROWS),
     page: 1,
     messages,
   };
-  return { kind: 'list', ...frame, selection, groups: null, leftOut: 0, failure: null };
+  return { kind: 'list', ...frame, selection, sort: '', groups: null, leftOut: 0, failure: null };
 }
 
 function shotList(
@@ -130,6 +138,8 @@ function shotList(
   failure: HelperError | null,
 ): QueueList {
   const { picture, counts, schedule, disk, at } = shot;
+  const large = totalOf(counts) > MEDIUM_QUEUE && isUnfiltered(query);
+  const sort = query.sort === '' && !large ? 'oldest' : query.sort;
   return {
     kind: 'list',
     counts,
@@ -137,7 +147,8 @@ function shotList(
     disk,
     at,
     failure,
-    selection: select(picture, query, now),
+    selection: select(picture, { ...query, sort }, now),
+    sort,
     groups: groupRows(picture, filterOf(query), now),
     leftOut: picture.leftOut,
   };
@@ -145,11 +156,11 @@ function shotList(
 
 /** From when Postfix gives a message up, at its next try then; null while it is on hold. Seconds since 1970. */
 export function givenUpAt(
-  message: Pick<PicturedMessage, 'queue' | 'arrival' | 'sender'>,
+  message: Pick<PicturedMessage, 'queue' | 'created' | 'sender'>,
   { maximalQueueLifetime, bounceQueueLifetime }: PictureFrame['schedule'],
 ): number | null {
   if (message.queue === 'hold') return null;
-  return message.arrival + (message.sender === '' ? bounceQueueLifetime : maximalQueueLifetime);
+  return message.created + (message.sender === '' ? bounceQueueLifetime : maximalQueueLifetime);
 }
 
 /** Stands in where the machine has no helper. */

@@ -10,7 +10,7 @@ import { releaseLease, takeLease } from '../database/lease.js';
 import { HelperError, type MessageValues } from '../errors.js';
 import { CAUSE_IDS, type Cause } from './causes.js';
 import { Picture } from './picture.js';
-import { NO_FILTER } from './query.js';
+import { NO_FILTER, type QueueFilter } from './query.js';
 import type { QueueRow } from './schema.js';
 import { groupRows, matchingRows } from './selection.js';
 import { totalOf } from './service.js';
@@ -18,6 +18,8 @@ import { insertSample, readSamples, type QueueSample, type Stall } from './store
 
 /** Between two looks, in milliseconds. */
 export const WATCH_EVERY_MS = 5 * 60 * 1000;
+/** The first look comes when the start is over, in milliseconds. */
+const FIRST_LOOK_MS = 20 * 1000;
 const LEASE = 'queue-watch';
 /** Messages that are looked at to find what stalls: the listing is cut off there. */
 const MAX_LOOKED_AT = 3_000;
@@ -39,11 +41,13 @@ const STALE_MS = 4 * WATCH_EVERY_MS;
 /** Something about the queue that the administrator should know. */
 export interface QueueNotice {
   readonly kind: 'bad' | 'warn';
-  /** Title and text stand under `<key>.title` and `<key>.text`. */
+  /** The title is its text, `<key>.meaning` says more. */
   readonly key: string;
   readonly values: MessageValues;
+  /** More values, of bytes: written in the units of the reader. */
+  readonly bytes: Readonly<Record<string, number>>;
   /** Parameters of the list that shows the mail concerned. */
-  readonly show: Readonly<Record<string, string>>;
+  readonly show: Partial<QueueFilter>;
   /** When the oldest mail concerned came; null where that says nothing. */
   readonly since: Date | null;
   readonly cause: Cause | null;
@@ -74,7 +78,7 @@ export function createQueueWatch({
   const look = async (): Promise<void> => {
     if (helper === null) return;
     const actor = LEASE;
-    const { counts, disk } = await helper.call('queueCounts', {}, { actor });
+    const { counts, disk } = await helper.call('queue-counts', {}, { actor });
     const waiting = totalOf(counts) - counts.hold;
     const stalls = waiting < MIN_WAITING ? [] : await findStalls(helper);
     const { free: diskFree, needed: diskNeeded } = disk;
@@ -94,10 +98,11 @@ export function createQueueWatch({
 
   return {
     start() {
-      const again = (): void => void (looking = tick());
-      again();
-      timer = setInterval(again, WATCH_EVERY_MS);
-      timer.unref();
+      const again = (): void => {
+        looking = tick();
+        timer = setTimeout(again, WATCH_EVERY_MS).unref();
+      };
+      timer = setTimeout(again, FIRST_LOOK_MS).unref();
     },
     look,
     async notices() {
@@ -105,7 +110,7 @@ export function createQueueWatch({
       return now === null ? [] : noticesOf(now, before, new Date());
     },
     async close() {
-      clearInterval(timer);
+      clearTimeout(timer);
       await looking;
       await releaseLease(db, LEASE, holder).catch(() => undefined);
     },
@@ -115,7 +120,7 @@ export function createQueueWatch({
 async function findStalls(helper: Helper): Promise<readonly Stall[]> {
   const picture = new Picture();
   await helper.call(
-    'queueList',
+    'queue-list',
     { limit: MAX_LOOKED_AT },
     {
       actor: LEASE,
@@ -152,14 +157,12 @@ export function noticesOf(
 ): readonly QueueNotice[] {
   if (at.getTime() - now.at.getTime() > STALE_MS) return [];
   const notices: QueueNotice[] = [];
-  const plain = { show: {}, since: null, cause: null };
-  const { diskFree, diskNeeded } = now;
-  if (diskNeeded > 0 && diskFree < diskNeeded) {
-    const values = { free: diskFree, needed: diskNeeded };
-    notices.push({ kind: 'bad', key: 'queue.notice.full', values, ...plain });
-  } else if (diskNeeded > 0 && diskFree < diskNeeded * DISK_TIMES) {
-    const values = { free: diskFree, needed: diskNeeded };
-    notices.push({ kind: 'warn', key: 'queue.notice.room', values, ...plain });
+  const plain = { bytes: {}, show: {}, since: null, cause: null };
+  const bytes = { free: now.diskFree, needed: now.diskNeeded };
+  if (bytes.free < bytes.needed) {
+    notices.push({ kind: 'bad', key: 'queue.notice.full', values: {}, ...plain, bytes });
+  } else if (bytes.free < bytes.needed * DISK_TIMES) {
+    notices.push({ kind: 'warn', key: 'queue.notice.room', values: {}, ...plain, bytes });
   }
   const earlier = before?.waiting ?? 0;
   if (now.waiting >= earlier + GROWN_BY && now.waiting >= earlier * GROWN_TIMES) {
@@ -171,9 +174,10 @@ export function noticesOf(
       kind: 'warn',
       key: 'queue.notice.stalls',
       values: { count: messages, destination: destination === '' ? '–' : destination },
+      bytes: {},
       show: { recipient: `@${destination}` },
       since: new Date(oldest * 1000),
-      cause: CAUSE_IDS.find((id) => id === cause) ?? null,
+      cause: CAUSE_IDS.find((id) => id === cause) ?? 'unknown',
     });
   }
   return notices;

@@ -15,6 +15,8 @@ export interface Web {
   readonly pages: Pages;
   /** Whether there is a text with this key. */
   readonly has: (key: string) => boolean;
+  /** Whether the menu or its tabs lead to this path. */
+  readonly offers: (path: string) => boolean;
   /** What the save that led here did, for the top of the page. */
   readonly saved: (req: Request) => Promise<readonly Notice[]>;
 }
@@ -33,6 +35,10 @@ export function createWeb(parts: {
     host: parts.host,
     pages,
     has,
+    offers: (path) =>
+      parts.manifest.menu.some(
+        (entry) => entry.path === path || entry.tabs?.some((tab) => tab.path === path),
+      ),
     saved: async (req) => {
       const notice = await savedNotice(pages, parts.changes, has, req);
       return notice === null ? [] : [notice];

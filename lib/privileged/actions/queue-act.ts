@@ -1,4 +1,4 @@
-/** `queueAct`: does one thing with the messages whose ids follow as items; tells its progress; can be cancelled. */
+/** `queue-act`: does one thing with the messages whose ids follow as items; tells its progress; can be cancelled. */
 import Joi from 'joi';
 import { HelperError } from '../../errors.js';
 import { isQueueId } from '../../queue/id.js';

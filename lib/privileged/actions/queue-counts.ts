@@ -1,4 +1,4 @@
-/** `queueCounts`: how many messages wait where, and the room they have. Opens no message. */
+/** `queue-counts`: how many messages wait where, and the room they have. Opens no message. */
 import Joi from 'joi';
 import { countQueues } from '../queue/directory.js';
 import { readQueueSettings } from '../queue/schedule.js';

@@ -1,4 +1,4 @@
-/** `queueList`: the queue in Postfix' own order, streamed in batches of rows, ended early at the limit. */
+/** `queue-list`: the queue in Postfix' own order, streamed in batches of rows, ended early at the limit. */
 import Joi from 'joi';
 import { HelperError } from '../../errors.js';
 import { countQueues } from '../queue/directory.js';

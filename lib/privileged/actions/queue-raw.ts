@@ -1,4 +1,4 @@
-/** `queueRaw`: the whole content of one message as it lies in the queue, streamed in base64. */
+/** `queue-raw`: the whole content of one message as it lies in the queue, streamed in base64. */
 import Joi from 'joi';
 import { queueIdSchema } from '../../queue/schema.js';
 import { locate } from '../queue/directory.js';

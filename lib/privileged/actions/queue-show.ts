@@ -1,7 +1,7 @@
-/** `queueShow`: one message with its envelope, its reasons, the beginning of its content and its lines in the log. */
+/** `queue-show`: one message with its envelope, its reasons, the beginning of its content and its lines in the log. */
 import { lstatSync } from 'node:fs';
 import Joi from 'joi';
-import { MAX_SHOWN_BYTES, queueIdSchema, type ShownMessage } from '../../queue/schema.js';
+import { MAX_SHOWN_BYTES, queueIdSchema, type LookedAt } from '../../queue/schema.js';
 import { locate } from '../queue/directory.js';
 import { readLogLines } from '../queue/log-lines.js';
 import { readContent, readEnvelope } from '../queue/message.js';
@@ -12,19 +12,20 @@ export const queueShowAction = defineAction({
   timeoutMs: 60_000,
   params: Joi.object<{ id: string }>({ id: queueIdSchema.required() }),
   redact: ({ id }) => ({ id }),
-  /** Null when the message has left the queue. */
-  run: async ({ id }, { paths }): Promise<ShownMessage | null> => {
+  run: async ({ id }, { paths }): Promise<LookedAt> => {
     const place = locate(paths.queueDir, id);
     const file = place === null ? undefined : lstatSync(place.path, { throwIfNoEntry: false });
-    if (place === null || file === undefined) return null;
+    if (place === null || file === undefined)
+      return { message: null, log: await readLogLines(paths, id) };
     const [envelope, content, log, { schedule }] = await Promise.all([
       readEnvelope(paths, id),
       readContent(paths, id, MAX_SHOWN_BYTES).catch(() => null),
       readLogLines(paths, id),
       readQueueSettings(paths),
     ]);
-    if (envelope === null || content === null) return null;
-    return {
+    // A message can go while it is looked at.
+    if (envelope === null || content === null) return { message: null, log };
+    const message = {
       id,
       queue: place.queue,
       nextTry: place.queue === 'deferred' ? Math.floor(file.mtimeMs / 1000) : 0,
@@ -32,8 +33,8 @@ export const queueShowAction = defineAction({
       head: content.head.toString('base64'),
       bytes: content.bytes,
       later: content.later,
-      log,
       schedule,
     };
+    return { message, log };
   },
 });

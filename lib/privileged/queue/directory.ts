@@ -64,14 +64,21 @@ export function fileOf(folder: string, id: string): string | null {
   return null;
 }
 
-/**
- * Tells the time of the next try of messages of one queue, fast: it remembers how deep the folders are hashed.
- * The queue manager sets a deferred file's modification time to it (qmgr_active.c). 0 for a file that has gone.
- */
-export function nextTryReader(queueDir: string): (queue: QueueName, id: string) => number {
+/** What the file of a deferred message tells, in seconds since 1970; 0 where it tells nothing. */
+export interface FileTimes {
+  /** The queue manager sets the modification time to the next try (qmgr_active.c). */
+  readonly nextTry: number;
+  /** When the file was made: later than the message's arrival when it was queued anew. */
+  readonly created: number;
+}
+
+const NOTHING: FileTimes = { nextTry: 0, created: 0 };
+
+/** Reads the times of deferred messages, fast: it remembers how deep the folders are hashed. */
+export function fileTimesReader(queueDir: string): (queue: QueueName, id: string) => FileTimes {
   let known = 1;
   return (queue, id) => {
-    if (queue !== 'deferred') return 0;
+    if (queue !== 'deferred') return NOTHING;
     const digits = hashDigits(id);
     for (let step = 0; step < MAX_DEPTH; step += 1) {
       const depth = (known + step) % MAX_DEPTH;
@@ -80,10 +87,13 @@ export function nextTryReader(queueDir: string): (queue: QueueName, id: string) 
       const file = lstatSync(path, { throwIfNoEntry: false });
       if (file !== undefined) {
         known = depth;
-        return Math.floor(file.mtimeMs / 1000);
+        const { mtimeMs, birthtimeMs, ctimeMs } = file;
+        // A file system that does not note the birth gives another time for it: a deferred file is older than its last change.
+        const born = birthtimeMs > 0 && birthtimeMs < ctimeMs ? birthtimeMs : 0;
+        return { nextTry: Math.floor(mtimeMs / 1000), created: Math.floor(born / 1000) };
       }
     }
-    return 0;
+    return NOTHING;
   };
 }
 

@@ -10,7 +10,7 @@ import {
 } from '../../queue/schema.js';
 import { CLEAN_ENVIRONMENT } from '../native.js';
 import type { Paths } from '../paths.js';
-import { nextTryReader } from './directory.js';
+import { fileTimesReader, type FileTimes } from './directory.js';
 
 export const POSTQUEUE = '/usr/sbin/postqueue';
 
@@ -56,7 +56,7 @@ export async function streamListing(paths: Paths, options: ListingOptions): Prom
   const cancel = (): void => void child.kill('SIGTERM');
   options.signal.addEventListener('abort', cancel, { once: true });
   if (options.signal.aborted) cancel();
-  const nextTry = nextTryReader(paths.queueDir);
+  const times = fileTimesReader(paths.queueDir);
   let rest = options.limit ?? Number.POSITIVE_INFINITY;
   let unreadable = 0;
   let cut = false;
@@ -65,7 +65,7 @@ export async function streamListing(paths: Paths, options: ListingOptions): Prom
       const rows: QueueRow[] = [];
       for (const line of lines) {
         if (rows.length >= rest) break;
-        const row = parseRow(line, nextTry);
+        const row = parseRow(line, times);
         if (row === null) unreadable += 1;
         else rows.push(row);
       }
@@ -122,7 +122,7 @@ const NAMES: ReadonlySet<string> = new Set(QUEUES);
 /** One line of `postqueue -j` (postqueue(1), JSON OBJECT FORMAT); null when it is none. */
 export function parseRow(
   line: string,
-  nextTry: (queue: QueueName, id: string) => number,
+  times: (queue: QueueName, id: string) => FileTimes,
 ): QueueRow | null {
   let said: ListedMessage;
   try {
@@ -140,14 +140,16 @@ export function parseRow(
         ? `${delay_reason.slice(0, MAX_LISTED_REASON_LENGTH)}…`
         : delay_reason,
     ]);
+  const { nextTry, created } = times(queue, said.queue_id);
   return {
     id: said.queue_id,
     queue,
     arrival: said.arrival_time,
+    created: Math.max(said.arrival_time, created),
     size: said.message_size,
     sender: said.sender === 'MAILER-DAEMON' ? '' : said.sender,
     expired: said.forced_expire === true,
-    nextTry: nextTry(queue, said.queue_id),
+    nextTry,
     recipients,
     moreRecipients: said.recipients.length - recipients.length,
   };

@@ -46,11 +46,15 @@ export function parseEnvelope(
   let more = 0;
   let sender = '';
   let original = '';
+  let arrival = 0;
+  let created = 0;
   for (const line of text.split('\n')) {
     const split = line.indexOf(': ');
     const name = line.slice(0, split);
     const value = line.slice(split + 2).slice(0, MAX_VALUE_LENGTH);
     if (name === 'sender') sender = value;
+    else if (name === 'message_arrival_time') arrival = seconds(value);
+    else if (name === 'create_time') created = seconds(value);
     else if (name === 'original_recipient') original = value;
     else if (name === 'named_attribute') {
       const equals = value.indexOf('=');
@@ -74,12 +78,20 @@ export function parseEnvelope(
   }
   return {
     sender,
+    arrival,
+    created: Math.max(arrival, created),
     recipients,
     moreRecipients: more,
     clientName: attributes.get('client_name') ?? '',
     clientAddress: attributes.get('client_address') ?? '',
     login: attributes.get('sasl_username') ?? '',
   };
+}
+
+/** A time as postcat prints it, in the machine's own time zone (asctime(3)). */
+function seconds(text: string): number {
+  const time = new Date(text).getTime();
+  return Number.isNaN(time) ? 0 : Math.floor(time / 1000);
 }
 
 async function readDeferrals(paths: Paths, id: string): Promise<ReadonlyMap<string, Deferral>> {
