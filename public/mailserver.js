@@ -185,6 +185,10 @@
     }
   });
 
+  on('htmx:oobBeforeSwap', ({ detail }) => {
+    if (detail.target.matches('[data-live][id]')) remember(detail.target);
+  });
+
   const settled = (root) => {
     for (const all of root.querySelectorAll('input[data-all]')) showAll(all);
     for (const part of document.querySelectorAll('[data-live][id]')) restore(part);

@@ -26,6 +26,8 @@ export function queueJobsRoutes(router: Router, web: Web, queue: QueueService): 
           : t('helper.unnamed');
     const context = { path, job, words };
     if (wantsPart(req)) {
+      // The list beside it is fetched anew.
+      if (!job.running) res.set('HX-Trigger', 'queue-changed');
       pages.part(req, res, 'queue/job-part', context);
       return;
     }

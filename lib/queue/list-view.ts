@@ -191,12 +191,12 @@ function leadOf(
   } else {
     sentences.push(t('queue.lead.count', { count }));
   }
-  if (counts.hold > 0) sentences.push(t('queue.lead.held', { count: counts.hold }));
   const top = groups?.causes.find(({ key }) => key !== 'notTried');
   if (top !== undefined && top.messages > 1) {
     const cause = t(`queue.cause.${top.key}.title`);
     sentences.push(t('queue.lead.cause', { count: top.messages, cause }));
   }
+  if (counts.hold > 0) sentences.push(t('queue.lead.held', { count: counts.hold }));
   return sentences.join(' ');
 }
 
@@ -258,7 +258,7 @@ export function viewRow(
 
 /** The cause that says most in one line, and every different reason with whom it concerns. */
 function reasonsOf(t: Translator, message: PicturedMessage): Pick<RowView, 'reason' | 'reasons'> {
-  const causes = [...new Set(message.causes)].sort((a, b) => weight(b) - weight(a));
+  const causes = byWeight(message.causes);
   const [first = 'notTried'] = causes;
   const title = t(`queue.cause.${first}.title`);
   const told = new Map<string, { readonly words: string; readonly who: string[] }>();
@@ -285,10 +285,11 @@ function reasonsOf(t: Translator, message: PicturedMessage): Pick<RowView, 'reas
   };
 }
 
-/** What the administrator can put right comes before what passes by itself; an unknown cause says least. */
-function weight(cause: Cause): number {
-  if (cause === 'notTried') return 0;
-  return { us: 4, way: 3, them: 2, none: 1 }[sideOf(cause)];
+/** Each cause once: what the administrator can put right comes before what passes by itself; an unknown cause says least. */
+export function byWeight(causes: readonly Cause[]): readonly Cause[] {
+  const weight = (cause: Cause): number =>
+    cause === 'notTried' ? 0 : { us: 4, way: 3, them: 2, none: 1 }[sideOf(cause)];
+  return [...new Set(causes)].sort((a, b) => weight(b) - weight(a));
 }
 
 function chipsOf(t: Translator, { queue, expired }: PicturedMessage): RowView['chips'] {

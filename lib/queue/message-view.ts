@@ -3,6 +3,7 @@ import { classify } from './classify.js';
 import {
   actionsFor,
   adviceOf,
+  byWeight,
   nextTryOf,
   type ActionView,
   type Advice,
@@ -23,7 +24,6 @@ export interface RecipientView {
   readonly state: string;
   readonly reason: string;
   readonly words: string;
-  readonly advice: Advice | null;
 }
 
 export interface MessageView {
@@ -33,7 +33,7 @@ export interface MessageView {
   readonly facts: readonly { readonly label: string; readonly value: string }[];
   readonly recipients: readonly RecipientView[];
   readonly moreRecipients: number;
-  /** Advice on every different cause, once each. */
+  /** Advice on every different cause, what the administrator can put right first. */
   readonly advice: readonly Advice[];
   readonly headers: readonly { readonly name: string; readonly value: string }[];
   readonly otherHeaders: readonly { readonly name: string; readonly value: string }[];
@@ -59,12 +59,10 @@ export async function viewMessage(
   const { t, format } = parts;
   const read = await readMessage(message);
   const { envelope } = message;
-  const recipients = envelope.recipients.map((recipient) =>
-    viewRecipient(parts, message, recipient),
-  );
-  const advice = new Map(
-    recipients.flatMap(({ advice: one }) => (one === null ? [] : [[one.title, one] as const])),
-  );
+  const recipients = envelope.recipients.map((recipient) => viewRecipient(parts.t, recipient));
+  const causes = byWeight(
+    envelope.recipients.filter(({ settled }) => !settled).map(({ reason }) => classify(reason)),
+  ).filter((cause) => cause !== 'notTried' && message.queue !== 'hold');
   const main = MAIN_HEADERS.flatMap((name) =>
     read.headers.filter((header) => header.name.toLowerCase() === name),
   );
@@ -75,7 +73,7 @@ export async function viewMessage(
     facts: factsOf(parts, message),
     recipients,
     moreRecipients: envelope.moreRecipients,
-    advice: [...advice.values()],
+    advice: causes.map((cause) => adviceOf(parts, cause)),
     headers: main,
     otherHeaders: read.headers.filter((header) => !main.includes(header)),
     text: read.text,
@@ -145,22 +143,14 @@ function clientOf(
   return login === '' ? client : t('queue.fact.login', { client, login: safeLine(login) });
 }
 
-function viewRecipient(
-  parts: ViewParts,
-  message: ShownMessage,
-  recipient: ShownRecipient,
-): RecipientView {
-  const { t } = parts;
-  const { settled, reason } = recipient;
-  const cause = classify(reason);
-  const waits = settled || message.queue === 'hold' ? null : adviceOf(parts, cause);
+function viewRecipient(t: ViewParts['t'], recipient: ShownRecipient): RecipientView {
+  const { address, original, settled, reason } = recipient;
   return {
-    address: safeLine(recipient.address),
-    original: safeLine(recipient.original),
+    address: safeLine(address),
+    original: safeLine(original),
     settled,
     state: t(settled ? 'queue.show.settled' : 'queue.show.waits'),
-    reason: settled ? '' : t(`queue.cause.${cause}.title`),
+    reason: settled ? '' : t(`queue.cause.${classify(reason)}.title`),
     words: safeLine(reason),
-    advice: cause === 'notTried' ? null : waits,
   };
 }

@@ -115,7 +115,9 @@ async function nameOf(headers: string): Promise<string> {
 
 /** Base64 has four characters for three bytes, and a newline after 76 (RFC 2045, 6.8). */
 function decodedBytes(encoded: number, encoding: string | undefined): number {
-  return encoding === 'base64' ? Math.floor((encoded * 76) / 77 / 4) * 3 : encoded;
+  if (encoding !== 'base64') return encoded;
+  const characters = encoded - Math.floor(encoded / 77);
+  return Math.floor(characters / 4) * 3;
 }
 
 function decodeWordsSafely(value: string): string {

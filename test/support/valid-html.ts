@@ -8,6 +8,8 @@ const validator = new HtmlValidate({
     'doctype-style': 'off',
     // Everything comes from the console itself.
     'require-sri': ['error', { target: 'crossorigin' }],
+    // A name that comes more than once is a list: ticked rows.
+    'form-dup-name': ['error', { shared: ['radio', 'button', 'submit', 'checkbox'] }],
     // A button in a form sends it: that is what the pages mean.
     'no-implicit-button-type': 'off',
   },
