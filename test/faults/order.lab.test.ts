@@ -19,6 +19,23 @@ interface Step {
 /** A line of strace with paths of descriptors (`--decode-fds`), such as `12 fsync(19</a/b>) = 0`. */
 const LINE = /^\d+\s+(fsync|rename|unlink)\((?:\d+<([^>]*)>|"([^"]*)")(?:, "([^"]*)")?\)\s+= 0/;
 
+/**
+ * Lines of strace with each call on one line, at the place where it returned: a call that other threads ran beside is
+ * written as `12 fsync(19</a> <unfinished ...>` and later `12 <... fsync resumed>) = 0`.
+ */
+function wholeCalls(lines: readonly string[]): string[] {
+  const begun = new Map<string, string>();
+  return lines.flatMap((line) => {
+    const [, unfinished] = /^(.*?)\s*<unfinished \.\.\.>$/.exec(line) ?? [];
+    const thread = line.split(/\s/, 1)[0] ?? '';
+    if (unfinished !== undefined) {
+      begun.set(thread, unfinished);
+      return [];
+    }
+    return [line.replace(/^\d+\s+<\.\.\. \w+ resumed>/, () => begun.get(thread) ?? '')];
+  });
+}
+
 describe('a save', () => {
   let root: PostfixRoot;
   let steps: readonly Step[];
@@ -38,7 +55,7 @@ describe('a save', () => {
     const base = { ...(await saver.base()), mailServerName: 'order.example' };
     await new Saver(createHelper(traced)).save({ base });
     const lines = (await readFile(trace, 'utf8')).split('\n');
-    steps = lines.flatMap((line) => {
+    steps = wholeCalls(lines).flatMap((line) => {
       const [, call, file, name, to = ''] = LINE.exec(line) ?? [];
       const one = file ?? name ?? '';
       // Of the tools' own work in the stage nothing needs to last.
