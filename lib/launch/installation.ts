@@ -72,6 +72,7 @@ export async function installBuild(
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { recursive: true, mode: 0o755 });
   await copyInto(staging, home, [...parts, ...packages]);
+  await bundleHelperIn(staging, home);
   if (ownNode === null) await cp(process.execPath, join(staging, 'node'));
   await rm(release, { recursive: true, force: true });
   await rename(staging, release);
@@ -79,6 +80,12 @@ export async function installBuild(
   await pointTo(current, relative(programs, release));
   await removeOthers(join(programs, 'releases'), [id, former === null ? id : basenameOf(former)]);
   return { ...installation, isNew: true };
+}
+
+/** Only an installation needs the bundler, so nothing else loads it. */
+async function bundleHelperIn(release: string, home: string): Promise<void> {
+  const { bundleHelper } = await import('./bundle-helper.js');
+  await bundleHelper(home, release);
 }
 
 function basenameOf(path: string): string {

@@ -73,7 +73,7 @@ Description=Privileged helper of the mailserver console, one request
 CollectMode=inactive-or-failed
 
 [Service]
-ExecStart=${program('privileged/main.js')}
+ExecStart=${node} ${current}/dist/lib/privileged/main.js
 StandardInput=socket
 StandardOutput=socket
 StandardError=journal

@@ -15,7 +15,6 @@ import type { Secrets } from '../secrets.js';
 import { postfixService } from '../services/postfix.js';
 import { readState, writeState, type HelperState } from '../state.js';
 import { activate, activationFor } from './activate.js';
-import { checkStage } from './check.js';
 import { planContents, type PlannedContents } from './contents.js';
 import type { Received } from './contents-received.js';
 import { findDrift } from './drift.js';
@@ -28,12 +27,12 @@ import {
   type Journal,
   type Replacement,
 } from './journal.js';
+import { makeAndCheck } from './make-and-check.js';
 import { planFiles } from './own-files.js';
 import { makePlan, type Plan } from './plan.js';
 import {
   expectationOf,
   prove,
-  proveOnce,
   PROVE_LIMIT_MS,
   PROVE_RESTORED_LIMIT_MS,
   PROVE_TABLES_LIMIT_MS,
@@ -44,7 +43,7 @@ import { digestOfSettings, recordOf, stateAfter } from './remember.js';
 import { emptyResult, reportFiles, reportParameters } from './report.js';
 import { relayQuestions } from './relay-questions.js';
 import { proveOnShadow } from './shadow.js';
-import { closeStages, editsConfiguration, fillStage, openStage, type Stage } from './stage.js';
+import { closeStages, editsConfiguration, openStage, type Stage } from './stage.js';
 import { buildTables, closeBuild, type BuiltTables } from './tables.js';
 
 export interface ApplyContext {
@@ -110,14 +109,12 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     }
     return result;
   }
-  const stage = await fillStage(folder, plan, present, paths);
-  clock.lap('stage');
   const service = postfixService(paths);
   const wasRunning = await service.running();
-  const [, proofBefore] = await Promise.all([
-    isEdited(stage) ? checkStage(stage, present.warnings, paths) : null,
-    wasRunning && !params.dryRun ? proveOnce(paths, expectationOf(present)) : [],
-  ]);
+  const { stage, proofBefore } = await makeAndCheck(
+    { folder, plan, present, paths },
+    wasRunning && !params.dryRun,
+  );
   clock.lap('check');
   const report = {
     parameters: reportParameters(plan, present),
@@ -237,11 +234,6 @@ function nothingToDo(
 
 function digestsOf(received: Received): Digests {
   return Object.fromEntries([...received].map(([section, { digest }]) => [section, digest]));
-}
-
-/** Without an edit there is nothing in main.cf and master.cf that Postfix has not checked before. */
-function isEdited({ before, after }: Stage): boolean {
-  return !before.main.equals(after.main) || !before.master.equals(after.master);
 }
 
 function dangerOf({ touched, settings }: Plan): Danger {

@@ -2,24 +2,24 @@
 import path from 'node:path';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { HelperError } from '../../errors.js';
+import { copyQueueFolders } from '../empty-queue.js';
 import { readText } from '../files.js';
 import { bind, empty, openNamespace, type PrivateNamespace } from '../namespace.js';
 import type { Paths } from '../paths.js';
-import type { Stage } from './stage.js';
 
 /** How long `postfix check` may take before the save is given up, in milliseconds. */
 const CHECK_TIMEOUT_MS = 20_000;
 
 /**
- * `postfix check` on the staged files. Throws at stage `check`, with its words, when it refuses them or warns about
- * something that it did not warn about before.
+ * `postfix check` on the staged files. Throws at stage `check`, with its words, when it refuses them. The namespace is
+ * made while the stage is still being written: `written` resolves when it is.
  */
-export async function checkStage(stage: Stage, present: string, paths: Paths): Promise<void> {
-  const fresh = newLines(present, stage.view.warnings);
-  if (fresh) throw refused('helper.check.warning', fresh);
-  const { before, after } = stage;
-  if (before.main.equals(after.main) && before.master.equals(after.master)) return;
-  const space = await openStageNamespace(stage.folder, paths);
+export async function checkStage(
+  folder: string,
+  written: Promise<unknown>,
+  paths: Paths,
+): Promise<void> {
+  const space = await openStageNamespace(folder, paths, written);
   try {
     const answer = await space.run('/usr/sbin/postfix', ['-c', paths.configDir, 'check'], {
       timeoutMs: CHECK_TIMEOUT_MS,
@@ -33,18 +33,35 @@ export async function checkStage(stage: Stage, present: string, paths: Paths): P
   }
 }
 
-/** The stage bound over the configuration; queue, data and log empty. */
-export async function openStageNamespace(folder: string, paths: Paths): Promise<PrivateNamespace> {
+/** Throws at stage `check` when `postconf` warns about something that it did not warn about before. */
+export function refuseNewWarnings(present: string, staged: string): void {
+  const fresh = newLines(present, staged);
+  if (fresh) throw refused('helper.check.warning', fresh);
+}
+
+/**
+ * The stage bound over the configuration; queue, data and log empty. The files are bound when they are written: `postconf`
+ * writes new ones and renames them, and a bound one would stay the old.
+ */
+export async function openStageNamespace(
+  folder: string,
+  paths: Paths,
+  written: Promise<unknown> = Promise.resolve(),
+): Promise<PrivateNamespace> {
   await mkdir(path.dirname(paths.mailLog), { recursive: true });
   const { uid, gid } = await stat(paths.dataDir);
   const space = await openNamespace(folder);
   try {
     await space.mount([
-      bind(`${folder}/main.cf`, `${paths.configDir}/main.cf`),
-      bind(`${folder}/master.cf`, `${paths.configDir}/master.cf`),
       empty(paths.queueDir),
       empty(paths.dataDir, `mode=0700,uid=${uid},gid=${gid}`),
       empty(path.dirname(paths.mailLog), 'mode=1777'),
+    ]);
+    await copyQueueFolders(paths.queueDir, space.pathInside(paths.queueDir));
+    await written;
+    await space.mount([
+      bind(`${folder}/main.cf`, `${paths.configDir}/main.cf`),
+      bind(`${folder}/master.cf`, `${paths.configDir}/master.cf`),
     ]);
     return space;
   } catch (error) {

@@ -73,9 +73,52 @@ export function editsConfiguration({ parameters, master, options }: Plan): boole
 }
 
 /**
- * Writes the plan into the stage, and the probe listener, which follows the public one.
- * Throws at stage `stage` when what is read back is not what was meant.
+ * Writes the plan into the stage, and the probe listener, which follows the public one. Throws at stage `stage`.
  */
+export async function writeStage(
+  folder: string,
+  plan: Plan,
+  present: ConfigView,
+  paths: Paths,
+): Promise<void> {
+  await edit(folder, ['-e'], pairs(plan.parameters));
+  await edit(folder, ['-X'], removed(plan.parameters));
+  await edit(folder, ['-M'], pairs(plan.master));
+  await edit(folder, ['-MX'], removed(plan.master));
+  await edit(folder, ['-P'], pairs(plan.options));
+  await edit(folder, ['-PX'], removed(plan.options));
+  const editsMaster = plan.master.size + plan.options.size > 0;
+  const master = editsMaster ? (await readConfig(folder, paths)).master : present.master;
+  const now = master.find(({ name }) => name === PROBE_SERVICE)?.line ?? null;
+  const line = probeLine(publicListener(master));
+  if (line === now) return;
+  const probe = new Map([[PROBE_SERVICE, line]]);
+  await edit(folder, ['-M'], pairs(probe));
+  await edit(folder, ['-MX'], removed(probe));
+}
+
+/** Whether the probe listener stands as it should beside the public one. */
+export function hasRightProbe({ master, masterService }: ConfigView): boolean {
+  return masterService(PROBE_SERVICE) === probeLine(publicListener(master));
+}
+
+/** The stage as Postfix reads it. Throws at stage `stage` when what is read back is not what was meant. */
+export async function readStage(
+  folder: string,
+  before: Stage['before'],
+  plan: Plan,
+  present: ConfigView,
+  paths: Paths,
+): Promise<Stage> {
+  const after = await readFiles(folder);
+  const same = before.main.equals(after.main) && before.master.equals(after.master);
+  const view = same ? present : await readConfig(folder, paths, present.secrets);
+  proveParameters(plan, present, view);
+  proveMaster(plan, present, view);
+  return { folder, before, after, view };
+}
+
+/** Writes the stage and reads it back. */
 export async function fillStage(
   folder: string,
   plan: Plan,
@@ -83,35 +126,12 @@ export async function fillStage(
   paths: Paths,
 ): Promise<Stage> {
   const before = await readFiles(folder);
-  await edit(folder, ['-e'], pairs(plan.parameters));
-  await edit(folder, ['-X'], removed(plan.parameters));
-  await edit(folder, ['-M'], pairs(plan.master));
-  await edit(folder, ['-MX'], removed(plan.master));
-  await edit(folder, ['-P'], pairs(plan.options));
-  await edit(folder, ['-PX'], removed(plan.options));
-  const planned = editsConfiguration(plan)
-    ? await readConfig(folder, paths, present.secrets)
-    : present;
-  const view = await fillProbe(folder, planned, paths);
-  proveParameters(plan, present, view);
-  proveMaster(plan, present, view);
-  return { folder, before, after: await readFiles(folder), view };
+  await writeStage(folder, plan, present, paths);
+  return readStage(folder, before, plan, present, paths);
 }
 
-async function fillProbe(folder: string, view: ConfigView, paths: Paths): Promise<ConfigView> {
-  const line = probeLine(publicListener(view.master));
-  if (line === view.masterService(PROBE_SERVICE)) return view;
-  const probe = new Map([[PROBE_SERVICE, line]]);
-  await edit(folder, ['-M'], pairs(probe));
-  await edit(folder, ['-MX'], removed(probe));
-  const probed = await readConfig(folder, paths, view.secrets);
-  if (probed.masterService(PROBE_SERVICE) !== line) {
-    throw failed('helper.stage.readBack', { name: PROBE_SERVICE }, '');
-  }
-  return probed;
-}
-
-async function readFiles(folder: string): Promise<Stage['before']> {
+/** The two files as they are in the stage. */
+export async function readFiles(folder: string): Promise<Stage['before']> {
   const [main, master] = await Promise.all([
     readFile(`${folder}/main.cf`),
     readFile(`${folder}/master.cf`),
@@ -170,6 +190,9 @@ function proveMaster(plan: Plan, before: ConfigView, after: ConfigView): void {
     if (after.masterService(name) !== expected) {
       throw failed('helper.stage.readBack', { name }, '');
     }
+  }
+  if (!hasRightProbe(after)) {
+    throw failed('helper.stage.readBack', { name: PROBE_SERVICE }, '');
   }
   for (const [name, value] of plan.options) {
     if (presentOption(after, name) !== value) throw failed('helper.stage.readBack', { name }, '');

@@ -2,12 +2,13 @@
  * A throw-away Postfix that behaves as the real one: its programs on a staged copy of the configuration, in a private
  * mount namespace with a queue, a log and tables of its own, none of which is ever on a disk. It listens on no port.
  */
-import { chmod, chown, mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { HelperError } from '../../errors.js';
 import type { TableContent } from '../../sections/section.js';
 import { copyIntoStage, type Stage } from '../apply/stage.js';
 import { tableLine } from '../apply/tables.js';
+import { CHROOT_FOLDERS, copyQueueFolders } from '../empty-queue.js';
 import { hasCode } from '../files.js';
 import { bind, empty, openNamespace, type Mount, type PrivateNamespace } from '../namespace.js';
 import { runNative } from '../native.js';
@@ -17,9 +18,6 @@ import { parseMasterLine } from '../postfix/master.js';
 
 /** How long the instance may take to come up, in milliseconds (a new queue takes up to 2.7 s). */
 const START_LIMIT_MS = 20_000;
-
-/** What programs in a chroot need of it (Debian's `smtp` runs in one): name service, certificates, time zone. */
-const CHROOT_FOLDERS = ['dev', 'etc', 'lib', 'lib64', 'usr'] as const;
 
 export interface TrialOptions {
   /** Tables that are built inside, in memory. */
@@ -61,7 +59,10 @@ export async function startTrialInstance(
   const space = await openTrialNamespace(stage.folder, paths);
   try {
     for (const [name, table] of tables) if (table) await buildInside(space, name, table, paths);
-    await makeQueue(space, stage.folder, paths);
+    await copyQueueFolders(
+      space.pathInside(`${stage.folder}/queue`),
+      space.pathInside(paths.queueDir),
+    );
     // The daemon itself: postfix(1) would first look at every file Postfix consists of.
     const master = `${stage.view.parameter('daemon_directory')}/master`;
     const start = await space.run(master, ['-w', '-c', paths.configDir], {
@@ -125,23 +126,6 @@ async function linkTables(space: PrivateNamespace, folder: string, paths: Paths)
   const inside = space.pathInside(paths.ownConfigDir);
   for (const name of await readdir(space.pathInside(`${folder}/tables`))) {
     if (!name.startsWith('.')) await symlink(`${folder}/tables/${name}`, `${inside}/${name}`);
-  }
-}
-
-/** The folders of a queue, empty, each with the owner and the rights of the real one. */
-async function makeQueue(
-  space: PrivateNamespace,
-  folder: string,
-  { queueDir }: Paths,
-): Promise<void> {
-  const real = space.pathInside(`${folder}/queue`);
-  const own = space.pathInside(queueDir);
-  for (const entry of await readdir(real, { withFileTypes: true })) {
-    if (!entry.isDirectory() || CHROOT_FOLDERS.some((name) => name === entry.name)) continue;
-    const { uid, gid, mode } = await stat(`${real}/${entry.name}`);
-    await mkdir(`${own}/${entry.name}`);
-    await chown(`${own}/${entry.name}`, uid, gid);
-    await chmod(`${own}/${entry.name}`, mode & 0o7777);
   }
 }
 

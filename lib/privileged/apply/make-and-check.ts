@@ -1,0 +1,45 @@
+/** The stage, made and checked before anything that runs sees it. */
+import type { Paths } from '../paths.js';
+import type { ConfigView } from '../postfix/config-view.js';
+import type { ProofStep } from '../protocol.js';
+import { checkStage, refuseNewWarnings } from './check.js';
+import type { Plan } from './plan.js';
+import { expectationOf, proveOnce } from './prove.js';
+import {
+  editsConfiguration,
+  hasRightProbe,
+  readFiles,
+  readStage,
+  writeStage,
+  type Stage,
+} from './stage.js';
+
+export interface StageOrder {
+  readonly folder: string;
+  readonly plan: Plan;
+  readonly present: ConfigView;
+  readonly paths: Paths;
+}
+
+/**
+ * The stage, written, read back and checked, and how the running Postfix behaves before the change. What does not wait for
+ * each other is done at the same time: on two processors that is a third of the whole save.
+ */
+export async function makeAndCheck(
+  { folder, plan, present, paths }: StageOrder,
+  running: boolean,
+): Promise<{ stage: Stage; proofBefore: readonly ProofStep[] }> {
+  const before = await readFiles(folder);
+  const written = writeStage(folder, plan, present, paths);
+  const read = written.then(() => readStage(folder, before, plan, present, paths));
+  // Without an edit there is nothing in main.cf and master.cf that Postfix has not checked before.
+  const edited = editsConfiguration(plan) || !hasRightProbe(present);
+  const checked = edited ? checkStage(folder, written, paths) : Promise.resolve();
+  const proved = running ? proveOnce(paths, expectationOf(present)) : Promise.resolve([]);
+  // None is left behind, whichever of them fails; what is wrong with the stage itself is said first.
+  await Promise.allSettled([read, checked, proved]);
+  const stage = await read;
+  await checked;
+  refuseNewWarnings(present.warnings, stage.view.warnings);
+  return { stage, proofBefore: await proved };
+}

@@ -1,0 +1,157 @@
+/** The privileged helper: one request on stdin, JSON lines on stdout, then the end. Keeps nothing between requests. */
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { HelperError, type HelperFailure } from '../errors.js';
+import { loadAction } from './actions/index.js';
+import type { Action, ActionContext } from './actions/action.js';
+import { audit } from './audit.js';
+import { hasCode } from './files.js';
+import { pathsBelow, type Paths } from './paths.js';
+import type { Answer, Request } from './protocol.js';
+import { readRequestStream } from './request-stream.js';
+
+/** How long the other side may take to read the answer before we end without it, in milliseconds. */
+const ANSWER_TIMEOUT_MS = 30_000;
+/** Longest name of a parameter that is repeated in an answer or in the log. */
+const MAX_NAME_LENGTH = 64;
+
+/** Answers the one request of this process, which then ends. */
+export async function serve(): Promise<void> {
+  process.stdout.on('error', () => undefined);
+  await answer();
+  process.stdin.destroy();
+  setTimeout(() => process.exit(1), ANSWER_TIMEOUT_MS).unref();
+}
+
+async function answer(): Promise<void> {
+  process.umask(0o077);
+  const { values } = parseArgs({ options: { root: { type: 'string' } } });
+  const paths = pathsBelow(values.root ?? null);
+  const stream = readRequestStream(process.stdin);
+  const log = auditLog(paths);
+  try {
+    const request = await stream.request();
+    log.asks(request);
+    const action = await loadAction(request.action);
+    if (action === null) throw refused('protocol', 'helper.protocol.action', '');
+    const params = checkParams(action, request);
+    // What changes something is on record before it does; a disk that takes no record gets no change.
+    if (!action.quiet) await log.write('asked', action.redact?.(params));
+    const result = await perform(action, params, {
+      paths,
+      registry: async () => (await import('../sections/index.js')).sections,
+      signal: stream.signal,
+      items: stream.items,
+      progress: (progress) => say({ progress }),
+      taken,
+    });
+    if (!action.quiet) await log.try('done');
+    say({ result });
+  } catch (error) {
+    const failure = failureOf(error);
+    await log.try(`${failure.stage} ${failure.key}`);
+    say({ error: failure });
+  }
+}
+
+function checkParams(action: Action, request: Request): never {
+  const checked = action.params.validate(request.params, { convert: false });
+  if (checked.error) {
+    const where = checked.error.details[0]?.path.join('.') ?? '';
+    throw refused('validate', 'helper.validate.params', where.slice(0, MAX_NAME_LENGTH));
+  }
+  return checked.value;
+}
+
+async function perform(action: Action, params: never, context: ActionContext): Promise<unknown> {
+  const limit = setTimeout(() => {
+    say({ error: { ...refused('run', 'helper.run.timeout', '').toFailure(), restored: false } });
+    process.exit(1);
+  }, action.timeoutMs);
+  try {
+    return await action.run(params, context);
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
+interface AuditLog {
+  asks(request: Request): void;
+  write(result: string, params?: unknown): Promise<void>;
+  /** What is done is done, even when the disk takes no word of it. */
+  try(result: string): Promise<void>;
+}
+
+/** Whatever was changed, or refused, is logged; so is a look at somebody's mail. */
+function auditLog(paths: Paths): AuditLog {
+  const id = randomUUID();
+  const started = performance.now();
+  let asked: Pick<Request, 'actor' | 'action'> = { actor: '', action: '' };
+  const write: AuditLog['write'] = async (result, params) => {
+    const { actor, action } = asked;
+    const ms = Math.round(performance.now() - started);
+    await audit(paths, {
+      id,
+      actor,
+      action,
+      ...(params === undefined ? {} : { params }),
+      result,
+      ms,
+    });
+  };
+  return {
+    asks: ({ actor, action }) => (asked = { actor, action: action.slice(0, MAX_NAME_LENGTH) }),
+    write: (result, params) =>
+      write(result, params).catch((cause: unknown) => {
+        throw refused('run', 'helper.run.audit', String(cause));
+      }),
+    try: (result) =>
+      write(result).catch((cause: unknown) => {
+        process.stderr.write(`no audit entry "${result}": ${String(cause)}\n`);
+      }),
+  };
+}
+
+/** What is no `HelperError` comes from before the journal, or from an action that changes no files. */
+function failureOf(error: unknown): HelperFailure {
+  if (error instanceof HelperError) return error.toFailure();
+  if (hasCode(error, 'ENOSPC')) return noRoom(error as NodeJS.ErrnoException & { dest?: string });
+  process.stderr.write(
+    `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  return refused(
+    'run',
+    'helper.run.failed',
+    error instanceof Error ? error.message : '',
+  ).toFailure();
+}
+
+function noRoom({
+  path: from = '',
+  dest = from,
+  message,
+}: NodeJS.ErrnoException & { dest?: string }): HelperFailure {
+  const values = { folder: path.dirname(dest) };
+  return { stage: 'space', key: 'helper.space.full', values, detail: message, restored: true };
+}
+
+function refused(stage: 'protocol' | 'validate' | 'run', key: string, detail: string): HelperError {
+  return new HelperError({ stage, key, values: {}, detail, restored: true });
+}
+
+function say(answer: Answer): void {
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+
+function taken(): Promise<void> {
+  const { stdout } = process;
+  if (!stdout.writableNeedDrain) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stdout.off('drain', done).off('close', done);
+      resolve();
+    };
+    stdout.on('drain', done).on('close', done);
+  });
+}
