@@ -18,12 +18,14 @@ import { queueActRoutes } from '../routes/queue-act.js';
 import { queueJobsRoutes } from '../routes/queue-jobs.js';
 import { queueShowRoutes } from '../routes/queue-show.js';
 import { createDifferencesService } from './differences/service.js';
+import { routeRoutes } from '../routes/route.js';
 import { relayRoutes } from '../routes/relay-subnets.js';
 import { relayRowRoutes } from '../routes/relay-subnets-rows.js';
 import { smarthostRoutes } from '../routes/smarthost.js';
 import { createHistoryService, sealAgainWith, type SecretSealers } from './history/service.js';
 import { createAliasesService } from './aliases/service.js';
 import { aliasesSource } from './aliases/source.js';
+import { createAliasWatch } from './aliases/watch.js';
 import { createWorlds } from './aliases/world.js';
 import { createBaseService } from './base/service.js';
 import { baseSource } from './base/source.js';
@@ -44,6 +46,7 @@ import { createQueueService } from './queue/service.js';
 import { createQueueWatch } from './queue/watch.js';
 import { createRelayService } from './relay-subnets/service.js';
 import { relaySource } from './relay-subnets/source.js';
+import { createRouteService } from './route/service.js';
 import { createSmarthostService } from './smarthost/service.js';
 import { smarthostSource } from './smarthost/source.js';
 import { createAssets } from './web/assets.js';
@@ -96,6 +99,8 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
     localDomains: async () => (await domains.current()).domains.map(({ name }) => name),
   });
   const aliases = createAliasesService({ db, changes, worlds });
+  const aliasWatch = createAliasWatch({ db, worlds, directory: host.directory, log });
+  const route = createRouteService({ db, helper, worlds });
   const queue = createQueueService({ db, helper, log });
   const queueWatch = createQueueWatch({ db, helper, log });
   const overview = createOverviewService({ changes, machine, domains, queue: queueWatch });
@@ -120,6 +125,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   queueShowRoutes(router, web, queue);
   aliasesRoutes(router, web, aliases);
   aliasesEditRoutes(router, web, aliases);
+  routeRoutes(router, web, route);
   const pagesOf = sectionPages(
     manifest,
     sources.map(({ section }) => section),
@@ -148,7 +154,10 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   });
   router.use(errorPages(web));
 
-  changes.onSettled(() => machine.forget());
+  changes.onSettled(() => {
+    machine.forget();
+    void aliasWatch.look();
+  });
 
   /** A change that a crash left open. It must not keep the console from starting: it is tried again by itself. */
   const recover = async (): Promise<void> => {
@@ -166,6 +175,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
       await migrateMail(db);
       await recover();
       queueWatch.start();
+      aliasWatch.start();
     },
     facts: async () => {
       const { domains: list, onlyLocalhost } = await domains.current();
@@ -174,6 +184,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
     health: () => overview.health(),
     close: async () => {
       await queueWatch.close();
+      await aliasWatch.close();
       await queue.close();
       await domainChecks.close();
       await smarthost.close();

@@ -4,6 +4,7 @@ import * as domainChecks from './002-domain-checks.js';
 import * as aliases from './003-aliases.js';
 import * as queue from './004-queue.js';
 import * as relayNetworks from './005-relay-networks.js';
+import * as aliasIndex from './006-alias-index.js';
 
 export const migrations = [
   { name: '001-core', up: core.up },
@@ -11,4 +12,5 @@ export const migrations = [
   { name: '003-aliases', up: aliases.up },
   { name: '004-queue', up: queue.up },
   { name: '005-relay-networks', up: relayNetworks.up },
+  { name: '006-alias-index', up: aliasIndex.up },
 ];

@@ -8,12 +8,18 @@ import type { PageInfo } from '../lib/web/page.js';
 import type { Web } from '../lib/web/web.js';
 
 export const ALIASES_PATH = '/aliases';
+export const ROUTE_PATH = '/route';
+
+/** The page that says where mail to an address goes. */
+export function routeHref(req: Request, address: string): string {
+  return `${req.baseUrl}${ROUTE_PATH}?address=${encodeURIComponent(address)}`;
+}
 
 export function aliasesPage(
   { pages }: Web,
   req: Request,
   view: string,
-  tab: 'list' | 'new',
+  tab: 'list' | 'new' | 'transfer' | 'route',
   status = 200,
 ): PageInfo {
   const t = pages.translator(req);

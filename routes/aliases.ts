@@ -2,18 +2,19 @@
 import type { Request, Response, Router } from 'express';
 import { displayAddress, kindOfName } from '../lib/aliases/address.js';
 import type { AliasesService, JudgedAlias } from '../lib/aliases/service.js';
+import { ALIAS_SORTS, countOf, STATE_FILTERS, type StateFilter } from '../lib/aliases/states.js';
 import type { RowKey } from '../lib/changes/rows.js';
-import { ConflictError, HelperError, NotFoundError } from '../lib/errors.js';
+import { ConflictError, HelperError, NotFoundError, UserError } from '../lib/errors.js';
 import { allTexts, oneText } from '../lib/web/fields.js';
 import { saveFailed } from '../lib/web/helper-notices.js';
 import { listLinks, PAGE_SIZE, readListQuery } from '../lib/web/list.js';
 import type { Notice } from '../lib/web/notice.js';
 import { savedQuery } from '../lib/web/saved-notice.js';
 import type { Web } from '../lib/web/web.js';
-import { ALIASES_PATH, aliasesPage, readRowKey, viewHealth } from './aliases-page.js';
+import { ALIASES_PATH, aliasesPage, readRowKey, routeHref, viewHealth } from './aliases-page.js';
 
-const SORTS = ['name'] as const;
-const STATES = ['all', 'on', 'off'] as const;
+/** Names that a question about many aliases shows. */
+const SHOWN_NAMES = 20;
 
 export function aliasesRoutes(router: Router, web: Web, service: AliasesService): void {
   const { pages, host } = web;
@@ -25,10 +26,7 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
   router.post(`${ALIASES_PATH}/act`, host.requireRole('mail.admin'), async (req, res) => {
     const actor = pages.user(req).login;
     const [what = '', only = ''] = oneText(req.body, 'do').split(':');
-    const keys = (only === '' ? allTexts(req.body, 'row') : [only]).flatMap((text) => {
-      const key = readRowKey(text);
-      return key === null ? [] : [key];
-    });
+    const keys = await chosenKeys(req, only);
     const back = req.baseUrl + ALIASES_PATH;
     if (keys.length === 0) {
       res.redirect(303, back);
@@ -46,6 +44,10 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
       if (error instanceof NotFoundError || error instanceof ConflictError) {
         const [title, text] = [t('aliases.gone.title'), t('aliases.gone.text')];
         await show(req, res, 409, [{ kind: 'warn', role: 'alert', title, paragraphs: [text] }]);
+      } else if (error instanceof UserError) {
+        const paragraphs = error.problems.map(({ key, values }) => t(key, values));
+        const title = t('aliases.gone.title');
+        await show(req, res, 422, [{ kind: 'bad', role: 'alert', title, paragraphs }]);
       } else if (error instanceof HelperError) {
         await show(req, res, 502, [saveFailed(t, error.toFailure(), web.has)]);
       } else {
@@ -53,6 +55,21 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
       }
     }
   });
+
+  /** The row of a menu, the ticked ones, those of a question, or all that match. */
+  const chosenKeys = async (req: Request, only: string): Promise<readonly RowKey[]> => {
+    if (only === '' && oneText(req.body, 'all') === 'filter') {
+      const { search } = readListQuery(req.body, ALIAS_SORTS);
+      return service.matching({ search: search.toLowerCase(), state: stateOf(req.body) });
+    }
+    const given = only === '' ? allTexts(req.body, 'row') : [only];
+    return given
+      .flatMap((text) => text.split(' '))
+      .flatMap((text) => {
+        const key = readRowKey(text);
+        return key === null ? [] : [key];
+      });
+  };
 
   const act = (what: string, keys: readonly RowKey[], actor: string) => {
     if (what === 'on') return service.switchAll(keys, true, actor);
@@ -66,17 +83,17 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
     res: Response,
     keys: readonly RowKey[],
   ): Promise<void> => {
-    const found = await service.choose(keys.map(({ id }) => id));
-    const shown = new Map(found.map(({ id, name }) => [id, displayAddress(name)]));
-    const rows = keys.flatMap((key) => {
-      const name = shown.get(key.id);
-      return name === undefined ? [] : [{ key: `${key.id}.${key.version}`, name }];
-    });
-    if (rows.length === 0) throw new NotFoundError('alias');
+    const shown = await service.choose(keys.slice(0, SHOWN_NAMES).map(({ id }) => id));
+    if (shown.length === 0) throw new NotFoundError('alias');
+    const leading = await service.leadingTo(keys.slice(0, SHOWN_NAMES).map(({ id }) => id));
     pages.page(req, res, aliasesPage(web, req, 'remove', 'list'), {
       action: `${req.baseUrl}${ALIASES_PATH}/act`,
       listHref: req.baseUrl + ALIASES_PATH,
-      rows,
+      keys: keys.map(({ id, version }) => `${id}.${version}`).join(' '),
+      count: keys.length,
+      names: shown.map(({ name }) => displayAddress(name)),
+      more: keys.length - shown.length,
+      leading: leading.map(displayAddress).join(', '),
     });
   };
 
@@ -88,27 +105,36 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
   ): Promise<void> => {
     const t = pages.translator(req);
     const action = req.baseUrl + ALIASES_PATH;
-    const query = readListQuery(req.query, SORTS);
-    const asked = oneText(req.query, 'state');
-    const state = STATES.find((one) => one === asked) ?? 'all';
-    const { rows, more, total, off } = await service.list({
+    const query = readListQuery(req.query, ALIAS_SORTS);
+    const state = stateOf(req.query);
+    const { rows, more, total, counts, beginning } = await service.list({
       search: query.search.toLowerCase(),
       ...{ state, descending: query.descending, limit: PAGE_SIZE },
+      sort: ALIAS_SORTS.find((one) => one === query.sort) ?? 'name',
       after: query.before === '' && query.after !== '' ? query.after : null,
       before: query.before === '' ? null : query.before,
     });
     const back = query.before !== '';
-    const next = (back || more) && rows.length > 0 ? (rows.at(-1)?.name ?? '') : '';
+    const next = (back || more) && rows.length > 0 ? (rows.at(-1)?.cursor ?? '') : '';
     const hasPrevious = back ? more : query.after !== '';
-    const previous = hasPrevious ? (rows[0]?.name ?? '') : '';
-    const links = listLinks(action, query, { next, previous }, SORTS);
+    const previous = hasPrevious ? (rows[0]?.cursor ?? '') : '';
+    const kept = state === 'all' ? {} : { state };
+    const links = listLinks(action, query, { next, previous }, ALIAS_SORTS, kept);
     pages.page(req, res, aliasesPage(web, req, 'index', 'list', status), {
       action,
       newHref: `${action}/new`,
       list: { rows: rows.map((row) => viewRow(req, row)) },
-      ...{ links, total, off, notices },
-      state,
-      states: STATES.map((value) => ({ value, label: t(`aliases.filter.${value}`) })),
+      ...{ links, total, notices, state },
+      lead: { off: counts.off, trouble: countOf(counts, 'trouble') },
+      beginning: beginning && query.search !== '',
+      states: STATE_FILTERS.map((value) => ({
+        value,
+        label: t('aliases.filter.one', {
+          filter: t(`aliases.filter.${value}`),
+          count: countOf(counts, value),
+        }),
+      })),
+      unchecked: counts.unchecked,
       readOnly: !pages.may(req, 'mail.admin'),
       system: await systemRows(req),
     });
@@ -125,6 +151,7 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
       kind: kindOfName(name) === 'catchAll' ? t('aliases.kind.catchAll') : '',
       key: `${id}.${version}`,
       href: `${req.baseUrl}${ALIASES_PATH}/${id}`,
+      routeHref: kindOfName(name) === 'catchAll' ? '' : routeHref(req, name),
       targets: many.map(displayAddress).join(', '),
       further: targets.length - many.length,
       state: viewHealth(t, health),
@@ -132,10 +159,18 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
   };
 
   const systemRows = async (req: Request): Promise<readonly object[]> => {
+    const t = pages.translator(req);
     const all = await service.systemAliases();
-    return all.map(({ name, value, overridden }) => ({
-      ...{ name, value, overridden },
+    return all.map(({ name, value, overridden, health, needed }) => ({
+      ...{ name, value, overridden, needed },
+      state: viewHealth(t, health),
       href: `${req.baseUrl}${ALIASES_PATH}/new?name=${encodeURIComponent(name)}`,
+      routeHref: routeHref(req, name),
     }));
   };
+}
+
+function stateOf(fields: unknown): StateFilter {
+  const asked = oneText(fields, 'state');
+  return STATE_FILTERS.find((one) => one === asked) ?? 'all';
 }

@@ -2,8 +2,7 @@
 import { kindOfName, splitAddress } from './address.js';
 import { complete, lookUp, resolve, type World } from './resolve.js';
 import type { Alias } from './schema.js';
-
-export type AliasState = 'fine' | 'off' | 'hides' | 'dead' | 'partly' | 'loop' | 'foreign';
+import type { AliasState } from './states.js';
 
 export interface Health {
   readonly state: AliasState;
@@ -28,6 +27,14 @@ export async function healthOf(
   ]);
   const known = await lookUp(starts, world);
   return new Map(aliases.map((alias) => [alias.name, judge(alias, known, world)]));
+}
+
+/** A line of the system's own aliases file: whether it arrives, whatever ours say of its name. */
+export function healthOfSystemAlias(name: string, world: World): Health {
+  const { ends } = resolve(name, new Map(), world);
+  const dead = ends.filter(({ ending }) => ending === 'unknown').map(({ address }) => address);
+  const state = dead.length === 0 ? 'fine' : dead.length === ends.length ? 'dead' : 'partly';
+  return { state, dead, hidden: null, circle: [] };
 }
 
 function judge(

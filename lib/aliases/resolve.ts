@@ -4,6 +4,7 @@
  */
 import { foldCase } from '../sections/fold-case.js';
 import { addressKey, splitAddress } from './address.js';
+import { cutExtension, followLocal, type End, type LocalTarget } from './local.js';
 
 /** Longest chain and most recipients Postfix follows before it takes no mail (virtual_alias_recursion_limit, _expansion_limit). */
 const LIMIT = 1_000;
@@ -13,19 +14,23 @@ const MAX_KEYS = 20_000;
 /** What is known of the machine. */
 export interface World {
   isLocal(domain: string): boolean;
+  /** Every local domain. */
+  readonly domains: readonly string[];
+  /** Mail for nobody known goes to the mail admin instead of back. */
+  readonly unknownToAdmin: boolean;
   /** Signs that begin an extension, as in `user+extension`; '' for none. */
   readonly delimiters: string;
   /** Domain of bare names; '' when no domain is local. */
   readonly home: string;
   /** Logins that have a mailbox. */
   readonly users: ReadonlySet<string>;
-  /** Names in the system's own aliases file. */
-  readonly system: ReadonlySet<string>;
+  /** What the system's own aliases file says, by name. */
+  readonly system: ReadonlyMap<string, readonly LocalTarget[]>;
   /** Aliases that are switched on, of these names. */
   aliases(names: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
 }
 
-export type Rule = 'exact' | 'bare' | 'catchAll';
+export type Rule = 'exact' | 'bare' | 'catchAll' | 'system';
 
 export interface Step {
   readonly address: string;
@@ -35,11 +40,9 @@ export interface Step {
   readonly results: readonly string[];
 }
 
-export type Ending = 'mailbox' | 'system' | 'outside' | 'unknown';
-
 export interface Resolution {
   readonly steps: readonly Step[];
-  readonly ends: readonly { readonly address: string; readonly ending: Ending }[];
+  readonly ends: readonly End[];
   /** Postfix takes no mail for the address: it turns in a circle, or has too many recipients. */
   readonly endless: boolean;
 }
@@ -93,9 +96,30 @@ export function resolve(address: string, known: Known, world: World): Resolution
       });
     }
   }
-  const unique = new Map(queue.map((end) => [addressKey(end), end]));
-  const ends = [...unique.values()].map((end) => ({ address: end, ending: endingOf(end, world) }));
-  return { steps: distinct(steps), ends, endless: false };
+  const unique = [...new Map(queue.map((end) => [addressKey(end), end])).values()];
+  const followed = unique.map((end) => followEnd(end, world));
+  const ends = new Map(
+    followed.flatMap((one) => one.ends).map((end) => [addressKey(end.address), end]),
+  );
+  return {
+    steps: distinct([...steps, ...followed.flatMap((one) => one.steps)]),
+    ends: [...ends.values()],
+    endless: false,
+  };
+}
+
+/** What becomes of an address that no alias of ours leads on. */
+function followEnd(address: string, world: World): Pick<Resolution, 'steps' | 'ends'> {
+  const { domain } = splitAddress(address);
+  if (domain === null && world.home === '')
+    return { steps: [], ends: [{ address, ending: 'unknown' }] };
+  const { steps, ends } = followLocal(address, {
+    isLocal: (name) => world.isLocal(name),
+    delimiters: world.delimiters,
+    isUser: (name) => world.users.has(name),
+    systemAlias: (name) => world.system.get(name),
+  });
+  return { steps: steps.map((step) => ({ ...step, rule: 'system' as const })), ends };
 }
 
 function distinct(steps: readonly Step[]): readonly Step[] {
@@ -165,12 +189,6 @@ function withExtension(address: string, extension: string): string {
   return `${address.slice(0, at)}${extension}${address.slice(at)}`;
 }
 
-function cutExtension(local: string, delimiters: string): { user: string; extension: string } {
-  const at = [...local].findIndex((sign, index) => index > 0 && delimiters.includes(sign));
-  if (delimiters === '' || at < 0) return { user: local, extension: '' };
-  return { user: local.slice(0, at), extension: local.slice(at) };
-}
-
 function isKnownName(name: string, { users, system }: World): boolean {
   return users.has(name) || system.has(name);
 }
@@ -179,15 +197,4 @@ function isKnown(local: string, world: World): boolean {
   return (
     isKnownName(local, world) || isKnownName(cutExtension(local, world.delimiters).user, world)
   );
-}
-
-function endingOf(address: string, world: World): Ending {
-  const { local, domain } = splitAddress(address);
-  if (domain !== null && !world.isLocal(domain)) return 'outside';
-  const folded = foldCase(local);
-  for (const name of [folded, cutExtension(folded, world.delimiters).user]) {
-    if (world.system.has(name)) return 'system';
-    if (world.users.has(name)) return 'mailbox';
-  }
-  return 'unknown';
 }

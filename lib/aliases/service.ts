@@ -5,25 +5,31 @@ import type { RowKey } from '../changes/rows.js';
 import type { Changes } from '../changes/service.js';
 import { NotFoundError, UserError, type Problem } from '../errors.js';
 import { displayAddress, kindOfName, splitAddress } from './address.js';
-import { healthOf, type Health } from './health.js';
-import { resolve, lookUp, complete, type Resolution, type World } from './resolve.js';
+import { healthOf, healthOfSystemAlias, type Health } from './health.js';
+import { lostNames, PROTECTED } from './protection.js';
+import type { World } from './resolve.js';
 import type { Alias } from './schema.js';
 import {
-  countAliases,
+  countStates,
+  MIN_ANYWHERE_CHARS,
+  readAliasPage,
+  readLeadingTo,
+  readMatchingKeys,
+  SHORT_LIST,
+  type AliasPageQuery,
+} from './index-store.js';
+import { countOf, type StateCounts } from './states.js';
+import {
   findAlias,
   findAliases,
   findByNames,
   insertAliases,
-  readAliasPage,
-  removeAlias,
+  removeAliases,
+  switchAliases,
   updateAlias,
-  type AliasPageQuery,
   type AliasValues,
 } from './store.js';
 import { aliasesIn, type SystemAlias, type Worlds } from './world.js';
-
-/** Names that have to lead somewhere (RFC 5321 4.5.1; cron and daemons write to root). */
-const PROTECTED = ['postmaster', 'root'];
 
 /** Saving is possible, but something is to be known first: the page asks once more. */
 export class DoubtError extends Error {
@@ -37,17 +43,40 @@ export interface JudgedAlias extends Alias {
   readonly health: Health;
 }
 
-export interface AliasList {
-  readonly rows: readonly JudgedAlias[];
-  readonly more: boolean;
-  readonly total: number;
-  readonly off: number;
+export interface JudgedSystemAlias extends SystemAlias {
+  /** One of ours takes its mail first. */
+  readonly overridden: boolean;
+  /** It has to lead somewhere. */
+  readonly needed: boolean;
+  readonly health: Health;
 }
 
+/** What of the list is wanted; `beginning` follows from the length of the text. */
+export type AliasListQuery = Omit<AliasPageQuery, 'beginning'>;
+
+export interface AliasList {
+  readonly rows: readonly (JudgedAlias & { readonly cursor: string })[];
+  readonly more: boolean;
+  readonly total: number;
+  readonly counts: StateCounts;
+  /** The text was looked for at the beginning of names only: it is short and the list is long. */
+  readonly beginning: boolean;
+}
+
+/** Aliases that lead to others, as far as a question names them. */
+const SHOWN_LEADING = 5;
+
+/** Rows one action may change when it is for all that match. */
+export const MAX_ALL = 10_000;
+
 export interface AliasesService {
-  list(query: AliasPageQuery): Promise<AliasList>;
+  list(query: AliasListQuery): Promise<AliasList>;
+  /** All that match, at most `MAX_ALL`. */
+  matching(query: Pick<AliasListQuery, 'search' | 'state'>): Promise<readonly RowKey[]>;
   /** The system's own, with whether one of ours takes its mail first. */
-  systemAliases(): Promise<readonly (SystemAlias & { readonly overridden: boolean })[]>;
+  systemAliases(): Promise<readonly JudgedSystemAlias[]>;
+  /** Names of other aliases that lead to these; at most a few. */
+  leadingTo(ids: readonly string[]): Promise<readonly string[]>;
   /** Throws `NotFoundError`. */
   get(id: string): Promise<JudgedAlias>;
   choose(ids: readonly string[]): Promise<readonly Alias[]>;
@@ -59,8 +88,6 @@ export interface AliasesService {
   /** All of them or none. */
   switchAll(keys: readonly RowKey[], enabled: boolean, actor: string): Promise<Change>;
   removeAll(keys: readonly RowKey[], actor: string): Promise<Change>;
-  /** Where mail to an address goes by the settings. */
-  route(address: string): Promise<Resolution>;
 }
 
 export interface AliasesParts {
@@ -76,6 +103,32 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
     return aliases.map((alias) => ({ ...alias, health: health.get(alias.name) ?? none }));
   };
 
+  /** Runs what writes; throws `UserError` when mail to the postmaster or root would lead nowhere afterwards. */
+  const guarded = async (
+    trx: Knex.Transaction,
+    now: World,
+    write: () => Promise<TouchedRow[]>,
+  ): Promise<TouchedRow[]> => {
+    const world = { ...now, aliases: aliasesIn(trx) };
+    const before = await lostNames(world);
+    const touched = await write();
+    const lost = (await lostNames(world)).find((name) => !before.includes(name));
+    if (lost === undefined) return touched;
+    throw new UserError({
+      key: 'aliases.problem.protected',
+      values: { name: lost },
+      field: 'targets',
+    });
+  };
+
+  const countAndName = async (keys: readonly RowKey[]) => {
+    const [first] = await findAliases(
+      db,
+      keys.slice(0, 1).map(({ id }) => id),
+    );
+    return { count: keys.length, name: displayAddress(first?.name ?? '') };
+  };
+
   const intent = (title: Intent['title'], actor: string, write: Intent['write']): Intent => ({
     sections: ['aliases'],
     ...{ title, actor, write },
@@ -83,11 +136,20 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
 
   return {
     list: async (query) => {
-      const found = await readAliasPage(db, { ...query, limit: query.limit + 1 });
-      const backwards = query.before !== null;
-      const rows = backwards ? found.slice(-query.limit) : found.slice(0, query.limit);
-      const more = found.length > query.limit;
-      return { rows: await judge(rows), more, ...(await countAliases(db)) };
+      const counts = await countStates(db);
+      const total = countOf(counts, 'all');
+      const beginning = isShort(query.search, total);
+      const asked = { ...query, beginning, limit: query.limit + 1 };
+      const found = await readAliasPage(db, asked);
+      const kept = query.before === null ? found.slice(0, query.limit) : found.slice(-query.limit);
+      const judged = await judge(kept.map(({ alias }) => alias));
+      const rows = judged.map((row, index) => ({ ...row, cursor: kept[index]?.cursor ?? '' }));
+      return { rows, more: found.length > query.limit, total, counts, beginning };
+    },
+    matching: async (query) => {
+      const total = countOf(await countStates(db), 'all');
+      const beginning = isShort(query.search, total);
+      return readMatchingKeys(db, { ...query, beginning }, MAX_ALL);
     },
     systemAliases: async () => {
       const all = await worlds.systemAliases();
@@ -96,7 +158,17 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
         all.map(({ name }) => name),
       );
       const taken = new Set(ours.filter(({ enabled }) => enabled).map(({ name }) => name));
-      return all.map((alias) => ({ ...alias, overridden: taken.has(alias.name) }));
+      const world = await worlds.now(db);
+      return all.map((alias) => ({
+        ...alias,
+        overridden: taken.has(alias.name),
+        needed: PROTECTED.some((name) => name === alias.name),
+        health: healthOfSystemAlias(alias.name, world),
+      }));
+    },
+    leadingTo: async (ids) => {
+      const names = (await findAliases(db, ids)).map(({ name }) => name);
+      return readLeadingTo(db, names, SHOWN_LEADING);
     },
     get: async (id) => {
       const alias = await findAlias(db, id);
@@ -121,49 +193,30 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
           const world = withAlias(inside, before?.name ?? null, values);
           const doubts = await examine(values, world);
           if (doubts.length > 0 && !sure) throw new DoubtError(doubts);
-          return key === null
-            ? insertAliases(trx, [values], actor)
-            : updateAlias(trx, key, values, actor);
+          return guarded(trx, now, () =>
+            key === null
+              ? insertAliases(trx, [values], actor)
+              : updateAlias(trx, key, values, actor),
+          );
         }),
       );
     },
     switchAll: async (keys, enabled, actor) => {
-      const [first] = await findAliases(
-        db,
-        keys.map(({ id }) => id),
-      );
       const kind = enabled ? 'on' : 'off';
-      const values = { count: keys.length, name: displayAddress(first?.name ?? '') };
+      const title = { key: `aliases.change.${kind}`, values: await countAndName(keys) };
+      const now = await worlds.now(db);
       return changes.save(
-        intent({ key: `aliases.change.${kind}`, values }, actor, async (trx) => {
-          const touched: TouchedRow[] = [];
-          for (const key of keys) {
-            const alias = await findAlias(trx, key.id);
-            if (!alias) throw new NotFoundError(`alias ${key.id}`);
-            touched.push(...(await updateAlias(trx, key, { ...alias, enabled }, actor)));
-          }
-          return touched;
-        }),
+        intent(title, actor, (trx) =>
+          guarded(trx, now, () => switchAliases(trx, keys, enabled, actor)),
+        ),
       );
     },
     removeAll: async (keys, actor) => {
-      const [first] = await findAliases(
-        db,
-        keys.map(({ id }) => id),
-      );
-      const values = { count: keys.length, name: displayAddress(first?.name ?? '') };
+      const title = { key: 'aliases.change.removed', values: await countAndName(keys) };
+      const now = await worlds.now(db);
       return changes.save(
-        intent({ key: 'aliases.change.removed', values }, actor, async (trx) => {
-          const touched: TouchedRow[] = [];
-          for (const key of keys) touched.push(...(await removeAlias(trx, key)));
-          return touched;
-        }),
+        intent(title, actor, (trx) => guarded(trx, now, () => removeAliases(trx, keys))),
       );
-    },
-    route: async (address) => {
-      const world = await worlds.now(db);
-      const start = complete(address, world);
-      return resolve(start, await lookUp([start], world), world);
     },
   };
 }
@@ -179,6 +232,11 @@ function withAlias(world: World, oldName: string | null, values: AliasValues): W
       return found;
     },
   };
+}
+
+/** Too short to be looked for anywhere in a long list. */
+function isShort(search: string, total: number): boolean {
+  return search.length < MIN_ANYWHERE_CHARS && total > SHORT_LIST;
 }
 
 /** What should be known before saving. Throws `UserError` for what would stop mail. */
@@ -197,10 +255,6 @@ async function examine(values: AliasValues, world: World): Promise<readonly Prob
     throw new UserError({ key: 'aliases.problem.loop', values: { way }, field: 'targets' });
   }
   const dead = found.dead.map(displayAddress).join(', ');
-  if (found.state === 'dead' && PROTECTED.includes(splitAddress(name).local)) {
-    const problem = { key: 'aliases.problem.protected', values: { name }, field: 'targets' };
-    throw new UserError(problem);
-  }
   return [
     ...(dead === ''
       ? []

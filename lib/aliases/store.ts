@@ -1,7 +1,8 @@
 /** The administrator's aliases: one row each. */
 import type { Knex } from 'knex';
 import type { Row, TouchedRow } from '../changes/change.js';
-import { deleteRow, insertRows, updateRow, type RowKey } from '../changes/rows.js';
+import { deleteRows, insertRows, updateRow, updateRows, type RowKey } from '../changes/rows.js';
+import { displayAddress } from './address.js';
 import type { Alias } from './schema.js';
 
 export const ALIASES_TABLE = 'mail_aliases';
@@ -9,7 +10,7 @@ export const ALIASES_TABLE = 'mail_aliases';
 /** What the administrator says of an alias. */
 export type AliasValues = Pick<Alias, 'name' | 'targets' | 'note' | 'enabled'>;
 
-interface AliasRecord {
+export interface AliasRecord {
   readonly id: string;
   readonly name: string;
   readonly targets: readonly string[];
@@ -18,46 +19,6 @@ interface AliasRecord {
   readonly version: number;
   readonly updated_at: Date;
   readonly updated_by: string;
-}
-
-export interface AliasPageQuery {
-  /** Lower case; '' for all. */
-  readonly search: string;
-  readonly state: 'all' | 'on' | 'off';
-  /** The name after which the page begins, or before which it ends; null for the first page. */
-  readonly after: string | null;
-  readonly before: string | null;
-  readonly descending: boolean;
-  readonly limit: number;
-}
-
-/** One page by key, in the order of the list. */
-export async function readAliasPage(db: Knex, query: AliasPageQuery): Promise<Alias[]> {
-  const backwards = query.before !== null;
-  const down = query.descending !== backwards;
-  const rows = db(ALIASES_TABLE)
-    .orderBy('name', down ? 'desc' : 'asc')
-    .limit(query.limit);
-  if (query.search !== '') void rows.whereLike('search', `%${escapeLike(query.search)}%`);
-  if (query.state !== 'all') void rows.where('enabled', query.state === 'on');
-  const from = query.before ?? query.after;
-  if (from !== null) void rows.where('name', down ? '<' : '>', from);
-  const found = ((await rows) as AliasRecord[]).map(toAlias);
-  return backwards ? found.reverse() : found;
-}
-
-function escapeLike(text: string): string {
-  return text.replace(/[\\%_]/g, (sign) => `\\${sign}`);
-}
-
-/** How many there are, and how many of them are switched off. */
-export async function countAliases(db: Knex): Promise<{ total: number; off: number }> {
-  const answer: { rows: { total: string; off: string }[] } = await db.raw(
-    `select (select count(*) from mail_aliases) as total,
-            (select count(*) from mail_aliases where not enabled) as off`,
-  );
-  const { total = '0', off = '0' } = answer.rows[0] ?? {};
-  return { total: Number(total), off: Number(off) };
 }
 
 export async function findAlias(db: Knex, id: string): Promise<Alias | null> {
@@ -130,9 +91,22 @@ export function updateAlias(
   return updateRow(trx, ALIASES_TABLE, key, toColumns(values), { actor, formValues });
 }
 
-/** Throws `ConflictError` on another version, `NotFoundError` when it is gone. */
-export function removeAlias(trx: Knex.Transaction, key: RowKey): Promise<TouchedRow[]> {
-  return deleteRow(trx, ALIASES_TABLE, key, { formValues });
+/** All of them or none. Throws `ConflictError` on another version, `NotFoundError` when one is gone. */
+export function switchAliases(
+  trx: Knex.Transaction,
+  keys: readonly RowKey[],
+  enabled: boolean,
+  actor: string,
+): Promise<TouchedRow[]> {
+  return updateRows(trx, ALIASES_TABLE, keys, { enabled }, { actor, formValues });
+}
+
+/** All of them or none. Throws `ConflictError` on another version, `NotFoundError` when one is gone. */
+export function removeAliases(
+  trx: Knex.Transaction,
+  keys: readonly RowKey[],
+): Promise<TouchedRow[]> {
+  return deleteRows(trx, ALIASES_TABLE, keys, { formValues });
 }
 
 /** A kept row as the form shows it. */
@@ -142,11 +116,17 @@ function formValues(row: Row): Readonly<Record<string, unknown>> {
 }
 
 function toColumns({ name, targets, note, enabled }: AliasValues): Record<string, unknown> {
-  const search = [name, ...targets, note].join(' ').toLowerCase();
-  return { name, targets, note, enabled, search };
+  return { name, targets, note, enabled, search: searchText(name, targets, note) };
 }
 
-function toAlias(row: AliasRecord): Alias {
+/** What the list searches: addresses as they are kept and as people read them. */
+function searchText(name: string, targets: readonly string[], note: string): string {
+  const addresses = [name, ...targets];
+  const shown = addresses.map(displayAddress).filter((text) => !addresses.includes(text));
+  return [...addresses, ...shown, note].join(' ').toLowerCase();
+}
+
+export function toAlias(row: AliasRecord): Alias {
   const { id, name, targets, note, enabled, version } = row;
   return {
     ...{ id, name, targets, note, enabled, version },

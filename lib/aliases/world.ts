@@ -1,11 +1,14 @@
 /** What the pages know of the machine when they say where an alias leads. */
+import { createHash } from 'node:crypto';
 import type { Knex } from 'knex';
+import type { BaseSettings } from '../base/schema.js';
 import type { Helper } from '../client/helper.js';
 import type { Directory, Log } from '../contract.js';
 import { HelperError } from '../errors.js';
-import type { Machine } from '../machine/service.js';
+import type { Machine, MachineView } from '../machine/service.js';
 import { foldCase } from '../sections/fold-case.js';
 import { homeDomain, staticDestinations } from './home-domain.js';
+import { parseAliasValue } from './local.js';
 import { findByNames } from './store.js';
 import type { World } from './resolve.js';
 
@@ -73,11 +76,34 @@ export function createWorlds(parts: WorldParts): Worlds {
         delimiters: parameter('recipient_delimiter'),
         home: homeDomain({ domains: { names } }, { parameter }, null),
         users: new Set(here.map(({ login }) => foldCase(login))),
-        system: new Set(system.map(({ name }) => name)),
+        domains: [...local].filter((name) => name !== '').sort(),
+        unknownToAdmin: unknownToAdmin(view),
+        system: parseSystem(system),
         aliases: aliasesIn(db),
       };
     },
   };
+}
+
+/** The first line of a name counts (postalias(1) warns of the others). */
+function parseSystem(entries: readonly SystemAlias[]): World['system'] {
+  const parsed = new Map<string, ReturnType<typeof parseAliasValue>>();
+  for (const { name, value } of entries) {
+    if (!parsed.has(name)) parsed.set(name, parseAliasValue(value));
+  }
+  return parsed;
+}
+
+function unknownToAdmin(view: MachineView | null): boolean {
+  const base = view?.sections['base']?.settings as Partial<BaseSettings> | undefined;
+  return base?.unknownRecipient === 'admin';
+}
+
+/** What all of an alias' states depend on besides the aliases themselves. */
+export function fingerprintOf(world: World): string {
+  const { domains, delimiters, home, users, system, unknownToAdmin: toAdmin } = world;
+  const parts = [domains, delimiters, home, [...users].sort(), [...system], toAdmin];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
 /** Looks aliases up in a database, or in a transaction of it. */

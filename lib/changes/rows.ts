@@ -98,6 +98,96 @@ export async function deleteRow(
   return [{ table, id: key.id, before, after: null }];
 }
 
+/**
+ * The same values for many rows, in a few statements; rows that have them already are not touched. Throws like
+ * `updateRow`, for the first row that cannot be written; then none is.
+ */
+export async function updateRows(
+  trx: Knex.Transaction,
+  table: string,
+  keys: readonly RowKey[],
+  values: Readonly<Record<string, unknown>>,
+  options: WriteOptions,
+): Promise<TouchedRow[]> {
+  const columns = Object.keys(values);
+  const touched: TouchedRow[] = [];
+  for (const batch of batchesOf(keys)) {
+    const before = await lockRows(trx, table, batch, options);
+    const other = [...before].filter(([, row]) =>
+      columns.some((column) => !isDeepStrictEqual(row[column], values[column])),
+    );
+    if (other.length === 0) continue;
+    const written: { rows: { after: Row }[] } = await trx.raw(
+      `update ?? as t set ${columns.map(() => '?? = new.??').join(', ')}, ` +
+        `version = nextval('mail_versions'), updated_at = now(), updated_by = ? ` +
+        `from jsonb_populate_record(null::??, ?::jsonb) as new where t.id = any(?::bigint[]) ` +
+        `returning to_jsonb(t.*) as after`,
+      [
+        table,
+        ...columns.flatMap((column) => [column, column]),
+        options.actor,
+        table,
+        JSON.stringify(values),
+        other.map(([id]) => id),
+      ],
+    );
+    for (const { after } of written.rows) {
+      const id = String(after.id);
+      touched.push({ table, id, before: before.get(id) ?? null, after });
+    }
+  }
+  return touched;
+}
+
+/** Removes many rows in a few statements. Throws like `deleteRow`, for the first that cannot be removed; then none is. */
+export async function deleteRows(
+  trx: Knex.Transaction,
+  table: string,
+  keys: readonly RowKey[],
+  options: Pick<WriteOptions, 'formValues'> = {},
+): Promise<TouchedRow[]> {
+  const touched: TouchedRow[] = [];
+  for (const batch of batchesOf(keys)) {
+    const before = await lockRows(trx, table, batch, options);
+    await trx(table)
+      .whereRaw('id = any(?::bigint[])', [[...before.keys()]])
+      .delete();
+    for (const [id, row] of before) touched.push({ table, id, before: row, after: null });
+  }
+  return touched;
+}
+
+function batchesOf(keys: readonly RowKey[]): readonly (readonly RowKey[])[] {
+  const once = [...new Map(keys.map((key) => [key.id, key])).values()];
+  const batches: RowKey[][] = [];
+  for (let start = 0; start < once.length; start += ROWS_PER_STATEMENT) {
+    batches.push(once.slice(start, start + ROWS_PER_STATEMENT));
+  }
+  return batches;
+}
+
+/** The rows as they are now, held until the transaction ends, in the order of the keys. For tables with numbers as ids. */
+async function lockRows(
+  trx: Knex.Transaction,
+  table: string,
+  keys: readonly RowKey[],
+  options: Pick<WriteOptions, 'formValues'>,
+): Promise<Map<string, Row>> {
+  const found: { rows: { row: Row }[] } = await trx.raw(
+    'select to_jsonb(t.*) as row from ?? as t where id = any(?::bigint[]) order by id for update',
+    [table, keys.map(({ id }) => id)],
+  );
+  const present = new Map(found.rows.map(({ row }) => [String(row.id), row]));
+  return new Map(
+    keys.map(({ id, version }) => {
+      const row = present.get(id);
+      if (!row) throw new NotFoundError(`${table}/${id}`);
+      if (row.version !== version) throw conflict(row, options);
+      return [id, row];
+    }),
+  );
+}
+
 /** The row as it is now, held until the transaction ends; null when there is none. */
 export async function lockRow(
   trx: Knex.Transaction,

@@ -1,5 +1,6 @@
 /** How PGlite is started here: with fsync on, in little memory, and nothing said on the console. */
 import { PGlite } from '@electric-sql/pglite';
+import { pg_trgm as trigrams } from '@electric-sql/pglite/contrib/pg_trgm';
 import { DurableNodeFS } from './durable-fs.js';
 
 /** PGlite's own start parameters without `-F` (no fsync), and with the settings that make a commit durable. */
@@ -44,6 +45,7 @@ export function startPGlite(folder: string): StartedPGlite {
   const pglite = new PGlite({
     fs: fileSystem,
     startParams: START_PARAMETERS,
+    extensions: { trigrams },
     onStdout: hear,
     onStderr: hear,
   });

@@ -124,10 +124,11 @@ export function viewCheck(t: Translator, format: Formats, last: CheckedRelay | n
   const addresses = format.list(through.map(({ address }) => address));
   const values = { count: answers.length, addresses };
   const when = t(`relay.check.asked.${asked}`, { when: format.ago(last.at) });
+  const found = t(`relay.check.${outcome}.text`, values);
   return {
     kind: kinds[outcome],
     title: t(`relay.check.${outcome}.title`, values),
-    text: `${t(`relay.check.${outcome}.text`, values)} ${when}`,
+    text: `${found} ${when}`,
     dialogue: dialogue.join('\n'),
   };
 }

@@ -83,16 +83,17 @@ export interface ListLinks {
   >;
 }
 
-/** The addresses of everything a list can be asked for; '' where there is nothing. */
+/** The addresses of everything a list can be asked for; '' where there is nothing. `kept` goes along in each. */
 export function listLinks(
   path: string,
   query: ListQuery,
   page: Pick<ListPage<unknown>, 'next' | 'previous'>,
   sorts: readonly string[],
+  kept: Readonly<Record<string, string>> = {},
 ): ListLinks {
   const order = (query.descending ? '-' : '') + query.sort;
   const address = (more: Record<string, string>): string => {
-    const wanted = { q: query.search, sort: order === sorts[0] ? '' : order, ...more };
+    const wanted = { q: query.search, ...kept, sort: order === sorts[0] ? '' : order, ...more };
     const params = new URLSearchParams(Object.entries(wanted).filter(([, value]) => value !== ''));
     return params.size === 0 ? path : `${path}?${params.toString()}`;
   };

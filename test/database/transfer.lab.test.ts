@@ -12,7 +12,7 @@ import { createChanges } from '../../lib/changes/service.js';
 import { exportDatabase } from '../../lib/database/transfer/export.js';
 import { importDatabase } from '../../lib/database/transfer/import.js';
 import type { TransferSet } from '../../lib/database/transfer/format.js';
-import { mailSchema } from '../../lib/database/mail-schema.js';
+import { mailSchema, PASSING_TABLES } from '../../lib/database/mail-schema.js';
 import { addDomains, readDomains } from '../../lib/domains/store.js';
 import { readSettings } from '../../lib/settings/store.js';
 import { engines, type Databases } from '../support/databases.js';
@@ -20,7 +20,7 @@ import { createFakeHelper } from '../support/fake-helper.js';
 import { saveBase, saveDomains, saveRelay, testSources } from '../support/intents.js';
 import { silentLog } from '../support/log.js';
 
-const SETS: readonly TransferSet[] = [{ ...mailSchema, prefix: 'mail_', passing: ['mail_leases'] }];
+const SETS: readonly TransferSet[] = [{ ...mailSchema, prefix: 'mail_', passing: PASSING_TABLES }];
 
 const CLI = fileURLToPath(new URL('../../lib/console/database-cli.js', import.meta.url));
 

@@ -1,0 +1,149 @@
+/**
+ * Keeps the states of all aliases up to date, so that the list can be filtered and sorted by them and the overview can
+ * tell of them: in the background, a few at a time, after whatever they depend on has changed.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Knex } from 'knex';
+import type { Directory, Log } from '../contract.js';
+import { releaseLease, takeLease } from '../database/lease.js';
+import { healthOf } from './health.js';
+import {
+  advanceSweep,
+  beginSweep,
+  doubtNames,
+  readRankedAfter,
+  readUnchecked,
+  readWork,
+  writeStates,
+} from './index-store.js';
+import type { World } from './resolve.js';
+import type { Alias } from './schema.js';
+import { STATE_RANKS, type AliasState } from './states.js';
+import { fingerprintOf, type Worlds } from './world.js';
+
+/** Between two looks at what nobody tells of (domains, the system's own aliases), in milliseconds. */
+const LOOK_EVERY_MS = 60_000;
+/** Aliases that are judged together. */
+const AT_ONCE = 250;
+/** Pause between two batches, so that pages are answered meanwhile, in milliseconds. */
+const PAUSE_MS = 15;
+/** Users that came or went; for more, all aliases are looked at. */
+const MANY_USERS = 100;
+const LEASE = 'alias-states';
+
+export interface AliasWatch {
+  start(): void;
+  /** Something has changed. Never throws. */
+  look(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function createAliasWatch({
+  db,
+  worlds,
+  directory,
+  log,
+}: {
+  readonly db: Knex;
+  readonly worlds: Worlds;
+  readonly directory: Pick<Directory, 'onChange'>;
+  readonly log: Log;
+}): AliasWatch {
+  const holder = randomUUID();
+  let timer: NodeJS.Timeout | undefined;
+  let stopListening: (() => void) | null = null;
+  let closed = false;
+  let running: Promise<void> | null = null;
+  let again = false;
+  let last: World | null = null;
+
+  /** Aliases whose state depends on what is other than before have to be looked at again. */
+  const compare = async (world: World): Promise<void> => {
+    const print = fingerprintOf(world);
+    const { world: known } = await readWork(db);
+    const before = last;
+    last = world;
+    if (known === print) return;
+    const names = before && fingerprintOf(before) === known ? namesBetween(before, world) : null;
+    if (names) await doubtNames(db, names, print);
+    else await beginSweep(db, print);
+  };
+
+  const judge = async (aliases: readonly (Alias & { rank: number })[], world: World) => {
+    const health = await healthOf(aliases, world);
+    const looked = aliases.flatMap(({ id, version, name, rank }) => {
+      const state: AliasState = health.get(name)?.state ?? 'fine';
+      return STATE_RANKS[state] === rank ? [] : [{ id, version, state }];
+    });
+    await writeStates(db, looked);
+  };
+
+  const pass = async (): Promise<void> => {
+    const world = await worlds.now(db);
+    await compare(world);
+    while (!closed) {
+      if (!(await takeLease(db, LEASE, holder))) return;
+      const unchecked = await readUnchecked(db, AT_ONCE);
+      if (unchecked.length > 0) {
+        await judge(unchecked, world);
+      } else {
+        const { sweep } = await readWork(db);
+        if (sweep === null) return;
+        const page = await readRankedAfter(db, sweep, AT_ONCE);
+        await judge(page, world);
+        const end = page.length < AT_ONCE ? null : (page.at(-1)?.name ?? null);
+        await advanceSweep(db, sweep, end);
+      }
+      await sleep(PAUSE_MS);
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    do {
+      again = false;
+      try {
+        await pass();
+      } catch (error) {
+        log.warn({ err: error }, 'the states of the aliases could not be looked at');
+      }
+    } while (again && !closed);
+  };
+
+  const look = (): Promise<void> => {
+    if (closed) return Promise.resolve();
+    again = true;
+    running ??= run().finally(() => {
+      running = null;
+    });
+    return running;
+  };
+
+  return {
+    look,
+    start() {
+      stopListening = directory.onChange(() => void look());
+      timer = setInterval(() => void look(), LOOK_EVERY_MS).unref();
+      void look();
+    },
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      stopListening?.();
+      await running;
+      await releaseLease(db, LEASE, holder).catch(() => undefined);
+    },
+  };
+}
+
+/** The names to look at when nothing but a few users came or went; null when more than that is other. */
+function namesBetween(before: World, after: World): readonly string[] | null {
+  const sameUsers = { ...after, users: before.users };
+  if (fingerprintOf(sameUsers) !== fingerprintOf(before)) return null;
+  const logins = [
+    ...[...before.users].filter((login) => !after.users.has(login)),
+    ...[...after.users].filter((login) => !before.users.has(login)),
+  ];
+  if (logins.length > MANY_USERS) return null;
+  return logins.flatMap((login) => [login, ...after.domains.map((domain) => `${login}@${domain}`)]);
+}

@@ -1,0 +1,236 @@
+/** Where mail to an address goes, step by step, by what the running Postfix' own tables and parameters say. */
+import { existsSync } from 'node:fs';
+import { splitList } from '../../sections/elements.js';
+import {
+  followLocal,
+  namesOf,
+  parseAliasValue,
+  type Ending,
+  type LocalTarget,
+} from '../../aliases/local.js';
+import type { RouteAnswer, RouteEnd, RouteStep, Rule, Way } from '../../route/schema.js';
+import type { Paths } from '../paths.js';
+import { createDomains, domainOf, type Domains } from './domains.js';
+import { expand, rewrite } from './expand.js';
+import { openTables, type Tables, type Unasked } from './tables.js';
+
+const PARAMETERS = [
+  ...['myorigin', 'mydestination', 'recipient_delimiter', 'propagate_unmatched_extensions'],
+  ...['recipient_canonical_maps', 'canonical_maps', 'canonical_classes'],
+  ...['virtual_alias_maps', 'virtual_alias_expansion_limit', 'virtual_alias_recursion_limit'],
+  ...['virtual_alias_domains', 'virtual_mailbox_domains', 'virtual_mailbox_maps'],
+  ...['virtual_transport', 'relay_domains', 'relay_recipient_maps', 'relay_transport'],
+  ...['transport_maps', 'relayhost', 'default_transport', 'local_transport'],
+  ...['sender_dependent_relayhost_maps', 'sender_dependent_default_transport_maps'],
+  ...['parent_domain_matches_subdomains', 'alias_maps', 'local_recipient_maps'],
+  ...['mailbox_transport_maps', 'mailbox_transport', 'mailbox_command', 'home_mailbox'],
+  ...['mail_spool_directory', 'fallback_transport_maps', 'fallback_transport', 'luser_relay'],
+] as const;
+
+/** The users of the machine, as local(8) knows them. */
+const USERS = 'unix:passwd.byname';
+
+export interface Traced extends RouteAnswer {
+  /** Tables that did not answer. */
+  readonly unasked: readonly Unasked[];
+}
+
+/** `address` has a domain. */
+export async function traceRoute(address: string, paths: Paths, running: boolean): Promise<Traced> {
+  const tables = await openTables(paths, PARAMETERS, running);
+  const domains = createDomains(tables, paths.ownConfigDir);
+  const rewritten = await rewrite(address, tables, domains);
+  const expanded = await expand(rewritten.address, tables, domains);
+  const steps: RouteStep[] = [...rewritten.steps, ...expanded.steps];
+  const ends = new Map<string, RouteEnd>();
+  for (const one of expanded.addresses) {
+    await domains.learn([one]);
+    const { domainClass } = domains.classOf(domainOf(one));
+    if (domainClass !== 'local') {
+      const end = await leave(one, tables, domains);
+      ends.set(end.address, end);
+      continue;
+    }
+    const local = await deliver(one, tables, domains);
+    steps.push(...local.steps);
+    for (const end of local.ends) ends.set(end.address, end);
+  }
+  return {
+    steps,
+    ends: [...ends.values()],
+    endless: expanded.endless,
+    running,
+    bySender:
+      tables.parameter('sender_dependent_relayhost_maps') !== '' ||
+      tables.parameter('sender_dependent_default_transport_maps') !== '',
+    unasked: tables.unasked,
+  };
+}
+
+/** What local(8) does: the aliases file, then the mailbox. */
+async function deliver(
+  address: string,
+  tables: Tables,
+  domains: Domains,
+): Promise<{ readonly steps: readonly RouteStep[]; readonly ends: readonly RouteEnd[] }> {
+  const delimiters = tables.parameter('recipient_delimiter');
+  const followed = await followAsking(address, tables, domains);
+  const ends: RouteEnd[] = [];
+  for (const { address: at, ending } of followed.ends) {
+    if (ending === 'outside') {
+      await domains.learn([at]);
+      ends.push(await leave(at, tables, domains));
+    } else if (ending === 'program' || ending === 'file' || ending === 'include') {
+      const rule = { parameter: 'alias_maps', table: '', key: '' };
+      ends.push({ ...blank(at, ending), way: ending, to: at, rule });
+    } else {
+      const local = at.includes('@') ? at.slice(0, at.lastIndexOf('@')) : at;
+      const end = await store(at, namesOf(local, delimiters), ending, tables);
+      ends.push({ ...end, domain: domains.classOf(domainOf(address)).rule });
+    }
+  }
+  return { steps: followed.steps, ends };
+}
+
+/** Follows with what is known, and asks for what was missing, until nothing is. */
+async function followAsking(address: string, tables: Tables, domains: Domains) {
+  const users = new Map<string, boolean>();
+  const aliases = new Map<
+    string,
+    { readonly targets: readonly LocalTarget[]; readonly rule: Rule }
+  >();
+  for (;;) {
+    const missing = new Set<string>();
+    const strangers: string[] = [];
+    const learned = (domain: string): boolean => {
+      strangers.push(`x@${domain}`);
+      return domains.isLocal(domain);
+    };
+    const followed = followLocal(address, {
+      isLocal: learned,
+      delimiters: tables.parameter('recipient_delimiter'),
+      isUser: (name) => users.get(name) ?? (missing.add(name), false),
+      systemAlias: (name) => {
+        if (!users.has(name)) missing.add(name);
+        return aliases.get(name)?.targets;
+      },
+    });
+    await domains.learn(strangers);
+    if (missing.size === 0) {
+      const steps = followed.steps.map((step): RouteStep => {
+        const rule = aliases.get(step.name)?.rule ?? blankRule('alias_maps');
+        return { kind: 'system', address: step.address, results: step.results, rule, ours: false };
+      });
+      return { steps, ends: followed.ends };
+    }
+    const names = [...missing];
+    const [found, present] = await Promise.all([
+      tables.ask('alias_maps', names),
+      usersAmong(names, tables),
+    ]);
+    for (const name of names) {
+      users.set(name, present.has(name));
+      const alias = found.get(name);
+      if (!alias) continue;
+      const rule = { parameter: 'alias_maps', table: alias.table, key: name };
+      aliases.set(name, { targets: parseAliasValue(alias.value), rule });
+    }
+  }
+}
+
+/** Users of the machine, and where another server keeps the mailboxes, whom Postfix was told of. */
+async function usersAmong(names: readonly string[], tables: Tables): Promise<ReadonlySet<string>> {
+  const found = new Set((await tables.askTable(USERS, names)).keys());
+  const elsewhere =
+    tables.parameter('mailbox_transport') !== '' ||
+    tables.parameter('mailbox_transport_maps') !== '';
+  if (!elsewhere) return found;
+  const aliases = new Set(splitList(tables.parameter('alias_maps')));
+  for (const table of splitList(tables.parameter('local_recipient_maps'))) {
+    if (aliases.has(table) || !table.includes(':')) continue;
+    for (const name of (await tables.askTable(table, names)).keys()) found.add(name);
+  }
+  return found;
+}
+
+/** Into a mailbox, or what comes in its place, in the order of local(8). */
+async function store(
+  address: string,
+  names: readonly string[],
+  ending: Ending,
+  tables: Tables,
+): Promise<RouteEnd> {
+  const entries = await tables.askTable(USERS, names);
+  const login = names.find((name) => entries.has(name));
+  const home = (entries.get(login ?? '') ?? '').split(':')[5] ?? '';
+  const forward = login !== undefined && home.startsWith('/') && existsSync(`${home}/.forward`);
+  const made = (way: Way, to: string, rule: Rule): RouteEnd => ({
+    ...blank(address, ending),
+    ...{ way, to, rule, forward },
+  });
+  const maps = await tables.ask('mailbox_transport_maps', names);
+  const mapped = names.find((name) => maps.has(name));
+  if (mapped !== undefined) {
+    const { value, table } = maps.get(mapped) ?? { value: '', table: '' };
+    return made('transport', value, { parameter: 'mailbox_transport_maps', table, key: mapped });
+  }
+  const transport = tables.parameter('mailbox_transport');
+  if (transport !== '') return made('transport', transport, blankRule('mailbox_transport'));
+  if (login !== undefined) {
+    const command = tables.parameter('mailbox_command');
+    if (command !== '') return made('command', command, blankRule('mailbox_command'));
+    const own = tables.parameter('home_mailbox');
+    if (own !== '') return made('mailbox', `${home}/${own}`, blankRule('home_mailbox'));
+    const spool = tables.parameter('mail_spool_directory').replace(/\/$/, '');
+    return made('mailbox', `${spool}/${login}`, blankRule('mail_spool_directory'));
+  }
+  const fallback = tables.parameter('fallback_transport');
+  if (fallback !== '') return made('fallback', fallback, blankRule('fallback_transport'));
+  const luser = tables.parameter('luser_relay');
+  if (luser !== '') return made('luser', luser, blankRule('luser_relay'));
+  return made('bounce', '', blankRule('local_recipient_maps'));
+}
+
+/** Mail that other servers look after, in the order of trivial-rewrite(8). */
+async function leave(address: string, tables: Tables, domains: Domains): Promise<RouteEnd> {
+  const domain = domainOf(address);
+  const { domainClass, rule: domainRule } = domains.classOf(domain);
+  const made = (way: Way, to: string, rule: Rule, ending: Ending = 'outside'): RouteEnd => ({
+    ...blank(address, ending),
+    ...{ way, to, rule, domain: domainRule },
+  });
+  if (domainClass === 'virtualAlias') return made('refused', '', domainRule, 'unknown');
+  const keys = [address.toLowerCase(), ...domainKeys(domain), '*'];
+  const answers = await tables.ask('transport_maps', keys);
+  const key = keys.find((one) => answers.has(one));
+  const found = key === undefined ? undefined : answers.get(key);
+  if (found && found.value !== ':' && key !== undefined) {
+    return made('transport', found.value, { parameter: 'transport_maps', table: found.table, key });
+  }
+  if (domainClass === 'virtualMailbox') {
+    const boxes = await tables.ask('virtual_mailbox_maps', [address.toLowerCase(), `@${domain}`]);
+    const box = boxes.get(address.toLowerCase()) ?? boxes.get(`@${domain}`);
+    const rule = blankRule('virtual_transport');
+    const ending = box || tables.parameter('virtual_mailbox_maps') === '' ? 'mailbox' : 'unknown';
+    return made('virtualMailbox', tables.parameter('virtual_transport'), rule, ending);
+  }
+  const relayhost = tables.parameter('relayhost');
+  if (relayhost !== '') return made('smarthost', relayhost, blankRule('relayhost'));
+  const parameter = domainClass === 'relay' ? 'relay_transport' : 'default_transport';
+  return made('mx', domain, blankRule(parameter));
+}
+
+/** `.example.com` for what is below example.com (transport(5)). */
+function domainKeys(domain: string): readonly string[] {
+  const labels = domain.split('.');
+  return [domain, ...labels.slice(1).map((_, index) => `.${labels.slice(index + 1).join('.')}`)];
+}
+
+function blankRule(parameter: string): Rule {
+  return { parameter, table: '', key: '' };
+}
+
+function blank(address: string, ending: Ending): RouteEnd {
+  const rule = blankRule('');
+  return { address, ending, way: 'bounce', to: '', domain: rule, rule, forward: false };
+}
