@@ -62,8 +62,10 @@ export function queueActRoutes(router: Router, web: Web, queue: QueueService): v
     const { t, format, path } = parts;
     const query = parseQuery(req.body as Record<string, unknown>);
     const ids = 'ids' in target ? target.ids : [];
-    const count =
-      'ids' in target ? ids.length : await queue.count(target.filter, pages.user(req).login);
+    const counted =
+      'ids' in target
+        ? { matching: ids.length, until: 0 }
+        : await queue.count(target.filter, pages.user(req).login);
     const fields = [...queryParams(query)].map(([name, value]) => ({ name, value }));
     const back = queryParams(query).toString();
     pages.page(
@@ -76,9 +78,9 @@ export function queueActRoutes(router: Router, web: Web, queue: QueueService): v
         ids,
         named: ids.slice(0, NAMED_IDS),
         unnamed: Math.max(0, ids.length - NAMED_IDS),
-        count,
+        count: counted?.matching ?? null,
         all: 'filter' in target,
-        until: 'filter' in target ? target.until : 0,
+        until: counted?.until ?? ('filter' in target ? target.until : 0),
         which: 'filter' in target ? filterWords(t, format, target.filter) : '',
         fields,
         backHref: back === '' ? path : `${path}?${back}`,

@@ -44,6 +44,9 @@ export async function showList(
   const { t, format, path } = parts;
   const query = parseQuery(source as Readonly<Record<string, unknown>>);
   const title = t('queue.title');
+  // The helper takes longest, so it begins first.
+  const listing = queue.list(query, pages.user(req).login);
+  listing.catch(() => undefined);
   const [jobs, finished] = await Promise.all([queue.jobs.running(), finishedJob(queue, req)]);
   const ended = finished === null ? null : viewJob(t, format, path, finished);
   const context = {
@@ -57,7 +60,7 @@ export async function showList(
       : '',
   };
   try {
-    const list = await queue.list(query, pages.user(req).login);
+    const list = await listing;
     if (list.kind === 'reading') {
       const params = queryParams(query).toString();
       pages.page(

@@ -3,7 +3,7 @@
 /** Who can do something about it: this machine, the way between, or the other server. */
 export type CauseSide = 'us' | 'way' | 'them' | 'none';
 
-/** In the order in which pages list causes of the same number of messages. The position is stored: add at the end. */
+/** In the order in which pages list causes of the same number of messages. The position crosses the border. */
 export const CAUSES = [
   { id: 'unknown', side: 'none' },
   { id: 'notTried', side: 'none' },
@@ -37,6 +37,7 @@ export const CAUSES = [
   { id: 'mailboxFull', side: 'them' },
   { id: 'mailboxUnavailable', side: 'them' },
   { id: 'userUnknown', side: 'them' },
+  { id: 'localService', side: 'us' },
 ] as const satisfies readonly { readonly id: string; readonly side: CauseSide }[];
 
 export type Cause = (typeof CAUSES)[number]['id'];
@@ -51,7 +52,7 @@ export function isCause(text: string): text is Cause {
   return POSITIONS.has(text);
 }
 
-/** Position in `CAUSES`: below 32, so that a message's causes fit into the bits of one number. */
+/** Position in `CAUSES`: below 256, so that it fits into a byte. */
 export function causePosition(cause: Cause): number {
   return POSITIONS.get(cause) ?? 0;
 }

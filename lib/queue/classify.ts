@@ -27,7 +27,7 @@ const OWN_RULES: readonly Rule[] = [
   ['domainUnknown', /host or domain name not found|name or service not known/],
   ['domainUnknown', /no address associated with|does not accept mail \(nullmx\)/],
   ['timeout', /^deferred: connection timed out|wasn't able to establish an smtp connection/],
-  ['localDelivery', /^deferred: connection refused by \[127\./],
+  ['localService', /^deferred: connection refused by \[127\./],
   ['refused', /^(?:deferred: )?connection refused/],
   ['network', /^deferred: (?:no route to host|network is unreachable)/],
   ['broken', /^deferred: connection reset/],
@@ -101,9 +101,10 @@ function classifyReply(parsed: ParsedReason): Cause {
   const said = firstOf(REPLY_RULES, parsed.words) ?? STATUS_CODES[parsed.enhanced] ?? 'unknown';
   if (!parsed.local || !OWN_SERVICE_FAULTS.has(said)) return said;
   // A service of this machine that has a fault of its own is ours to repair.
-  return /\bmta\b|virus|quarantin|\bid=\d|shutting down, closing channel/.test(parsed.words)
-    ? 'scanner'
-    : 'localDelivery';
+  if (/\bmta\b|virus|quarantin|\bid=\d|shutting down, closing channel/.test(parsed.words)) {
+    return 'scanner';
+  }
+  return localService(parsed);
 }
 
 /** postscreen(8) lets nobody in at the first visit after its deeper tests, and says just this. */
@@ -115,8 +116,11 @@ function isMailboxServer({ port }: ParsedReason): boolean {
   return port !== null && MAILBOX_PORTS.has(port);
 }
 
-function localService({ port }: ParsedReason): Cause {
-  return port !== null && FILTER_PORTS.has(port) ? 'scanner' : 'localDelivery';
+/** A socket is how mailbox servers are reached; what else listens on loopback, a tunnel or a relay, only its port could tell. */
+function localService(parsed: ParsedReason): Cause {
+  const { port, address } = parsed;
+  if (port !== null && FILTER_PORTS.has(port)) return 'scanner';
+  return address.includes('/') || isMailboxServer(parsed) ? 'localDelivery' : 'localService';
 }
 
 function firstOf(rules: readonly Rule[], words: string): Cause | null {

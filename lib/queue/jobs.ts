@@ -35,6 +35,12 @@ const CALL_TIMEOUT_MS = 2 * 60 * 60 * 1000;
 export type Target =
   { readonly ids: readonly string[] } | { readonly filter: QueueFilter; readonly until: number };
 
+/** What an action is done with; `sure` when no message that matches can be missing. */
+interface Found {
+  readonly ids: readonly string[];
+  readonly sure: boolean;
+}
+
 export interface QueueJobs {
   /** Starts it and waits for at most `waitMs`: a small one is over then. Throws `HelperError` when the queue cannot be read. */
   begin(action: QueueAction, target: Target, actor: string, waitMs: number): Promise<QueueJob>;
@@ -101,13 +107,14 @@ export function createQueueJobs({ db, helper, pictures, log }: JobParts): QueueJ
     if (action === 'delete' && ids !== null) {
       const kept = new Set(result.failures.map(({ id }) => id));
       if (!result.cancelled) pictures.remove(new Set(ids.filter((id) => !kept.has(id))));
+      if (!result.cancelled) return;
     }
     pictures.spoil();
   };
 
-  /** Until nothing that matched is left, as far as that can be reached. */
+  /** Until nothing that matched is left, as far as that can be reached. `first` is all there was, unless it is not `sure`. */
   const deleteAll = async (
-    first: readonly string[],
+    { ids: first, sure }: Found,
     { filter, until }: Extract<Target, { filter: QueueFilter }>,
     actor: string,
     signal: AbortSignal,
@@ -119,7 +126,7 @@ export function createQueueJobs({ db, helper, pictures, log }: JobParts): QueueJ
       progress.total += left.filter((id) => !seen.has(id)).length;
       for (const id of left) seen.add(id);
       await act('delete', left, actor, signal, progress);
-      if (signal.aborted || progress.failed > 0) return;
+      if (signal.aborted || progress.failed > 0 || sure) return;
       const shot = await pictures.take(actor);
       left = selectIds(shot.picture, filter, nowSeconds(), until);
     }
@@ -129,11 +136,12 @@ export function createQueueJobs({ db, helper, pictures, log }: JobParts): QueueJ
     id: string,
     action: QueueAction,
     target: Target,
-    ids: readonly string[],
+    found: Found,
     actor: string,
     signal: AbortSignal,
     progress: Progress,
   ): Promise<void> => {
+    const { ids } = found;
     let state: Exclude<JobState, 'running'> = 'done';
     let failure: HelperFailure | null = null;
     try {
@@ -143,7 +151,7 @@ export function createQueueJobs({ db, helper, pictures, log }: JobParts): QueueJ
           action === 'deliver' && 'filter' in target && isUnfiltered(target.filter);
         await act(action, everything ? null : ids, actor, signal, progress);
       } else {
-        await deleteAll(ids, target, actor, signal, progress);
+        await deleteAll(found, target, actor, signal, progress);
       }
       if (signal.aborted) state = 'cancelled';
     } catch (error) {
@@ -157,12 +165,23 @@ export function createQueueJobs({ db, helper, pictures, log }: JobParts): QueueJ
     await finishJob(db, id, { ...progress.counts(), state, failure, failures: progress.failures });
   };
 
+  const find = async (
+    { filter, until }: Extract<Target, { filter: QueueFilter }>,
+    actor: string,
+  ): Promise<Found> => {
+    const { picture, counts, at } = await pictures.whole(actor);
+    const moves = counts.maildrop + counts.incoming + counts.active > 0;
+    const sure = !moves && at.getTime() >= until * 1000;
+    return { ids: selectIds(picture, filter, nowSeconds(), until), sure };
+  };
+
   const start = async (
     action: QueueAction,
     target: Target,
-    ids: readonly string[],
+    found: Found,
     actor: string,
   ): Promise<{ id: string; end: Promise<void> }> => {
+    const { ids } = found;
     const filter = 'filter' in target ? target.filter : null;
     const id = await insertJob(db, { action, actor, filter, total: ids.length });
     const abort = new AbortController();
@@ -175,7 +194,7 @@ export function createQueueJobs({ db, helper, pictures, log }: JobParts): QueueJ
         (error: unknown) => log.warn({ err: error, job: id }, 'a job could not note how far it is'),
       );
     }, ADVANCE_MS);
-    const end = run(id, action, target, ids, actor, abort.signal, progress)
+    const end = run(id, action, target, found, actor, abort.signal, progress)
       .catch((error: unknown) => log.error({ err: error, job: id }, 'a job could not be settled'))
       .finally(() => {
         clearInterval(beat);
@@ -187,16 +206,8 @@ export function createQueueJobs({ db, helper, pictures, log }: JobParts): QueueJ
 
   return {
     async begin(action, target, actor, waitMs) {
-      const ids =
-        'ids' in target
-          ? target.ids
-          : selectIds(
-              (await pictures.take(actor)).picture,
-              target.filter,
-              nowSeconds(),
-              target.until,
-            );
-      const { id, end } = await start(action, target, ids, actor);
+      const found = 'ids' in target ? { ids: target.ids, sure: true } : await find(target, actor);
+      const { id, end } = await start(action, target, found, actor);
       await within(end, waitMs);
       const job = await readJob(db, id);
       if (job === null) throw new Error(`the job ${id} is not there`);

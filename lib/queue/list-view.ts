@@ -14,7 +14,8 @@ import {
 } from './query.js';
 import { safeLine } from './safe-text.js';
 import { QUEUES, type QueueAction, type QueueName, type QueueSchedule } from './schema.js';
-import { givenUpAt, totalOf, type QueueList } from './service.js';
+import { totalOf } from './pictures.js';
+import { givenUpAt, type QueueList } from './service.js';
 import { groupsView, type GroupsView } from './groups-view.js';
 
 /** Recipients of one message that are named in its row; the others are counted. */
@@ -27,6 +28,7 @@ const REMEDIES: Readonly<Partial<Record<Cause, string>>> = {
   smarthostLogin: '/configuration/smarthost',
   ourName: '/configuration/base',
   localDelivery: '/configuration/base',
+  localService: '/configuration/smarthost',
 };
 
 export interface RowView {
@@ -67,6 +69,8 @@ export interface Advice {
 export interface ListView {
   readonly lead: string;
   readonly age: string;
+  /** A newer list is on its way. */
+  readonly renewing: boolean;
   readonly rows: readonly RowView[];
   readonly groups: GroupsView | null;
   /** Where the groups are, when they were not asked for yet. */
@@ -125,7 +129,8 @@ export function viewList(parts: ViewParts, list: QueueList, query: QueueQuery): 
   const filtered = queryParams(filter).size > 0;
   return {
     lead: leadOf(parts, list, filtered),
-    age: t('queue.age', { time: format.clock(list.at) }),
+    age: t(list.renewing ? 'queue.age.renewing' : 'queue.age', { time: format.clock(list.at) }),
+    renewing: list.renewing,
     rows: selection.messages.map((message) => viewRow(parts, message, list.schedule)),
     groups: groups === null ? null : groupsView(parts, groups, query, address),
     groupsHref: address({ sort: 'oldest' }),

@@ -1,8 +1,9 @@
 /**
  * A picture of the whole queue, compact enough for 100,000 messages: columns of numbers and texts as bytes, never rows
- * as objects. Filled once from the helper's listing, then only read.
+ * as objects. The helper fills it, and hands it over in pieces that the web side puts together without reading them.
  */
-import { bytesColumn, numbersColumn, Texts } from './arena.js';
+import { bytesColumn, numbersColumn, Texts, type Piecewise } from './arena.js';
+import { joinPiece, splitPiece } from './pieces.js';
 import { causePosition, CAUSE_IDS, type Cause } from './causes.js';
 import { classify } from './classify.js';
 import {
@@ -19,7 +20,7 @@ export const MAX_TEXT_BYTES = 24 * 1024 * 1024;
 export const MAX_PICTURE_MESSAGES = 300_000;
 
 /** Classes of reasons that are remembered while a picture is filled. */
-const MAX_KNOWN_REASONS = 5_000;
+const MAX_KNOWN_REASONS = 50_000;
 
 const EXPIRED = 0x10;
 const REMOVED = 0x20;
@@ -50,7 +51,6 @@ export class Picture {
   readonly #size = numbersColumn();
   readonly #nextTry = numbersColumn();
   readonly #sender = numbersColumn();
-  readonly #causes = numbersColumn();
   readonly #more = numbersColumn();
   /** Where the recipients of a message begin in the three columns below. */
   readonly #first = numbersColumn();
@@ -64,18 +64,22 @@ export class Picture {
     this.#size,
     this.#nextTry,
     this.#sender,
-    this.#causes,
     this.#more,
     this.#first,
     this.#address,
     this.#reason,
     this.#domain,
   ] as const;
-  #known: Map<string, readonly [reason: number, cause: number]> | null = new Map();
+  readonly #texts = [this.#ids, this.#senders, this.#addresses, this.#reasons, this.#domains];
+  #known: Map<string, number> | null = new Map();
   /** Cause of each kept reason, by its number. */
   readonly #reasonCause = bytesColumn();
+  readonly #parts: readonly Piecewise[] = [
+    ...this.#texts.flatMap(({ parts }) => parts),
+    ...this.#columns,
+    this.#reasonCause,
+  ];
   #removed = 0;
-  #leftOut = 0;
 
   /** Messages in it, without those that were removed since. */
   get size(): number {
@@ -85,11 +89,6 @@ export class Picture {
   /** Rows, removed ones included: their numbers run from 0 to this. */
   get rows(): number {
     return this.#state.length;
-  }
-
-  /** Messages beyond `MAX_PICTURE_MESSAGES`. */
-  get leftOut(): number {
-    return this.#leftOut;
   }
 
   get destinations(): number {
@@ -104,11 +103,9 @@ export class Picture {
     return this.#addresses.count;
   }
 
-  add(message: QueueRow): void {
-    if (this.rows >= MAX_PICTURE_MESSAGES) {
-      this.#leftOut += 1;
-      return;
-    }
+  /** False when there are too many already, so that this one is left out. */
+  add(message: QueueRow): boolean {
+    if (this.rows >= MAX_PICTURE_MESSAGES) return false;
     this.#ids.add(message.id);
     this.#state.push(QUEUES.indexOf(message.queue) | (message.expired ? EXPIRED : 0));
     this.#arrival.push(message.arrival);
@@ -118,23 +115,28 @@ export class Picture {
     this.#sender.push(this.#senders.intern(message.sender));
     this.#more.push(message.moreRecipients);
     this.#first.push(this.#address.length);
-    let causes = 0;
     for (const [address, reason] of message.recipients) {
-      const [number, cause] = this.#reasonOf(reason);
-      causes |= 1 << cause;
       this.#address.push(this.#addresses.intern(address));
-      this.#reason.push(number);
+      this.#reason.push(this.#reasonOf(reason));
       this.#domain.push(this.#domains.intern(domainOf(address)));
     }
-    this.#causes.push(causes >>> 0);
+    return true;
+  }
+
+  /** What was added since the last piece, for `putPiece` of another picture that has got all before it. */
+  takePiece(): Buffer {
+    return joinPiece(this.#parts.map((part) => part.take()));
+  }
+
+  /** Throws a `RangeError` when this is no piece. */
+  putPiece(piece: Buffer): void {
+    splitPiece(piece, this.#parts.length).forEach((bytes, at) => this.#parts[at]?.put(bytes));
   }
 
   /** Call after the last message: gives back what only filling needs. */
   seal(): this {
     this.#known = null;
-    for (const texts of [this.#ids, this.#senders, this.#addresses, this.#reasons, this.#domains]) {
-      texts.seal();
-    }
+    for (const texts of this.#texts) texts.seal();
     for (const column of this.#columns) column.trim();
     return this;
   }
@@ -178,9 +180,12 @@ export class Picture {
     return this.#sender.at(row);
   }
 
-  /** A bit for the position of every cause among its recipients. */
-  causesOf(row: number): number {
-    return this.#causes.at(row);
+  /** Calls back with the position of each recipient's cause; stops when told true. */
+  someCause(row: number, test: (cause: number) => boolean): boolean {
+    for (let at = this.#first.at(row); at < this.#end(row); at += 1) {
+      if (test(this.#reasonCause.at(this.#reason.at(at)))) return true;
+    }
+    return false;
   }
 
   senderText(number: number): string {
@@ -235,15 +240,13 @@ export class Picture {
     return row + 1 < this.rows ? this.#first.at(row + 1) : this.#address.length;
   }
 
-  #reasonOf(reason: string): readonly [reason: number, cause: number] {
+  #reasonOf(reason: string): number {
     const known = this.#known?.get(reason);
-    if (known) return known;
-    const cause = causePosition(classify(reason));
+    if (known !== undefined) return known;
     const number = this.#reasons.add(reason);
-    this.#reasonCause.push(cause);
-    const both = [number, cause] as const;
-    if (this.#known && this.#known.size < MAX_KNOWN_REASONS) this.#known.set(reason, both);
-    return both;
+    this.#reasonCause.push(causePosition(classify(reason)));
+    if (this.#known && this.#known.size < MAX_KNOWN_REASONS) this.#known.set(reason, number);
+    return number;
   }
 }
 

@@ -7,7 +7,7 @@ import type { Log } from '../contract.js';
 import { HelperError } from '../errors.js';
 import { Picture, type PictureFrame, type PicturedMessage } from './picture.js';
 import { PAGE_ROWS } from './query.js';
-import type { QueueRow } from './schema.js';
+import type { QueueCounts } from './schema.js';
 
 /** So old may a picture be at least, in milliseconds. */
 export const FRESH_MS = 10_000;
@@ -19,7 +19,6 @@ const IDLE_MS = 120_000;
 export const SMALL_QUEUE = 200;
 /** Messages up to which the first look waits for the picture; with more it is a large queue. */
 export const MEDIUM_QUEUE = 4_000;
-const MEDIUM_WAIT_MS = 30_000;
 
 export interface Shot extends PictureFrame {
   readonly picture: Picture;
@@ -28,6 +27,8 @@ export interface Shot extends PictureFrame {
   readonly took: number;
   /** Lines of the listing that could not be read. */
   readonly unreadable: number;
+  /** Messages that are too many to be held here. */
+  readonly leftOut: number;
 }
 
 /** The first messages in Postfix' own order, where the queue is large and nobody asked for more. */
@@ -42,26 +43,35 @@ export interface Building {
 }
 
 export type Look =
-  | { readonly kind: 'shot'; readonly shot: Shot; readonly failure: HelperError | null }
+  | {
+      readonly kind: 'shot';
+      readonly shot: Shot;
+      readonly failure: HelperError | null;
+      /** A newer one is on its way. */
+      readonly renewing: boolean;
+    }
   | { readonly kind: 'head'; readonly head: Head }
-  | { readonly kind: 'building'; readonly building: Building; readonly shot: Shot | null };
+  | { readonly kind: 'building'; readonly building: Building };
 
 export interface Pictures {
   /** What there is to see at once: a fresh picture, or the head of a large queue. Throws `HelperError`. */
   glance(actor: string): Promise<Look>;
-  /** A fresh picture; what is being built, when it takes longer than `waitMs`. Throws `HelperError`. */
-  look(actor: string, waitMs: number): Promise<Look>;
+  /** A fresh picture. When it takes long: the one before, or where there is none, how far it is. Throws `HelperError`. */
+  look(actor: string): Promise<Look>;
   /** A fresh picture, however long it takes. Throws `HelperError`. */
   whole(actor: string): Promise<Shot>;
   /** A picture taken from now on, for an action that must not miss anything. Throws `HelperError`. */
   take(actor: string): Promise<Shot>;
-  /** Messages that have left the queue. */
+  /** Messages that have left the queue. The next look asks anew, unless that takes long: what is left is right. */
   remove(ids: ReadonlySet<string>): void;
-  /** The queue was changed: the next look asks anew, unless that takes long. */
+  /** The queue was changed: the next look asks anew. */
   spoil(): void;
   close(): void;
 }
 
+/** How long a page waits for a fresh picture while it has an older one, and while it has none, in milliseconds. */
+const RENEW_WAIT_MS = 2_500;
+const FIRST_WAIT_MS = 6_000;
 /** A picture that takes longer to build than this is not thrown away for a small change, in milliseconds. */
 const CHEAP_BUILD_MS = 1_500;
 
@@ -73,6 +83,7 @@ export function createPictures(
   let spoiled = false;
   let building: { listed: number; readonly startedAt: Date; readonly done: Promise<Shot> } | null =
     null;
+  let head: Head | null = null;
   let idle: NodeJS.Timeout | undefined;
 
   const touch = (): void => {
@@ -100,7 +111,7 @@ export function createPictures(
       {
         actor,
         onProgress: ({ row, done }) => {
-          for (const message of row as readonly QueueRow[]) picture.add(message);
+          picture.putPiece(Buffer.from(row as string, 'base64'));
           onCount(done);
         },
       },
@@ -128,46 +139,46 @@ export function createPictures(
     return done;
   };
 
-  const look = async (actor: string, waitMs: number): Promise<Look> => {
+  const look = async (actor: string): Promise<Look> => {
     if (shot !== null && isFresh(shot)) {
       touch();
-      return { kind: 'shot', shot, failure: null };
+      return { kind: 'shot', shot, failure: null, renewing: false };
     }
     const before = shot;
     const done = build(actor);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<null>((resolve) => {
-      timer = setTimeout(() => resolve(null), waitMs);
-    });
     try {
-      const taken = await Promise.race([done, late]);
-      if (taken !== null) return { kind: 'shot', shot: taken, failure: null };
+      const taken = await within(done, before === null ? FIRST_WAIT_MS : RENEW_WAIT_MS);
+      if (taken !== null) return { kind: 'shot', shot: taken, failure: null, renewing: false };
+      if (before !== null) return { kind: 'shot', shot: before, failure: null, renewing: true };
       const { listed = 0, startedAt = now() } = building ?? {};
-      return { kind: 'building', building: { listed, startedAt }, shot: before };
+      return { kind: 'building', building: { listed, startedAt } };
     } catch (error) {
       if (before === null || !(error instanceof HelperError)) throw error;
-      return { kind: 'shot', shot: before, failure: error };
-    } finally {
-      clearTimeout(timer);
+      return { kind: 'shot', shot: before, failure: error, renewing: false };
     }
+  };
+
+  const lookAtHead = async (actor: string): Promise<Look> => {
+    const { cut, shot: first } = await list(actor, SMALL_QUEUE, () => undefined);
+    if (!cut) return { kind: 'shot', shot: keep(first), failure: null, renewing: false };
+    if (totalOf(first.counts) <= MEDIUM_QUEUE) return look(actor);
+    const rows = Math.min(PAGE_ROWS, first.picture.rows);
+    const messages = Array.from({ length: rows }, (_, row) => first.picture.message(row));
+    head = { ...first, messages };
+    return { kind: 'head', head };
   };
 
   return {
     async glance(actor) {
-      if (shot !== null && isFresh(shot)) return look(actor, 0);
+      if (shot !== null && isFresh(shot)) return look(actor);
+      if (head !== null && now().getTime() - head.at.getTime() < FRESH_MS) {
+        return { kind: 'head', head };
+      }
       try {
-        const { cut, shot: first } = await list(actor, SMALL_QUEUE, () => undefined);
-        if (!cut) return { kind: 'shot', shot: keep(first), failure: null };
-        const { maildrop, incoming, active, deferred, hold } = first.counts;
-        if (maildrop + incoming + active + deferred + hold <= MEDIUM_QUEUE) {
-          return await look(actor, MEDIUM_WAIT_MS);
-        }
-        const rows = Math.min(PAGE_ROWS, first.picture.rows);
-        const messages = Array.from({ length: rows }, (_, row) => first.picture.message(row));
-        return { kind: 'head', head: { ...first, messages } };
+        return await lookAtHead(actor);
       } catch (error) {
         if (shot === null || !(error instanceof HelperError)) throw error;
-        return { kind: 'shot', shot, failure: error };
+        return { kind: 'shot', shot, failure: error, renewing: false };
       }
     },
     look,
@@ -176,10 +187,33 @@ export function createPictures(
       if (building !== null) await building.done.catch(() => undefined);
       return build(actor);
     },
-    remove: (ids) => shot?.picture.remove(ids),
-    spoil() {
+    remove(ids) {
+      head = null;
+      shot?.picture.remove(ids);
       if (shot === null || shot.took < CHEAP_BUILD_MS) spoiled = true;
+    },
+    spoil() {
+      head = null;
+      spoiled = true;
     },
     close: () => clearTimeout(idle),
   };
+}
+
+/** All waiting messages, those on hold included. */
+export function totalOf({ maildrop, incoming, active, deferred, hold }: QueueCounts): number {
+  return maildrop + incoming + active + deferred + hold;
+}
+
+/** Null when it takes longer. */
+async function within<T>(done: Promise<T>, ms: number): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), ms);
+  });
+  try {
+    return await Promise.race([done, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

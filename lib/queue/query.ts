@@ -9,7 +9,7 @@ export type QueueSort = (typeof SORTS)[number];
 export const AGES = [600, 3_600, 21_600, 86_400, 259_200] as const;
 
 /** Messages on one page. */
-export const PAGE_ROWS = 50;
+export const PAGE_ROWS = 30;
 
 /** What is taken of a search text, in characters. */
 export const MAX_SEARCH_LENGTH = 320;

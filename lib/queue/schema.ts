@@ -1,7 +1,4 @@
 /** What both sides say about the queue: its names, a message of it, what can be done with one. */
-import Joi from 'joi';
-import { MAX_QUEUE_ID_LENGTH, QUEUE_ID_PATTERN } from './id.js';
-
 /** Where a message can wait. `corrupt` is only counted: Postfix itself lists nothing of it. */
 export const QUEUES = ['maildrop', 'incoming', 'active', 'deferred', 'hold'] as const;
 export type QueueName = (typeof QUEUES)[number];
@@ -151,5 +148,3 @@ export interface ActResult {
   readonly failures: readonly ActFailure[];
   readonly cancelled: boolean;
 }
-
-export const queueIdSchema = Joi.string().max(MAX_QUEUE_ID_LENGTH).pattern(QUEUE_ID_PATTERN);

@@ -90,6 +90,10 @@ export function matchingRows(
   return rows;
 }
 
+function isCauseAt(position: number): (cause: number) => boolean {
+  return (cause) => cause === position;
+}
+
 type RowTest = (row: number) => boolean;
 
 function testsOf(picture: Picture, filter: QueueFilter, now: number): readonly RowTest[] {
@@ -99,8 +103,8 @@ function testsOf(picture: Picture, filter: QueueFilter, now: number): readonly R
     tests.push((row) => picture.queueOf(row) === queue);
   }
   if (filter.reason !== '') {
-    const bit = 1 << causePosition(filter.reason);
-    tests.push((row) => (picture.causesOf(row) & bit) !== 0);
+    const isAsked = isCauseAt(causePosition(filter.reason));
+    tests.push((row) => picture.someCause(row, isAsked));
   }
   if (filter.olderThan > 0) {
     tests.push((row) => picture.arrivalOf(row) < now - filter.olderThan);
@@ -203,16 +207,19 @@ function ranks(count: number, text: (number: number) => string): Uint32Array {
 /** Counts what matches by cause, destination, sender and age. Of the causes the asked one is not left out. */
 export function groupRows(picture: Picture, filter: QueueFilter, now: number): Groups {
   const rows = matchingRows(picture, { ...filter, reason: '' }, now);
-  const bit = filter.reason === '' ? 0 : 1 << causePosition(filter.reason);
+  const isAsked = filter.reason === '' ? () => true : isCauseAt(causePosition(filter.reason));
   const causes = new Uint32Array(CAUSE_IDS.length);
   const senders = new Uint32Array(picture.senders);
   const byAge = new Map<number, Uint32Array>();
   for (const row of rows) {
-    const mask = picture.causesOf(row);
-    for (let at = 0; at < causes.length; at += 1) {
-      if ((mask & (1 << at)) !== 0) causes[at] = (causes[at] ?? 0) + 1;
-    }
-    if (bit !== 0 && (mask & bit) === 0) continue;
+    const own: number[] = [];
+    picture.someCause(row, (cause) => {
+      if (own.includes(cause)) return false;
+      own.push(cause);
+      causes[cause] = (causes[cause] ?? 0) + 1;
+      return false;
+    });
+    if (!own.some(isAsked)) continue;
     const sender = picture.senderOf(row);
     senders[sender] = (senders[sender] ?? 0) + 1;
     const age = ageClass(now - picture.arrivalOf(row));

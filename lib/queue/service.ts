@@ -5,7 +5,14 @@ import type { Helper } from '../client/helper.js';
 import type { HelperProgress, Log } from '../contract.js';
 import { NotFoundError, type HelperError } from '../errors.js';
 import { createQueueJobs, type QueueJobs } from './jobs.js';
-import { createPictures, MEDIUM_QUEUE, type Building, type Head, type Shot } from './pictures.js';
+import {
+  createPictures,
+  MEDIUM_QUEUE,
+  totalOf,
+  type Building,
+  type Head,
+  type Shot,
+} from './pictures.js';
 import type { PicturedMessage, PictureFrame } from './picture.js';
 import {
   filterOf,
@@ -15,11 +22,9 @@ import {
   type QueueQuery,
   type QueueSort,
 } from './query.js';
-import type { LookedAt, QueueCounts } from './schema.js';
-import { groupRows, select, type Groups, type Selection } from './selection.js';
+import type { LookedAt } from './schema.js';
+import { groupRows, matchingRows, select, type Groups, type Selection } from './selection.js';
 
-/** How long a page waits for the picture before it says how far that is, in milliseconds. */
-const LIST_WAIT_MS = 6_000;
 /** How long somebody may take to download one message, in milliseconds. */
 const DOWNLOAD_TIMEOUT_MS = 60 * 60 * 1000;
 
@@ -36,6 +41,14 @@ export interface QueueList extends PictureFrame {
   readonly leftOut: number;
   /** Why this is not newer. */
   readonly failure: HelperError | null;
+  /** A newer one is on its way. */
+  readonly renewing: boolean;
+}
+
+/** How many messages match, and when that was so: `until` is in seconds since 1970. */
+export interface QueueCount {
+  readonly matching: number;
+  readonly until: number;
 }
 
 /** The listing takes a while; the page asks again. */
@@ -49,7 +62,7 @@ export interface QueueService {
   /** Throws `HelperError` when nothing at all is known. */
   list(query: QueueQuery, actor: string): Promise<QueueList | QueueReading>;
   /** How many match now; null while the listing takes too long. Throws `HelperError`. */
-  count(filter: QueueFilter, actor: string): Promise<number | null>;
+  count(filter: QueueFilter, actor: string): Promise<QueueCount | null>;
   /** Throws `HelperError`. */
   show(id: string, actor: string): Promise<LookedAt>;
   /**
@@ -82,16 +95,18 @@ export function createQueueService(parts: QueueParts): QueueService {
     jobs,
     async list(query, actor) {
       const plain = query.sort === '' && query.page === 1 && isUnfiltered(query);
-      const look = await (plain ? pictures.glance(actor) : pictures.look(actor, LIST_WAIT_MS));
+      const look = await (plain ? pictures.glance(actor) : pictures.look(actor));
       if (look.kind === 'building') return { kind: 'reading', building: look.building };
       if (look.kind === 'head') return headList(look.head);
-      return shotList(look.shot, query, seconds(), look.failure);
+      return shotList(look, query, seconds());
     },
     async count(filter, actor) {
-      const look = await pictures.look(actor, LIST_WAIT_MS);
+      const look = await pictures.look(actor);
       if (look.kind !== 'shot') return null;
       if (look.failure !== null) throw look.failure;
-      return select(look.shot.picture, { ...filter, sort: '', page: 1 }, seconds()).matching;
+      const { picture, at } = look.shot;
+      const until = Math.floor(at.getTime() / 1000);
+      return { matching: matchingRows(picture, filter, seconds()).length, until };
     },
     show: (id, actor) => helper.call('queue-show', { id }, { actor }),
     async download(id, actor, { signal, take }) {
@@ -114,12 +129,6 @@ export function createQueueService(parts: QueueParts): QueueService {
   };
 }
 
-/** All waiting messages, those on hold included. */
-export function totalOf(counts: QueueCounts): number {
-  const { maildrop, incoming, active, deferred, hold } = counts;
-  return maildrop + incoming + active + deferred + hold;
-}
-
 function headList(head: Head): QueueList {
   const { messages, ...frame } = head;
   const selection = {
@@ -128,16 +137,18 @@ function headList(head: Head): QueueList {
     page: 1,
     messages,
   };
-  return { kind: 'list', ...frame, selection, sort: '', groups: null, leftOut: 0, failure: null };
+  return {
+    ...{ kind: 'list', ...frame, selection, sort: '', groups: null, leftOut: 0 },
+    ...{ failure: null, renewing: false },
+  };
 }
 
 function shotList(
-  shot: Shot,
+  { shot, failure, renewing }: Pick<QueueList, 'failure' | 'renewing'> & { readonly shot: Shot },
   query: QueueQuery,
   now: number,
-  failure: HelperError | null,
 ): QueueList {
-  const { picture, counts, schedule, disk, at } = shot;
+  const { picture, counts, schedule, disk, at, leftOut } = shot;
   const large = totalOf(counts) > MEDIUM_QUEUE && isUnfiltered(query);
   const sort = query.sort === '' && !large ? 'oldest' : query.sort;
   return {
@@ -147,10 +158,11 @@ function shotList(
     disk,
     at,
     failure,
+    renewing,
     selection: select(picture, { ...query, sort }, now),
     sort,
     groups: groupRows(picture, filterOf(query), now),
-    leftOut: picture.leftOut,
+    leftOut,
   };
 }
 

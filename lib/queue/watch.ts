@@ -11,9 +11,8 @@ import { HelperError, type MessageValues } from '../errors.js';
 import { CAUSE_IDS, type Cause } from './causes.js';
 import { Picture } from './picture.js';
 import { NO_FILTER, type QueueFilter } from './query.js';
-import type { QueueRow } from './schema.js';
 import { groupRows, matchingRows } from './selection.js';
-import { totalOf } from './service.js';
+import { totalOf } from './pictures.js';
 import { insertSample, readSamples, type QueueSample, type Stall } from './store.js';
 
 /** Between two looks, in milliseconds. */
@@ -125,7 +124,7 @@ async function findStalls(helper: Helper): Promise<readonly Stall[]> {
     {
       actor: LEASE,
       onProgress: ({ row }) => {
-        for (const message of row as readonly QueueRow[]) picture.add(message);
+        picture.putPiece(Buffer.from(row as string, 'base64'));
       },
     },
   );

@@ -105,8 +105,8 @@ describe('classify', () => {
 });
 
 describe('causes', () => {
-  it('fit into the bits of one number, each at its own place', () => {
-    assert.ok(CAUSES.length <= 32);
+  it('fit into a byte, each at its own place', () => {
+    assert.ok(CAUSES.length <= 256);
     assert.deepEqual(
       CAUSE_IDS.map((id) => causePosition(id)),
       CAUSE_IDS.map((_, at) => at),

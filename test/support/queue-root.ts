@@ -3,6 +3,7 @@
  * or to a port where nobody listens.
  */
 import { writeFile } from 'node:fs/promises';
+import { Picture } from '../../lib/queue/picture.js';
 import type { QueueRow } from '../../lib/queue/schema.js';
 import { startPostfixRoot, type PostfixRoot } from './postfix-root.js';
 import { SmtpClient } from './smtp-client.js';
@@ -74,16 +75,16 @@ export async function startQueueRoot(
     throw new Error(`Postfix did not start: ${started.stderr}`);
   }
   const rows = async (): Promise<readonly QueueRow[]> => {
-    const all: QueueRow[] = [];
+    const picture = new Picture();
     await root.helper.call(
       'queue-list',
       { limit: null },
       {
         actor: 'test',
-        onProgress: ({ row }) => void all.push(...(row as readonly QueueRow[])),
+        onProgress: ({ row }) => picture.putPiece(Buffer.from(row as string, 'base64')),
       },
     );
-    return all;
+    return Array.from({ length: picture.rows }, (_, row) => picture.message(row));
   };
   return {
     ...root,

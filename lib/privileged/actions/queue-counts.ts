@@ -1,13 +1,12 @@
 /** `queue-counts`: how many messages wait where, and the room they have. Opens no message. */
-import Joi from 'joi';
 import { countQueues } from '../queue/directory.js';
 import { readQueueSettings } from '../queue/schedule.js';
-import { defineAction } from './action.js';
+import { defineAction, plainParams } from './action.js';
 
 export const queueCountsAction = defineAction({
   quiet: true,
   timeoutMs: 30_000,
-  params: Joi.object<Record<string, never>>({}),
+  params: plainParams<object>({}),
   run: async (_params, { paths }) => {
     const settings = readQueueSettings(paths);
     const counts = countQueues(paths.queueDir);

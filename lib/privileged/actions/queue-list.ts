@@ -1,10 +1,16 @@
-/** `queue-list`: the queue in Postfix' own order, streamed in batches of rows, ended early at the limit. */
-import Joi from 'joi';
+/** `queue-list`: a picture of the queue in Postfix' own order, streamed in pieces, ended early at the limit. */
 import { HelperError } from '../../errors.js';
+import { Picture } from '../../queue/picture.js';
+import type { QueueRow } from '../../queue/schema.js';
 import { countQueues } from '../queue/directory.js';
 import { streamListing } from '../queue/listing.js';
 import { readQueueSettings } from '../queue/schedule.js';
-import { defineAction } from './action.js';
+import { defineAction, plainParams } from './action.js';
+
+/** Characters of texts after which a piece is handed over. */
+const PIECE_LENGTH = 256 * 1024;
+/** What a message counts for beside its texts. */
+const ROW_LENGTH = 64;
 
 /** Exit status of postqueue(1) when it cannot reach the queue (sysexits.h, EX_UNAVAILABLE). */
 const SUCCESS = 0;
@@ -12,22 +18,43 @@ const SUCCESS = 0;
 export const queueListAction = defineAction({
   quiet: true,
   timeoutMs: 600_000,
-  params: Joi.object<{ limit: number | null }>({
-    limit: Joi.number().integer().min(1).max(1_000_000).allow(null).required(),
+  params: plainParams<{ limit: number | null }>({
+    limit: (limit) => limit === null || (Number.isSafeInteger(limit) && Number(limit) > 0),
   }),
   run: async ({ limit }, { paths, signal, progress, taken }) => {
+    const picture = new Picture();
+    let pending = 0;
+    let leftOut = 0;
+    /** Mail that is put off while the queue is listed would be listed twice. */
+    const seen = new Set<string>();
+    const hand = async (): Promise<void> => {
+      pending = 0;
+      progress({
+        done: picture.rows + leftOut,
+        total: null,
+        row: picture.takePiece().toString('base64'),
+      });
+      await taken();
+    };
     const settings = readQueueSettings(paths);
     settings.catch(() => undefined);
-    let done = 0;
-    const end = await streamListing(paths, {
+    const listing = streamListing(paths, {
       limit,
       signal,
       onRows: async (rows) => {
-        done += rows.length;
-        progress({ done, total: null, row: rows });
-        await taken();
+        for (const row of rows) {
+          if (seen.has(row.id)) continue;
+          if (row.queue !== 'deferred') seen.add(row.id);
+          if (picture.add(row)) pending += lengthOf(row);
+          else leftOut += 1;
+          if (pending > PIECE_LENGTH) await hand();
+        }
       },
     });
+    listing.catch(() => undefined);
+    // While Postfix begins to list.
+    const counts = countQueues(paths.queueDir);
+    const end = await listing;
     if (!end.cut && end.code !== SUCCESS) {
       throw new HelperError({
         stage: 'run',
@@ -37,7 +64,15 @@ export const queueListAction = defineAction({
         restored: true,
       });
     }
-    const counts = countQueues(paths.queueDir);
-    return { counts, ...(await settings), unreadable: end.unreadable, cut: end.cut };
+    if (pending > 0) await hand();
+    const { unreadable, cut } = end;
+    return { counts, ...(await settings), unreadable, cut, leftOut };
   },
 });
+
+function lengthOf({ recipients }: QueueRow): number {
+  return recipients.reduce(
+    (sum, [address, reason]) => sum + address.length + reason.length,
+    ROW_LENGTH,
+  );
+}

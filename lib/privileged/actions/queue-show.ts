@@ -1,16 +1,16 @@
 /** `queue-show`: one message with its envelope, its reasons, the beginning of its content and its lines in the log. */
 import { lstatSync } from 'node:fs';
-import Joi from 'joi';
-import { MAX_SHOWN_BYTES, queueIdSchema, type LookedAt } from '../../queue/schema.js';
+import { isQueueId } from '../../queue/id.js';
+import { MAX_SHOWN_BYTES, type LookedAt } from '../../queue/schema.js';
 import { locate } from '../queue/directory.js';
 import { readLogLines } from '../queue/log-lines.js';
 import { readContent, readEnvelope } from '../queue/message.js';
 import { readQueueSettings } from '../queue/schedule.js';
-import { defineAction } from './action.js';
+import { defineAction, plainParams } from './action.js';
 
 export const queueShowAction = defineAction({
   timeoutMs: 60_000,
-  params: Joi.object<{ id: string }>({ id: queueIdSchema.required() }),
+  params: plainParams<{ id: string }>({ id: (id) => typeof id === 'string' && isQueueId(id) }),
   redact: ({ id }) => ({ id }),
   run: async ({ id }, { paths }): Promise<LookedAt> => {
     const place = locate(paths.queueDir, id);

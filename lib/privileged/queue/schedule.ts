@@ -3,7 +3,8 @@ import { statfs } from 'node:fs/promises';
 import type { QueueDisk, QueueSchedule } from '../../queue/schema.js';
 import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
-import { POSTCONF } from '../postfix/config-view.js';
+
+const POSTCONF = '/usr/sbin/postconf';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
