@@ -98,10 +98,11 @@ async function fill({ smtpPort }: Lab, queueDir: string, size: number): Promise<
 
 type Note = (name: string, value: number) => void;
 
-async function look({ client, memory }: ConsoleProcess, note: Note, round: number): Promise<void> {
+async function look(watched: ConsoleProcess, note: Note, round: number): Promise<void> {
+  const { client } = watched;
   for (let page = 0; page < WARM_UP_PAGES; page += 1) await client.get('/mail/history');
   await client.get('/mail/queue');
-  const before = await memory();
+  const before = await watched.memory();
   for (let page = 0; page < FIRST_PAGES; page += 1) {
     await pause(HEAD_KEPT_MS);
     const first = await timed(() => client.get('/mail/queue'));
@@ -122,7 +123,7 @@ async function look({ client, memory }: ConsoleProcess, note: Note, round: numbe
       note(`${kind}, read already, ms`, (await timed(() => client.get(address))).ms);
     }
   }
-  note('memory grown, MiB', ((await memory()) - before) / MIB);
+  note('memory grown, MiB', ((await watched.memory()) - before) / MIB);
 }
 
 /** Ours and the bare tool in turn, so that neither has the emptier queue. */
