@@ -12,6 +12,7 @@ import { relaySection } from '../../relay-subnets/section.js';
 import {
   askAs,
   askAsStranger,
+  canAsk,
   OUTSIDE_RECIPIENT,
   strangersOutside,
   type StrangerAnswer,
@@ -76,7 +77,8 @@ export function expectationOf(
   const local = firstLocalDomain(view);
   const listener = publicListener(view.master);
   const allowed = relaySection.read(view).settings.networks;
-  const strangers = strangersOutside(allowed, view.parameter('inet_protocols'));
+  const protocols = view.parameter('inet_protocols');
+  const strangers = strangersOutside(allowed, protocols);
   return {
     name: view.isSet('myhostname') && !name.includes('$') ? name : '',
     size: Number(view.parameter('message_size_limit')),
@@ -84,7 +86,7 @@ export function expectationOf(
     recipients,
     listener: listener && { host: listener.host, port: listener.port },
     strangers: strangers.slice(0, relay.thorough ? strangers.length : 1),
-    friends: relay.friends,
+    friends: relay.friends.filter(({ address }) => canAsk(address, protocols)),
     lmtp: lmtpServer(view),
   };
 }

@@ -42,13 +42,16 @@ export function strangersOutside(
   inetProtocols: string,
 ): readonly string[] {
   const networks = allowed.flatMap(networkOf);
-  const v6 = /\b(?:all|ipv6)\b/.test(inetProtocols);
-  return STRANGERS.filter((address) =>
-    networkOf(address).every(
-      (own) =>
-        (own.family === 4 || v6) && !networks.some((network) => containsNetwork(network, own)),
-    ),
+  return STRANGERS.filter(
+    (address) =>
+      canAsk(address, inetProtocols) &&
+      networkOf(address).every((own) => !networks.some((network) => containsNetwork(network, own))),
   );
+}
+
+/** Whether XCLIENT takes the address: an IPv6 one only where the server speaks IPv6; IPv4 ones always. */
+export function canAsk(address: string, inetProtocols: string): boolean {
+  return !address.includes(':') || /\b(?:all|ipv6)\b/.test(inetProtocols);
 }
 
 function networkOf(text: string): Network[] {
