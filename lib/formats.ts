@@ -20,6 +20,8 @@ const STEPS = [
 export interface Formats {
   /** `1,234.5`; at most `digits` decimals (0 when absent). */
   readonly number: (value: number, digits?: number) => string;
+  /** A number as a field holds it, `9.77`, with the decimal mark of the language; other text stays as it is. */
+  readonly decimal: (text: string) => string;
   /** Bytes in the unit people use for it, in steps of 1024: `25 MB`, `1.5 GB`. */
   readonly bytes: (value: number) => string;
   /** A number of MiB as `25 MB`, never in another unit: it stands beside the field it came from. */
@@ -74,11 +76,13 @@ export function createFormats(
   };
   const number = (value: number, digits = 0): string =>
     new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
+  const decimalMark = number(0.5, 1).slice(1, -1);
   const measure = (value: number, unit: string, digits: number): string =>
     new Intl.NumberFormat(locale, {
       style: 'unit',
       unit,
-      unitDisplay: 'short',
+      // The short form of bytes has no plural.
+      unitDisplay: unit === 'byte' ? 'long' : 'short',
       maximumFractionDigits: digits,
     })
       .format(value)
@@ -86,6 +90,7 @@ export function createFormats(
 
   return {
     number,
+    decimal: (text) => (/^\d+\.\d+$/.test(text) ? text.replace('.', decimalMark) : text),
     bytes(value) {
       let size = value;
       let step = 0;

@@ -44,7 +44,7 @@ export function baseRoutes(router: Router, web: Web, service: BaseService): void
     const size = sizeOf(typed);
     if (size === null || size === 0) return t('base.means.noNumber');
     const attachment = pages.formats(req).megabytes(largestAttachmentMb(size), 1);
-    return t('base.means.size', { size: pages.formats(req).megabytes(size), attachment });
+    return t('base.means.size', { size: pages.formats(req).megabytes(size, 2), attachment });
   };
 
   const presets = (req: Request): readonly object[] => {

@@ -10,8 +10,8 @@ import { baseSchema, BYTES_PER_MB, LMTP_PRESETS, type BaseSettings } from './sch
 import { BASE_FIELDS, baseWords } from './words.js';
 
 const WHOLE_NUMBER = /^\d{1,9}$/;
-/** Decimals of a size in MB that tell every byte apart. */
-const BYTE_DECIMALS = 7;
+/** Decimals of a size in MB that people read; a size set by hand may have more. */
+const SHOWN_DECIMALS = 2;
 const SIZE = /^\d{1,6}(?:[.,]\d{1,7})?$/;
 const LOOPBACK = /^(?:localhost|127\..*|::1)$/;
 
@@ -42,7 +42,7 @@ export const baseForm: SettingsForm<BaseSettings> = {
       : { mailServerName: typedDomain(typed['mailServerName']) }),
     ...(typed['maxMessageSizeMb'] === undefined
       ? {}
-      : { maxMessageSizeMb: typedSize(typed['maxMessageSizeMb']) }),
+      : { maxMessageSizeMb: typedSize(typed['maxMessageSizeMb'], current.maxMessageSizeMb) }),
     ...typedServer(typed, current),
   }),
 };
@@ -57,13 +57,17 @@ function typedDomain(text: string): string {
   return toAsciiDomain(text) ?? text;
 }
 
-function typedSize(text: string): number | string | null {
-  return text === '' ? null : (sizeOf(text) ?? text);
+/** A size that stands in the form as it was shown is the one there is, to the byte. */
+function typedSize(text: string, current: number | null): number | string | null {
+  if (text === '') return null;
+  const size = sizeOf(text);
+  if (size === null) return text;
+  return current !== null && size === sizeOf(sizeText(current)) ? current : size;
 }
 
-/** MB with a decimal point, exact to the byte: a size that was set by hand is shown as it is. */
+/** MB with a decimal point, as people read it: 10,240,000 bytes are 9.77. */
 function sizeText(size: number | null): string {
-  return size === null ? '' : String(Number(size.toFixed(BYTE_DECIMALS)));
+  return size === null ? '' : String(Number(size.toFixed(SHOWN_DECIMALS)));
 }
 
 /** A typed size in MB, with point or comma; null when it is no number. */

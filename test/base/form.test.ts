@@ -27,6 +27,17 @@ describe('the size in the form of Base configuration', () => {
     );
   });
 
+  it('is shown as people read it, and another one that is typed counts', () => {
+    const set = { ...settings, maxMessageSizeMb: 10_240_000 / BYTES_PER_MB };
+    assert.equal(baseForm.toForm(set)['maxMessageSizeMb'], '9.77');
+    const typed = (text: string) => baseForm.fromForm({ maxMessageSizeMb: text }, set);
+    assert.deepEqual(typed('9,77'), set);
+    assert.deepEqual(typed('9.78'), {
+      ...set,
+      maxMessageSizeMb: Math.round(9.78 * BYTES_PER_MB) / BYTES_PER_MB,
+    });
+  });
+
   it('takes a comma as well as a point', () => {
     const typed = (text: string) => baseForm.fromForm({ maxMessageSizeMb: text }, settings);
     assert.deepEqual(typed('2,5'), typed('2.5'));

@@ -16,11 +16,17 @@ const same = (actual: string, expected: string): void =>
 
 describe('formats', () => {
   it('write sizes in steps of 1024, with a decimal only where it helps', () => {
-    same(formats('en').bytes(0), '0 byte');
-    same(formats('en').bytes(1023), '1,023 byte');
+    same(formats('en').bytes(0), '0 bytes');
+    same(formats('en').bytes(1023), '1,023 bytes');
     same(formats('en').bytes(1536 * 1024 * 1024), '1.5 GB');
     same(formats('de').bytes(1536 * 1024 * 1024), '1,5 GB');
     same(formats('de').bytes(25 * 1024 * 1024), '25 MB');
+  });
+
+  it('write the number in a field with the decimal mark of the language, and leave what is no number', () => {
+    assert.equal(formats('en').decimal('9.77'), '9.77');
+    assert.equal(formats('de').decimal('9.77'), '9,77');
+    assert.equal(formats('de').decimal('9.7.7'), '9.7.7');
   });
 
   it('never break a line between number and unit', () => {
