@@ -23,9 +23,10 @@ export function aliasesPage(
   status = 200,
 ): PageInfo {
   const t = pages.translator(req);
+  const editing = tab === 'new' ? 'aliases.edit.titleNew' : 'aliases.edit.title';
   return {
     view: `aliases/${view}`,
-    title: t('aliases.title'),
+    title: t(view === 'edit' ? editing : 'aliases.title'),
     heading: t('aliases.title'),
     menu: 'aliases',
     tab,

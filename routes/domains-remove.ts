@@ -76,17 +76,25 @@ export function domainsRemoveRoutes(router: Router, web: Web, service: DomainsSe
       { ...current, unclear: [], failure: refused ? null : current.failure },
       { readOnly: false, has: web.has },
     );
-    pages.page(req, res, domainsPage(web, req, 'remove', status), {
-      action: req.baseUrl + PATH,
-      listHref: req.baseUrl + DOMAINS_PATH,
-      version: listVersion(current.domains),
-      rows: chosen.map(namedDomain),
-      losses: losses.map(({ key, values }) => t(key, values)),
-      last: chosen.length === current.domains.length,
-      saving: { possible: current.failure === null },
-      notices: [...notices, ...standing],
-      preview: preview ?? null,
-    });
+    const shown = chosen.map(namedDomain);
+    const question = { count: shown.length, domain: shown[0]?.shown ?? '' };
+    const title = t('domains.remove.question', question);
+    pages.page(
+      req,
+      res,
+      { ...domainsPage(web, req, 'remove', status), title },
+      {
+        action: req.baseUrl + PATH,
+        listHref: req.baseUrl + DOMAINS_PATH,
+        version: listVersion(current.domains),
+        rows: shown,
+        losses: losses.map(({ key, values }) => t(key, values)),
+        last: chosen.length === current.domains.length,
+        saving: { possible: current.failure === null },
+        notices: [...notices, ...standing],
+        preview: preview ?? null,
+      },
+    );
   };
 
   const rowsOf = async (

@@ -68,7 +68,12 @@ export function historyRoutes(router: Router, web: Web, parts: HistoryParts): vo
     pages.page(
       req,
       res,
-      { view: 'history/show', title: t('history.one', { number: change.number }), menu: 'history' },
+      {
+        view: 'history/show',
+        title: t('history.one', { number: change.number }),
+        menu: 'history',
+        tab: 'history',
+      },
       {
         change: changeDetail(web, req, change),
         undo: `${req.baseUrl}/history/${change.id}/undo`,
@@ -120,6 +125,7 @@ export function historyRoutes(router: Router, web: Web, parts: HistoryParts): vo
       res,
       {
         view: 'history/undo',
+        tab: 'history',
         title: t(`history.undo.${scope}.title`, { number: change.number }),
         menu: 'history',
         status,

@@ -7,6 +7,7 @@ import {
   UserError,
   type Problem,
 } from '../lib/errors.js';
+import type { Translator } from '../lib/i18n.js';
 import { readTarget, targetKey, viewNetwork } from '../lib/relay-subnets/list-view.js';
 import type { ListedNetwork, NetworkTarget, RelayService } from '../lib/relay-subnets/service.js';
 import { allTexts, oneText } from '../lib/web/fields.js';
@@ -119,18 +120,29 @@ export function relayRowRoutes(router: Router, web: Web, service: RelayService):
     const current = await service.current();
     const values = { note: note ?? first.note };
     const listHref = req.baseUrl + RELAY_PATH;
-    pages.page(req, res, relayPage(web, req, view, status), {
-      action: `${listHref}/${view}`,
-      listHref,
-      version: listVersion(current.networks),
-      rows: chosen.map((one) => viewNetwork(t, pages.formats(req), listHref, one)),
-      form: viewForm({ t, feature: 'relay', fields: ['note'], values, problems }),
-      readOnly: false,
-      saving: { possible: current.failure === null },
-      notices,
-      preview: preview ?? null,
-    });
+    pages.page(
+      req,
+      res,
+      { ...relayPage(web, req, view, status), title: titleOf(t, view, chosen) },
+      {
+        action: `${listHref}/${view}`,
+        listHref,
+        version: listVersion(current.networks),
+        rows: chosen.map((one) => viewNetwork(t, pages.formats(req), listHref, one)),
+        form: viewForm({ t, feature: 'relay', fields: ['note'], values, problems }),
+        readOnly: false,
+        saving: { possible: current.failure === null },
+        notices,
+        preview: preview ?? null,
+      },
+    );
   };
+}
+
+/** What the window's title says, so that two of them can be told apart. */
+function titleOf(t: Translator, view: 'edit' | 'remove', chosen: readonly ListedNetwork[]): string {
+  const values = { count: chosen.length, network: chosen[0]?.network ?? '' };
+  return view === 'edit' ? t('relay.edit.title', values) : t('relay.remove.question', values);
 }
 
 /** Throws `NotFoundError` when a row is none of ours. */
