@@ -45,11 +45,11 @@ export function readManifest(): Manifest {
   return JSON.parse(readFileSync(join(PACKAGE_ROOT, 'plugin.json'), 'utf8')) as Manifest;
 }
 
+/** By section: where its page is below the mount point, and the key of its name. */
+export type SectionPages = ReadonlyMap<string, { readonly path: string; readonly label: string }>;
+
 /** By section, for those given: where its page is below the mount point, and the key of its name. */
-export function sectionPages(
-  manifest: Manifest,
-  sections: readonly string[],
-): ReadonlyMap<string, { readonly path: string; readonly label: string }> {
+export function sectionPages(manifest: Manifest, sections: readonly string[]): SectionPages {
   const entries = manifest.menu.flatMap((entry) => entry.tabs ?? [entry]);
   const known = entries.filter(({ id }) => sections.includes(id));
   return new Map(known.map(({ id, path, label }) => [id, { path, label }]));

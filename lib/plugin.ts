@@ -22,12 +22,14 @@ import { routeRoutes } from '../routes/route.js';
 import { relayRoutes } from '../routes/relay-subnets.js';
 import { relayRowRoutes } from '../routes/relay-subnets-rows.js';
 import { smarthostRoutes } from '../routes/smarthost.js';
+import { takeoverRoutes } from '../routes/takeover.js';
 import { createHistoryService, sealAgainWith, type SecretSealers } from './history/service.js';
 import { createAliasesService } from './aliases/service.js';
 import { aliasesSource } from './aliases/source.js';
 import { createAliasWatch } from './aliases/watch.js';
 import { createWorlds } from './aliases/world.js';
 import { createBaseService } from './base/service.js';
+import { baseSchema } from './base/schema.js';
 import { baseSource } from './base/source.js';
 import { createChanges } from './changes/service.js';
 import { createHelper } from './client/helper.js';
@@ -35,6 +37,7 @@ import type { Host, Plugin } from './contract.js';
 import { migrateMail } from './database/mail-schema.js';
 import { NotFoundError } from './errors.js';
 import { createDomainChecks, systemDns, type ChecksParts } from './domains/checks.js';
+import { domainsHolding } from './domains/holding.js';
 import { createDomainsService, directoryUse } from './domains/service.js';
 import { domainsSource } from './domains/source.js';
 import { createI18n } from './i18n.js';
@@ -44,11 +47,15 @@ import { createOverviewService } from './overview/service.js';
 import { PACKAGE_ROOT } from './package-root.js';
 import { createQueueService } from './queue/service.js';
 import { createQueueWatch } from './queue/watch.js';
+import { relayHolding } from './relay-subnets/holding.js';
 import { createRelayService } from './relay-subnets/service.js';
 import { relaySource } from './relay-subnets/source.js';
 import { createRouteService } from './route/service.js';
+import { createFormHolding, type Holding } from './settings/holding.js';
+import { createSmarthostHolding } from './smarthost/holding.js';
 import { createSmarthostService } from './smarthost/service.js';
 import { smarthostSource } from './smarthost/source.js';
+import { createTakeoverService } from './takeover/service.js';
 import { createAssets } from './web/assets.js';
 import { errorPages } from './web/error-page.js';
 import { formBody } from './web/form-body.js';
@@ -103,7 +110,20 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   const route = createRouteService({ db, helper, worlds });
   const queue = createQueueService({ db, helper, log });
   const queueWatch = createQueueWatch({ db, helper, log });
-  const overview = createOverviewService({ changes, machine, domains, queue: queueWatch });
+  const holdings: readonly Holding[] = [
+    createFormHolding('base', baseSchema),
+    domainsHolding,
+    createSmarthostHolding((secret, target) => smarthost.passwords.seal(secret, target)),
+    relayHolding,
+  ];
+  const takeover = createTakeoverService({ db, helper, changes, machine, holdings });
+  const overview = createOverviewService({
+    changes,
+    machine,
+    domains,
+    queue: queueWatch,
+    takeover,
+  });
 
   /** By table: how a secret that is typed anew for an undo is sealed to its row. */
   const sealers: SecretSealers = new Map([
@@ -131,15 +151,11 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
     sources.map(({ section }) => section),
   );
   const differences = createDifferencesService({
-    helper,
-    changes,
-    takers: new Map([
-      ['base', (edits, actor) => base.takeIn(edits, actor)],
-      ['smarthost', (edits, actor) => smarthost.takeIn(edits, actor)],
-      ['relay', (edits, actor) => relay.takeIn(edits, actor)],
-    ]),
+    ...{ helper, changes, machine, holdings },
+    tables: new Map(),
   });
   differencesRoutes(router, web, differences, pagesOf);
+  takeoverRoutes(router, web, takeover, pagesOf);
   smarthostRoutes(router, web, smarthost);
   relayRoutes(router, web, relay);
   relayRowRoutes(router, web, relay);

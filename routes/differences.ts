@@ -2,6 +2,7 @@
 import type { Request, Response, Router } from 'express';
 import { HelperError, UserError } from '../lib/errors.js';
 import type { Decision, DifferencesService, HandEdit } from '../lib/differences/service.js';
+import { diffOf } from '../lib/differences/diff-view.js';
 import { allTexts, oneText } from '../lib/web/fields.js';
 import { requestFailed, saveFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
@@ -97,11 +98,12 @@ export function differencesRoutes(
       value: `${edit.digest} ${edit.name}`,
       name: edit.name,
       kind: t(`differences.kind.${edit.kind}`),
-      ours: edit.ours ?? '',
-      theirs: edit.theirs ?? '',
       page: page === undefined ? '' : t(page.label),
       href: page === undefined ? '' : req.baseUrl + page.path,
-      canTake: differences.canTake(edit.section),
+      diff: diffOf(edit),
+      choices: pages
+        .formats(req)
+        .list(differences.choices(edit).map((one) => t(`differences.${one}`))),
     };
   };
 }

@@ -74,7 +74,7 @@ export function domainsRemoveRoutes(router: Router, web: Web, service: DomainsSe
       t,
       pages.formats(req),
       { ...current, unclear: [], failure: refused ? null : current.failure },
-      { readOnly: false, has: web.has },
+      { readOnly: false, has: web.has, section: 'domains', mount: req.baseUrl },
     );
     const shown = chosen.map(namedDomain);
     const question = { count: shown.length, domain: shown[0]?.shown ?? '' };

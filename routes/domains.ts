@@ -74,7 +74,7 @@ export function domainsRoutes(
       t,
       pages.formats(req),
       { ...current, unclear: [], failure: refused ? null : current.failure },
-      { readOnly, has: web.has },
+      { readOnly, has: web.has, section: 'domains', mount: req.baseUrl },
     );
     pages.page(req, res, domainsPage(web, req, 'index', shown.status), {
       ...(await listContext(req, current)),

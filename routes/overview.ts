@@ -59,8 +59,15 @@ export function overviewRoutes(router: Router, web: Web, service: OverviewServic
         ? []
         : [helperAway(t, pages.formats(req), failure.toFailure(), machine, web.has)];
     const rest = state === 'bad' ? troubles.slice(1) : troubles;
+    const first: Notice = {
+      kind: 'info',
+      title: t('overview.takeover.title'),
+      paragraphs: [t('overview.takeover.text')],
+      link: { href: `${req.baseUrl}/takeover`, text: t('overview.takeover.remedy') },
+    };
     return [
       ...away,
+      ...(overview.takeover ? [first] : []),
       ...rest.map(({ severity, key, values, remedy }): Notice => {
         const notice: Notice = {
           kind: severity,

@@ -119,7 +119,7 @@ export function relayRoutes(router: Router, web: Web, service: RelayService): vo
       t,
       pages.formats(req),
       { ...current, unclear: [], failure: refused ? null : current.failure },
-      { readOnly, has: web.has },
+      { readOnly, has: web.has, section: 'relay', mount: req.baseUrl },
     );
     const faulty = problems.some(({ key }) => key === 'relay.problem.hostBits');
     pages.page(req, res, relayPage(web, req, 'index', shown.status), {

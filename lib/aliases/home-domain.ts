@@ -1,5 +1,6 @@
 /** The local domain that bare names get when they become targets: a name alone could leave the machine. */
 import { isAsciiDomain } from '../domains/schema.js';
+import { expand } from '../sections/expand.js';
 import type { AllSettings, SystemView } from '../sections/section.js';
 
 /** Domains in `mydestination` that are plain names, with `$name` in them resolved (postconf(5)). */
@@ -8,13 +9,6 @@ export function staticDestinations(system: Pick<SystemView, 'parameter'>): reado
   return elements
     .map((element) => expand(element, system).toLowerCase())
     .filter((element) => isAsciiDomain(element));
-}
-
-function expand(text: string, system: Pick<SystemView, 'parameter'>, depth = 0): string {
-  if (depth > 5) return text;
-  return text.replace(/\$(?:\{(\w+)\}|\((\w+)\)|(\w+))/g, (_, ...names: (string | undefined)[]) =>
-    expand(system.parameter(names[0] ?? names[1] ?? names[2] ?? ''), system, depth + 1),
-  );
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Base configuration: name, size, and where local mail goes (postconf(5), local(8)). */
+import { expand } from '../sections/expand.js';
 import type { Section, SystemView, Unclear } from '../sections/section.js';
 import {
   baseSchema,
@@ -60,7 +61,7 @@ export const baseSection: Section<BaseSettings> = {
   read(system) {
     const unclear: Unclear[] = [];
     const settings: BaseSettings = {
-      mailServerName: readName(system),
+      mailServerName: readName(system, unclear),
       maxMessageSizeMb: readSize(system, unclear),
       ...readDelivery(system, unclear),
       unknownRecipient: readUnknownRecipient(system, unclear),
@@ -117,16 +118,27 @@ function unknownRecipients(
   return { luser_relay: null, ...(checksNothing ? { local_recipient_maps: null } : {}) };
 }
 
-function readName(system: SystemView): string {
-  return system.isSet('myhostname') ? system.parameter('myhostname').toLowerCase() : '';
+function readName(system: SystemView, unclear: Unclear[]): string {
+  if (!system.isSet('myhostname')) return '';
+  const value = system.parameter('myhostname');
+  const name = expand(value, system).toLowerCase();
+  if (isServerName(name)) return name;
+  unclear.push({ parameter: 'myhostname', value, key: 'base.unclear.name' });
+  return '';
+}
+
+/** Whether the form takes it as the server's name. */
+function isServerName(name: string): boolean {
+  return !baseSchema.extract('mailServerName').validate(name, { convert: false }).error;
 }
 
 function readSize(system: SystemView, unclear: Unclear[]): number | null {
-  const value = system.parameter('message_size_limit');
+  const written = system.parameter('message_size_limit');
+  const value = expand(written, system);
   const megabytes = Number(value) / BYTES_PER_MB;
   if (value === '0') return null;
   if (!(megabytes >= 1 && megabytes <= MAX_MESSAGE_SIZE_MB)) {
-    unclear.push({ parameter: 'message_size_limit', value, key: 'base.unclear.size' });
+    unclear.push({ parameter: 'message_size_limit', value: written, key: 'base.unclear.size' });
   }
   return Math.min(MAX_MESSAGE_SIZE_MB, Math.max(1, megabytes || 10));
 }

@@ -9,6 +9,7 @@ import { hasAgreement, readDivergence } from './divergence.js';
 import { diverged } from './failures.js';
 import { maskImages, sealedValues, secretsOfRow, type SecretsCatalogue } from './secrets.js';
 import {
+  decisionsOf,
   findApplying,
   insertChange,
   lockChangeOrder,
@@ -58,7 +59,7 @@ export function beginChange(
         change: number,
         dryRun: false,
         sections,
-        ...(intent.overwrite ? { overwrite: intent.overwrite } : {}),
+        ...decisionsOf(intent),
         ...(adopt ? { adopt } : {}),
       },
     };
@@ -91,7 +92,7 @@ export async function rehearse(
         change: 0,
         dryRun: true,
         sections: await collectSections(trx, catalogue, intent.sections),
-        ...(intent.overwrite ? { overwrite: intent.overwrite } : {}),
+        ...decisionsOf(intent),
       },
     };
   } finally {

@@ -3,7 +3,7 @@
  */
 import type { Knex } from 'knex';
 import type { HelperFailure, MessageValues } from '../errors.js';
-import type { ApplyResult } from '../privileged/protocol.js';
+import type { ApplyResult, EditDecisions } from '../privileged/protocol.js';
 
 export type ChangeState = 'applying' | 'applied' | 'refused';
 
@@ -27,7 +27,7 @@ export interface MaskedSecret {
 }
 
 /** What somebody wants to save. */
-export interface Intent {
+export interface Intent extends EditDecisions {
   /** Section ids whose configuration follows from the touched rows. */
   readonly sections: readonly string[];
   /** The sentence for the history: a translation key and its values. */
@@ -36,8 +36,6 @@ export interface Intent {
   readonly actor: string;
   /** The change this one takes back, if it does. */
   readonly undoes?: string;
-  /** Hand edits the person decided to overwrite (see `ApplyParams.overwrite`). */
-  readonly overwrite?: Readonly<Record<string, string>>;
   /** The person compared after a divergence, and decided that the system shall follow this database. */
   readonly adopt?: boolean;
   /**
@@ -103,7 +101,7 @@ export interface ChangeSummary extends Omit<Change, 'rows'> {
 
 /** The change in flight, with what is needed to apply it again. */
 export interface ApplyingChange extends ChangeSummary {
-  readonly overwrite: Readonly<Record<string, string>> | null;
+  readonly decided: EditDecisions;
 }
 
 export interface HistoryFilter {

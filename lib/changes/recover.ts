@@ -79,13 +79,12 @@ async function bringToEnd(
     }
     case 'apply again': {
       const sections = await collectSections(db, catalogue, applying.sections);
-      const { number, overwrite, actor } = applying;
-      const params = { databaseId, change: number, dryRun: false, sections };
+      const { number, decided, actor } = applying;
+      const params = { databaseId, change: number, dryRun: false, sections, ...decided };
       const rows = await readStoredRows(db, number);
       const { sources } = catalogue;
       const contents = await collectContents(db, db, sources, applying.sections, rows);
-      const all = overwrite ? { ...params, overwrite } : params;
-      return applyUntilKnown(helper, all, actor, log, contents);
+      return applyUntilKnown(helper, params, actor, log, contents);
     }
   }
 }

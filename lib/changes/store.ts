@@ -1,7 +1,7 @@
 /** The queries on `mail_changes` and `mail_change_rows`. */
 import type { Knex } from 'knex';
 import type { HelperFailure, MessageValues } from '../errors.js';
-import type { ApplyResult } from '../privileged/protocol.js';
+import type { ApplyResult, EditDecisions } from '../privileged/protocol.js';
 import type {
   ApplyingChange,
   Change,
@@ -26,7 +26,8 @@ interface ChangeRecord {
   readonly title_values: MessageValues;
   readonly row_count: number;
   readonly undoes: string | null;
-  readonly overwrite: Readonly<Record<string, string>> | null;
+  /** `EditDecisions` as a whole. */
+  readonly overwrite: EditDecisions | null;
   readonly result: ApplyResult | null;
   readonly failure: HelperFailure | null;
 }
@@ -42,6 +43,15 @@ interface RowRecord {
 /** A touched row as it is stored: images masked, the old row's boxes apart until the change is settled. */
 export interface StoredRow extends TouchedRow {
   readonly sealedBefore: Readonly<Record<string, unknown>> | null;
+}
+
+/** Only what was decided: an absent decision is not sent. */
+export function decisionsOf({ overwrite, take, leave }: EditDecisions): EditDecisions {
+  return {
+    ...(overwrite ? { overwrite } : {}),
+    ...(take ? { take } : {}),
+    ...(leave ? { leave } : {}),
+  };
 }
 
 /** Identity of the database that numbers the changes. */
@@ -70,7 +80,7 @@ export async function insertChange(
       title_values: storableJson(intent.title.values),
       row_count: rows.length,
       undoes: intent.undoes ?? null,
-      overwrite: intent.overwrite ? JSON.stringify(intent.overwrite) : null,
+      overwrite: JSON.stringify(decisionsOf(intent)),
     },
     ['number'],
   );
@@ -96,7 +106,7 @@ export async function insertChange(
 /** The change in flight; null when there is none. */
 export async function findApplying(db: Knex): Promise<ApplyingChange | null> {
   const record = await db('mail_changes').where('state', 'applying').first<ChangeRecord>();
-  return record ? { ...summary(record), overwrite: record.overwrite } : null;
+  return record ? { ...summary(record), decided: record.overwrite ?? {} } : null;
 }
 
 export async function readStoredRows(db: Knex, number: number): Promise<StoredRow[]> {

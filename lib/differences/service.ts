@@ -1,9 +1,13 @@
 /** What was edited by hand since we wrote it, and what becomes of it: kept, taken into the settings, or overwritten. */
-import type { Change } from '../changes/change.js';
+import type { Knex } from 'knex';
+import type { Intent, TouchedRow } from '../changes/change.js';
+import { noHelper } from '../changes/failures.js';
 import type { Changes } from '../changes/service.js';
 import type { Helper } from '../client/helper.js';
-import { noHelper } from '../changes/failures.js';
-import { UserError } from '../errors.js';
+import { UserError, type Problem } from '../errors.js';
+import type { Machine } from '../machine/service.js';
+import type { ResultOf } from '../privileged/actions/index.js';
+import type { Holding } from '../settings/holding.js';
 
 /** One hand edit, as the helper reports it. */
 export interface HandEdit {
@@ -18,90 +22,187 @@ export interface HandEdit {
 
 export type Decision = 'keep' | 'take' | 'overwrite';
 
-/** By section: takes the hand edits of a section into its settings; null when they say so already. */
-export type TakeIn = (
-  edits: Readonly<Record<string, string>>,
-  actor: string,
-) => Promise<Change | null>;
+/** An edit as somebody saw it. */
+export interface ChosenEdit {
+  readonly name: string;
+  readonly digest: string;
+}
 
 export interface DifferencesService {
   /** Throws `HelperError` when the helper is away. */
   list(): Promise<readonly HandEdit[]>;
-  canTake(section: string): boolean;
-  /** All chosen edits must be as they were shown (`digest`). Throws `UserError` when one is not. */
-  decide(
-    decision: Decision,
-    chosen: readonly { readonly name: string; readonly digest: string }[],
-    actor: string,
-  ): Promise<void>;
+  /** What can become of an edit. */
+  choices(edit: HandEdit): readonly Decision[];
+  /** All chosen edits must be as they were shown (`digest`). Throws `UserError` when one is not, or cannot become that. */
+  decide(decision: Decision, chosen: readonly ChosenEdit[], actor: string): Promise<void>;
 }
+
+/** By section: makes rows of what somebody wrote into a table of ours. */
+export type TableTaker = (
+  trx: Knex.Transaction,
+  table: string,
+  actor: string,
+) => Promise<readonly TouchedRow[]>;
+
+type Readings = ResultOf<'read'>['sections'];
+type Digests = Readonly<Record<string, string>>;
 
 export function createDifferencesService(parts: {
   readonly helper: Helper | null;
   readonly changes: Pick<Changes, 'save'>;
-  readonly takers: ReadonlyMap<string, TakeIn>;
+  readonly machine: Pick<Machine, 'forget'>;
+  readonly holdings: readonly Holding[];
+  readonly tables: ReadonlyMap<string, TableTaker>;
 }): DifferencesService {
-  const { helper, changes, takers } = parts;
+  const { helper, changes, machine, holdings, tables } = parts;
 
-  const list = async (): Promise<readonly HandEdit[]> => {
+  const asked = (): Helper => {
     if (helper === null) throw noHelper();
-    return helper.call('drift', {}, { actor: 'pages' });
+    return helper;
+  };
+  const list = async (): Promise<readonly HandEdit[]> =>
+    asked().call('drift', {}, { actor: 'pages' });
+
+  const holdingOf = (section: string): Holding => {
+    const holding = holdings.find((one) => one.section === section);
+    if (!holding) throw new UserError({ key: 'differences.error.cannotTake', values: {} });
+    return holding;
   };
 
-  const overwrite = async (
-    sections: readonly string[],
-    edits: Readonly<Record<string, string>>,
-    actor: string,
-  ): Promise<void> => {
-    const title = {
-      key: 'differences.change.overwrite',
-      values: { names: Object.keys(edits).join(', ') },
-    };
-    await changes.save({
-      sections,
-      title,
-      actor,
-      overwrite: edits,
-      write: () => Promise.resolve([]),
-    });
+  const choices = ({ kind, section }: HandEdit): readonly Decision[] => {
+    // A table is ours as a whole: the next save of one entry would write over what was left in it.
+    if (kind === 'table') return tables.has(section) ? ['take', 'overwrite'] : ['overwrite'];
+    const settable = kind !== 'file' && holdings.some((one) => one.section === section);
+    return settable ? ['keep', 'take', 'overwrite'] : ['keep', 'overwrite'];
   };
 
-  const take = async (
+  /** What the machine says with these edits and without all others. */
+  const readWith = async (sections: readonly string[], edits: readonly string[], actor: string) =>
+    (await asked().call('read', { sections, edits }, { actor })).sections;
+
+  /** A section that was never saved gets its first settings: the machine's own. */
+  const firstRows = async (
+    trx: Knex.Transaction,
     sections: readonly string[],
-    edits: Readonly<Record<string, string>>,
+    readings: Readings,
     actor: string,
-  ): Promise<void> => {
+  ): Promise<readonly TouchedRow[]> => {
+    const touched: TouchedRow[] = [];
     for (const section of sections) {
-      const taker = takers.get(section);
-      if (!taker) throw new UserError({ key: 'differences.error.cannotTake', values: {} });
-      await taker(edits, actor);
+      const holding = holdings.find((one) => one.section === section);
+      if (!holding || (await holding.read(trx)) !== null) continue;
+      const value = holding.fromMachine(readings[section]?.settings, null);
+      if (value !== null) touched.push(...(await holding.write(trx, value, actor)));
     }
+    return touched;
+  };
+
+  const overwriting = async (
+    edits: readonly HandEdit[],
+    sections: readonly string[],
+    actor: string,
+  ): Promise<Pick<Intent, 'overwrite' | 'write'>> => {
+    const readings = await readWith(sections, [], actor);
+    return {
+      overwrite: digestsOf(edits),
+      write: (trx) => firstRows(trx, sections, readings, actor),
+    };
+  };
+
+  const taking = async (
+    edits: readonly HandEdit[],
+    sections: readonly string[],
+    actor: string,
+  ): Promise<Pick<Intent, 'take' | 'overwrite' | 'write'>> => {
+    const inTables = edits.filter(({ kind }) => kind === 'table');
+    const others = edits.filter(({ kind }) => kind !== 'table');
+    const names = others.map(({ name }) => name);
+    const [before, after] = [
+      await readWith(sections, [], actor),
+      await readWith(sections, names, actor),
+    ];
+    refuseInexpressible(before, after);
+    return {
+      take: digestsOf(others),
+      // What the rows say then is what stands in the table already; it is built again, and is ours again.
+      overwrite: digestsOf(inTables),
+      write: async (trx) => {
+        const touched: TouchedRow[] = [];
+        for (const section of new Set(others.map((edit) => edit.section))) {
+          const holding = holdingOf(section);
+          const value = holding.fromMachine(after[section]?.settings, await holding.read(trx));
+          if (value !== null) touched.push(...(await holding.write(trx, value, actor)));
+        }
+        for (const { section, name } of inTables) {
+          touched.push(...((await tables.get(section)?.(trx, name, actor)) ?? []));
+        }
+        return touched;
+      },
+    };
   };
 
   return {
     list,
-    canTake: (section) => takers.has(section),
+    choices,
     async decide(decision, chosen, actor) {
-      if (helper === null) throw noHelper();
       const found = await list();
-      const wanted = chosen.map(({ name, digest }) => {
-        const edit = found.find((one) => one.name === name && one.digest === digest);
-        if (!edit) throw new UserError({ key: 'differences.error.meanwhile', values: { name } });
-        return edit;
-      });
+      const wanted = chosen.map((one) => findEdit(found, one));
       if (wanted.length === 0) throw new UserError({ key: 'differences.error.none', values: {} });
-      const edits = Object.fromEntries(wanted.map(({ name, digest }) => [name, digest]));
-      const sections = [...new Set(wanted.map(({ section }) => section))];
-      switch (decision) {
-        case 'keep':
-          await helper.call('keep', { edits }, { actor });
+      const impossible = wanted.find((edit) => !choices(edit).includes(decision));
+      if (impossible) throw cannot(decision, impossible);
+      try {
+        if (decision === 'keep') {
+          await asked().call('keep', { edits: digestsOf(wanted) }, { actor });
           return;
-        case 'overwrite':
-          await overwrite(sections, edits, actor);
-          return;
-        case 'take':
-          await take(sections, edits, actor);
+        }
+        const sections = [...new Set(wanted.map(({ section }) => section))];
+        const names = new Set(wanted.map(({ name }) => name));
+        const others = found.filter((edit) => sections.includes(edit.section));
+        const intent = await (decision === 'take' ? taking : overwriting)(wanted, sections, actor);
+        await changes.save({
+          sections,
+          actor,
+          title: {
+            key: `differences.change.${decision}`,
+            values: { names: [...names].join(', ') },
+          },
+          leave: digestsOf(others.filter(({ name }) => !names.has(name))),
+          ...intent,
+        });
+      } finally {
+        machine.forget();
       }
     },
   };
+}
+
+function findEdit(found: readonly HandEdit[], { name, digest }: ChosenEdit): HandEdit {
+  const edit = found.find((one) => one.name === name && one.digest === digest);
+  if (!edit) throw new UserError({ key: 'differences.error.meanwhile', values: { name } });
+  return edit;
+}
+
+function digestsOf(edits: readonly HandEdit[]): Digests {
+  return Object.fromEntries(edits.map(({ name, digest }) => [name, digest]));
+}
+
+function cannot(decision: Decision, { kind, name }: HandEdit): UserError {
+  const key = decision === 'keep' ? 'cannotKeep' : kind === 'file' ? 'noSetting' : 'cannotTake';
+  return new UserError({ key: `differences.error.${key}`, values: { name } });
+}
+
+/** What the edit says and no form could: taking it would lose it. */
+function refuseInexpressible(before: Readings, after: Readings): void {
+  const problems = Object.entries(after).flatMap(([section, { unclear }]): Problem[] => {
+    const known = new Set((before[section]?.unclear ?? []).map(textOf));
+    return unclear
+      .filter((one) => !known.has(textOf(one)))
+      .map(({ key, parameter, value }) => ({ key, values: { parameter, value } }));
+  });
+  if (problems.length === 0) return;
+  throw new UserError([{ key: 'differences.error.inexpressible', values: {} }, ...problems]);
+}
+
+function textOf({ key, parameter, value }: Readings[string]['unclear'][number]): string {
+  return JSON.stringify([key, parameter, value]);
 }

@@ -20,6 +20,8 @@ export interface SectionReading {
   readonly settings: unknown;
   /** What the section's form cannot express. */
   readonly unclear: readonly Unclear[];
+  /** What was edited by hand since the helper wrote it, by name. */
+  readonly edited: readonly string[];
   /** Whether the helper ever applied settings of this section. */
   readonly applied: boolean;
 }

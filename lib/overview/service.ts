@@ -7,6 +7,7 @@ import type { DomainsService } from '../domains/service.js';
 import type { Machine, MachineView } from '../machine/service.js';
 import type { HelperError } from '../errors.js';
 import type { QueueNotice, QueueWatch } from '../queue/watch.js';
+import type { TakeoverService } from '../takeover/service.js';
 import type { Words } from '../words.js';
 
 /** How old the picture may be, in milliseconds. */
@@ -34,6 +35,8 @@ export interface Overview {
   readonly domains: number;
   /** What there is to know about the mail queue. */
   readonly queue: readonly QueueNotice[];
+  /** Nothing was ever saved here, and there is a mail server to be taken over. */
+  readonly takeover: boolean;
   readonly last: Awaited<ReturnType<Changes['history']>>['changes'];
 }
 
@@ -47,11 +50,13 @@ export function createOverviewService({
   machine,
   domains,
   queue,
+  takeover,
 }: {
   readonly changes: Pick<Changes, 'history' | 'divergence'>;
   readonly machine: Machine;
   readonly domains: Pick<DomainsService, 'current'>;
   readonly queue: Pick<QueueWatch, 'notices'>;
+  readonly takeover: Pick<TakeoverService, 'offered'>;
 }): OverviewService {
   const look = async (): Promise<Overview> => {
     const [{ view, failure }, local, { changes: last }, divergence, seen] = await Promise.all([
@@ -83,6 +88,7 @@ export function createOverviewService({
       failure,
       domains: local.domains.length,
       queue: notices,
+      takeover: view?.postfix.installed === true && (await takeover.offered()),
       last,
     };
   };

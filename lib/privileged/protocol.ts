@@ -38,8 +38,18 @@ export interface ContentsItem {
   readonly entries: readonly (readonly [key: string, entry: unknown])[];
 }
 
+/** What somebody decided about hand edits: by name, the digest of each as `drift` reported it. */
+export interface EditDecisions {
+  /** What we wrote comes back. */
+  readonly overwrite?: Readonly<Record<string, string>>;
+  /** The settings say the same from now on, and the text stays as it is. */
+  readonly take?: Readonly<Record<string, string>>;
+  /** Not decided yet: this change does not touch it, and must not have to. */
+  readonly leave?: Readonly<Record<string, string>>;
+}
+
 /** One change to make the system agree with. */
-export interface ApplyParams {
+export interface ApplyParams extends EditDecisions {
   /** Identity of the database that numbers the changes; a foreign one means "compare and ask". */
   readonly databaseId: string;
   /** Number of the change, rising within one database. 0 with `dryRun`. */
@@ -52,8 +62,6 @@ export interface ApplyParams {
    * change. Null: what follows is all there is. Another base is refused with `helper.contents.base`: then send all.
    */
   readonly contents?: Readonly<Record<string, { readonly base: string | null }>>;
-  /** Values of ours that were edited by hand and may be overwritten: the digest of each as `drift` reported it. */
-  readonly overwrite?: Readonly<Record<string, string>>;
   /** The person compared and decided that this database is the one to follow from now on. */
   readonly adopt?: boolean;
 }
@@ -116,6 +124,6 @@ export interface DriftEntry {
   readonly ours: string | null;
   /** What is there now; null: nothing, or a file that not everybody may read. */
   readonly theirs: string | null;
-  /** Digest of `theirs`, to be given back in `overwrite`. */
+  /** Digest of `theirs`, to be given back in `EditDecisions`. */
   readonly digest: string;
 }

@@ -13,7 +13,7 @@ import { containsNetwork, parseNetwork, type Network } from './network.js';
 import { MAX_NETWORKS, type RelaySettings } from './schema.js';
 import { isLoopback } from './section.js';
 import { addNetworks, readNetworks, removeNetwork, writeNote, type NetworkRow } from './store.js';
-import { addedTitle, adoptedTitle, noteTitle, removedTitle, takenTitle } from './words.js';
+import { addedTitle, adoptedTitle, noteTitle, removedTitle } from './words.js';
 
 /** Beside saved networks the machine's view only explains, and may be this old. Milliseconds. */
 const EXPLAINING_AGE_MS = 30_000;
@@ -59,8 +59,6 @@ export interface RelayService {
   check(actor: string): Promise<void>;
   /** The last answer; null before the first one. */
   lastCheck(): CheckedRelay | null;
-  /** Takes networks somebody added by hand into the list. Null when there are none. */
-  takeIn(edits: Readonly<Record<string, string>>, actor: string): Promise<Change | null>;
 }
 
 export interface RelayParts {
@@ -201,22 +199,6 @@ export function createRelayService({ db, changes, machine, helper }: RelayParts)
       last = { result: await helper.call('relay-check', {}, { actor }), at: new Date() };
     },
     lastCheck: () => last,
-    async takeIn(edits, actor) {
-      machine.forget();
-      const { byHand, failure } = await current();
-      if (failure !== null) throw failure;
-      if (byHand.length === 0) return null;
-      const taken = intent(takenTitle(byHand.length), actor, [], (trx, rows) => {
-        const known = new Set(rows.map(({ network }) => network));
-        const fresh = byHand.filter((network) => !known.has(network));
-        return addNetworks(
-          trx,
-          fresh.map((network) => ({ network, note: '' })),
-          actor,
-        );
-      });
-      return save({ ...taken, overwrite: edits });
-    },
   };
 }
 

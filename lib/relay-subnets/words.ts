@@ -19,7 +19,3 @@ export function removedTitle(networks: readonly string[]): Words {
 export function adoptedTitle(count: number): Words {
   return { key: 'relay.change.first', values: { count } };
 }
-
-export function takenTitle(count: number): Words {
-  return { key: 'relay.change.taken', values: { count } };
-}

@@ -45,11 +45,6 @@ export interface SettingsService<Settings> {
    */
   save(wanted: Wanted<Settings>): Promise<Change | null>;
   preview(wanted: Wanted<Settings>): Promise<Preview>;
-  /**
-   * Takes what somebody set by hand into the settings. `edits` are the hand edits this agrees with (name to digest).
-   * Null when the settings say so already.
-   */
-  takeIn(edits: Readonly<Record<string, string>>, actor: string): Promise<Change | null>;
 }
 
 /** The part of the changes service that is needed here. */
@@ -143,19 +138,5 @@ export function createSettingsService<Settings extends object>({
       }
     },
     preview: async (wanted) => changes.preview(intent(null, wanted)),
-    async takeIn(edits, actor) {
-      machine.forget();
-      const now = await current();
-      const reading = now.machine?.sections[section];
-      if (now.failure !== null) throw now.failure;
-      if (reading === undefined || isDeepStrictEqual(reading.settings, now.settings)) return null;
-      const settings = reading.settings as Settings;
-      const wanted = { settings, version: now.version, actor };
-      try {
-        return await changes.save({ ...intent(now.settings, wanted), overwrite: edits });
-      } finally {
-        machine.forget();
-      }
-    },
   };
 }

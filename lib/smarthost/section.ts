@@ -12,6 +12,7 @@ import type {
   Unclear,
 } from '../sections/section.js';
 import { isHost } from '../base/schema.js';
+import { expand } from '../sections/expand.js';
 import { bindingOf, keepsPassword, openPassword } from './binding.js';
 import {
   nextHop,
@@ -83,7 +84,7 @@ export const smarthostSection: Section<SmarthostSettings> = {
   read(system) {
     const unclear: Unclear[] = [];
     const value = system.parameter('relayhost');
-    const target = readRelayhost(value);
+    const target = readRelayhost(expand(value, system));
     if (target === null) {
       if (value !== '')
         unclear.push({ parameter: 'relayhost', value, key: 'smarthost.unclear.host' });

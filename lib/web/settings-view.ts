@@ -54,7 +54,9 @@ export function showForm<Settings>(
   const readOnly = !pages.may(req, 'mail.admin');
   const refused = notices.some(({ kind }) => kind === 'bad');
   const state = refused ? { ...current, failure: null } : current;
-  const standing = standingNotices(t, pages.formats(req), state, { readOnly, has });
+  const standing = standingNotices(t, pages.formats(req), state, {
+    ...{ readOnly, has, section: page.tab, mount: req.baseUrl },
+  });
   pages.page(
     req,
     res,

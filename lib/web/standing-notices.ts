@@ -16,17 +16,36 @@ export interface Standing {
   readonly failure: HelperError | null;
 }
 
+export interface StandingOptions {
+  readonly readOnly: boolean;
+  readonly has: (key: string) => boolean;
+  /** Whose hand edits are told on this page. */
+  readonly section: string;
+  /** Where the plugin is mounted. */
+  readonly mount: string;
+}
+
 export function standingNotices(
   t: Translator,
   format: Formats,
   { source, unclear, machine, failure }: Standing,
-  { readOnly, has }: { readonly readOnly: boolean; readonly has: (key: string) => boolean },
+  { readOnly, has, section, mount }: StandingOptions,
 ): readonly Notice[] {
   const notices: Notice[] = [];
   if (failure !== null) notices.push(helperAway(t, format, failure.toFailure(), machine, has));
   if (source === 'unknown') {
     const [title, text] = [t('settings.unknown.title'), t('settings.unknown.text')];
     notices.push({ kind: 'info', title, paragraphs: [text] });
+  }
+  const edited = machine?.sections[section]?.edited ?? [];
+  if (edited.length > 0) {
+    notices.push({
+      kind: 'warn',
+      title: t('settings.edited.title', { count: edited.length }),
+      paragraphs: [t('settings.edited.text')],
+      points: edited,
+      link: { href: `${mount}/differences`, text: t('settings.edited.remedy') },
+    });
   }
   if (unclear.length > 0) {
     notices.push({

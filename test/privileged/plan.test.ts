@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import Joi from 'joi';
 import { HelperError } from '../../lib/errors.js';
 import { editsConfiguration } from '../../lib/privileged/apply/stage.js';
+import { NOTHING_DECIDED } from '../../lib/privileged/apply/decided.js';
 import { makePlan, type Plan } from '../../lib/privileged/apply/plan.js';
 import { MAX_VALUE_BYTES } from '../../lib/privileged/apply/render.js';
 import { stateAfter } from '../../lib/privileged/apply/remember.js';
@@ -146,7 +147,10 @@ describe('a plan', () => {
     const view = configView({ myhostname: 'theirs.example' });
     const save = { base: readBase({ myhostname: 'ours.example' }) };
     assert.deepEqual([...makePlan(sections, save, state, view).parameters], []);
-    const agreed = makePlan(sections, save, state, view, new Set(['myhostname']));
+    const agreed = makePlan(sections, save, state, view, {
+      ...NOTHING_DECIDED,
+      overwrite: new Set(['myhostname']),
+    });
     assert.deepEqual([...agreed.parameters], [['myhostname', 'ours.example']]);
   });
 
@@ -158,7 +162,10 @@ describe('a plan', () => {
     const view = configView({ mydestination: 'localhost' });
     const save = { domains: { names: ['a.example'] } };
     assert.deepEqual([...makePlan(sections, save, state, view).parameters], []);
-    const agreed = makePlan(sections, save, state, view, new Set(['mydestination']));
+    const agreed = makePlan(sections, save, state, view, {
+      ...NOTHING_DECIDED,
+      overwrite: new Set(['mydestination']),
+    });
     assert.deepEqual([...agreed.parameters], [['mydestination', 'localhost, a.example']]);
   });
 

@@ -20,7 +20,10 @@ export interface RecordingHelper extends HelperTransport {
   /** Applied changes, previews left out. */
   readonly applied: ApplyParams[];
   /** What `read` says of a section that was never applied. */
-  readonly machine: Record<string, { settings: unknown; unclear: readonly Unclear[] }>;
+  readonly machine: Record<
+    string,
+    { settings: unknown; unclear: readonly Unclear[]; edited?: readonly string[] }
+  >;
   postfix: { installed: boolean; running: boolean; version: string };
   queueFreeBytes: number;
   /** Every call fails like this until it is null again. */
@@ -95,7 +98,7 @@ export function recordingHelper(): RecordingHelper {
             sections: Object.fromEntries(
               (params['sections'] as string[]).map((id) => [
                 id,
-                { ...helper.machine[id], applied: false },
+                { edited: [], ...helper.machine[id], applied: false },
               ]),
             ),
             queueFreeBytes: helper.queueFreeBytes,

@@ -14,6 +14,8 @@ const SECTION_ID = /^[a-z][a-z0-9-]{0,63}$/;
 /** Parameters, services (`smtp/inet`), files below the root. */
 const OWNED_NAME = /^\/?[A-Za-z0-9][A-Za-z0-9_./:[\]-]{0,255}$/;
 
+const edits = Joi.object().pattern(OWNED_NAME, Joi.string().hex().length(64)).max(1_000);
+
 export const applyAction = defineAction({
   timeoutMs: APPLY_TIMEOUT_MS,
   params: Joi.object<ApplyParams>({
@@ -31,7 +33,9 @@ export const applyAction = defineAction({
         Joi.object({ base: Joi.string().hex().length(64).allow(null).required() }),
       )
       .max(64),
-    overwrite: Joi.object().pattern(OWNED_NAME, Joi.string().hex().length(64)).max(1_000),
+    overwrite: edits,
+    take: edits,
+    leave: edits,
     adopt: Joi.boolean(),
   }),
   redact: ({ databaseId, change, dryRun, sections, contents = {} }) => ({

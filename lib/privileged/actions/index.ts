@@ -23,6 +23,8 @@ const loaders = {
   'route-report': async () => (await import('./route-report.js')).routeReportAction,
   'smarthost-test': async () => (await import('./smarthost-test.js')).smarthostTestAction,
   'system-aliases': async () => (await import('./system-aliases.js')).systemAliasesAction,
+  'table-edits': async () => (await import('./table-edits.js')).tableEditsAction,
+  takeover: async () => (await import('./takeover.js')).takeoverAction,
   'test-message': async () => (await import('./test-message.js')).testMessageAction,
 };
 

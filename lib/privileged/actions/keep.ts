@@ -5,8 +5,9 @@
 import Joi from 'joi';
 import { HelperError } from '../../errors.js';
 import { findDrift } from '../apply/drift.js';
+import { presentValue } from '../apply/plan.js';
 import { takeLock } from '../lock.js';
-import { readConfig } from '../postfix/config-view.js';
+import { readConfig, type ConfigView } from '../postfix/config-view.js';
 import { splitList } from '../postfix/list-value.js';
 import type { DriftEntry } from '../protocol.js';
 import { readState, writeState, type Written } from '../state.js';
@@ -35,7 +36,7 @@ export const keepAction = defineAction({
         if (!entry || entry.kind === 'table') throw changedMeanwhile(name);
         return entry;
       });
-      const written = kept.reduce(withKept, state.written);
+      const written = kept.reduce((all, entry) => withKept(all, entry, view), state.written);
       await writeState(paths, { ...state, written });
       return { kept: kept.length };
     } finally {
@@ -44,17 +45,21 @@ export const keepAction = defineAction({
   },
 });
 
-function withKept(written: Written, { kind, name, theirs, digest }: DriftEntry): Written {
+/** What is there is taken from the configuration itself: an entry may leave out what nobody is to see. */
+function withKept(written: Written, { kind, name, digest }: DriftEntry, view: ConfigView): Written {
   switch (kind) {
     case 'parameter':
-      return { ...written, parameters: { ...written.parameters, [name]: theirs } };
+      return {
+        ...written,
+        parameters: { ...written.parameters, [name]: presentValue(view, name) },
+      };
     case 'list': {
-      const present = new Set(splitList(theirs ?? ''));
+      const present = new Set(splitList(view.parameter(name)));
       const left = (written.lists[name] ?? []).filter((element) => present.has(element));
       return { ...written, lists: { ...written.lists, [name]: left } };
     }
     case 'master':
-      return { ...written, master: { ...written.master, [name]: theirs } };
+      return { ...written, master: { ...written.master, [name]: view.masterService(name) } };
     case 'file':
       return { ...written, files: { ...written.files, [name]: digest } };
     case 'table':

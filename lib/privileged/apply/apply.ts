@@ -17,6 +17,7 @@ import { readState, writeState, type HelperState } from '../state.js';
 import { activate, activationFor } from './activate.js';
 import { planContents, type PlannedContents } from './contents.js';
 import type { Received } from './contents-received.js';
+import { decidedAbout, type Decided } from './decided.js';
 import { findDrift } from './drift.js';
 import {
   checkSpace,
@@ -91,8 +92,8 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   }
   const folder = await openStage(paths);
   const present = await readConfig(folder, paths, context.secrets);
-  const overwrite = await acceptedDrift(params, state, present, context);
-  const plan = makePlan(registry, params.sections, state, present, overwrite);
+  const decided = await decideDrift(params, state, present, context);
+  const plan = makePlan(registry, params.sections, state, present, decided);
   const files = await planFiles(plan.files, paths);
   const tables = await buildTables(plan.tables, paths);
   const requested = new Set(Object.keys(params.sections));
@@ -193,33 +194,15 @@ function alreadyDone(
   });
 }
 
-/** Names whose hand edits may be overwritten. Throws at stage `drift` when one was not agreed to as it is now. */
-async function acceptedDrift(
+/** What was decided about the hand edits of the touched sections. Throws at stage `drift` when one is open. */
+async function decideDrift(
   params: ApplyParams,
   state: HelperState,
   present: ConfigView,
   { paths, registry }: ApplyContext,
-): Promise<ReadonlySet<string>> {
-  const drift = await findDrift(
-    state,
-    present,
-    paths,
-    registry,
-    new Set(Object.keys(params.sections)),
-  );
-  const open = drift.filter((entry) => params.overwrite?.[entry.name] !== entry.digest);
-  if (open.length > 0) {
-    throw new HelperError({
-      stage: 'drift',
-      key: 'helper.drift.edited',
-      values: { count: open.length, names: open.map(({ name }) => name).join(', ') },
-      detail: open
-        .map(({ name, ours, theirs }) => `${name}\n- ${ours ?? ''}\n+ ${theirs ?? ''}`)
-        .join('\n'),
-      restored: true,
-    });
-  }
-  return new Set(drift.map(({ name }) => name));
+): Promise<Decided> {
+  const touched = new Set(Object.keys(params.sections));
+  return decidedAbout(await findDrift(state, present, paths, registry, touched), params);
 }
 
 function nothingToDo(

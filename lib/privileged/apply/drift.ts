@@ -1,6 +1,7 @@
 /** Hand edits: where what is on the machine is not what we wrote. */
 import type { SectionRegistry } from '../../sections/registry.js';
 import { layoutOf, SHARED_LISTS } from '../../sections/lists.js';
+import { shownValue } from '../../sections/secret-values.js';
 import type { AllSettings, Section } from '../../sections/section.js';
 import { readText, statusOf } from '../files.js';
 import type { Paths } from '../paths.js';
@@ -11,6 +12,7 @@ import { digestOf, type HelperState } from '../state.js';
 import { alteredTables } from './contents-tables.js';
 import { claimOf, listEntries, presentValue } from './plan.js';
 import { isBelow, ownedServices } from './render.js';
+import { tableEdits } from './table-edits.js';
 
 /** All differences, or only those of the named sections. */
 export async function findDrift(
@@ -23,7 +25,9 @@ export async function findDrift(
   const entries: DriftEntry[] = [];
   const report = (section: Section | undefined, entry: Omit<DriftEntry, 'section'>): void => {
     if (section && (only === undefined || only.has(section.id))) {
-      entries.push({ ...entry, section: section.id });
+      const shown = (value: string | null) => value && shownValue(entry.name, value);
+      const [ours, theirs] = [shown(entry.ours), shown(entry.theirs)];
+      entries.push({ ...entry, ours, theirs, section: section.id });
     }
   };
   const owner = (owns: (section: Section) => boolean) => registry.all.find(owns);
@@ -42,7 +46,7 @@ export async function findDrift(
     const added = present.filter((element) => claims(element) && !elements.includes(element));
     const lost = written !== undefined && !holdsAll(present, elements, layoutOf(name));
     if (!lost && added.length === 0) continue;
-    const ours = elements.join(', ');
+    const ours = listAsWritten(view, name, elements, claims);
     const share = ({ owns }: Section) => owns.lists.includes(name);
     for (const section of registry.all.filter(share)) {
       report(section, { kind: 'list', name, ours, theirs, digest: digestOf(theirs) });
@@ -59,18 +63,60 @@ export async function findDrift(
     const theirs = await readText(`${paths.root}${name}`);
     const digest = digestOf(theirs ?? '');
     if (theirs !== null && digest === ours) continue;
-    const shown = theirs !== null && (await isPublic(`${paths.root}${name}`)) ? theirs : null;
     const section = owner(({ owns }) => owns.files.includes(name) || isBelow(owns.folders, name));
-    report(section, { kind: 'file', name, ours: null, theirs: shown, digest });
+    const written = section ? writtenFile(section, name, ours, state, view) : null;
+    const isShown =
+      written !== null && (theirs === null || (await isPublic(`${paths.root}${name}`)));
+    const shown = isShown ? { ours: written, theirs } : { ours: null, theirs: null };
+    report(section, { kind: 'file', name, ...shown, digest });
   }
   for (const [id, was] of Object.entries(state.contents)) {
     const section = registry.get(id);
     if (!section || (only !== undefined && !only.has(id))) continue;
     for (const { table, digest } of await alteredTables(section, was, paths)) {
-      report(section, { kind: 'table', name: table, ours: null, theirs: null, digest });
+      const { edits } = await tableEdits(section, was, table, paths);
+      const text = (side: 'ours' | 'theirs') =>
+        edits
+          .flatMap((edit) => (edit[side] === null ? [] : [`${edit.key} ${edit[side]}`]))
+          .join('\n');
+      const [ours, theirs] = [text('ours') || null, text('theirs') || null];
+      report(section, { kind: 'table', name: table, ours, theirs, digest });
     }
   }
   return entries;
+}
+
+/** The whole list as we left it: foreign elements as they are, and of our kind exactly ours. */
+function listAsWritten(
+  view: ConfigView,
+  list: string,
+  ours: readonly string[],
+  claims: (element: string) => boolean,
+): string {
+  const layout = layoutOf(list);
+  const kept = splitList(view.parameter(list)).filter(
+    (element) => holdsAll(ours, [element], layout) || !claims(element),
+  );
+  const lost = ours.filter((element) => !holdsAll(kept, [element], layout));
+  return (layout.place === 'start' ? [...lost, ...kept] : [...kept, ...lost]).join(', ');
+}
+
+/** The content of a file as we wrote it; null when it is secret, or the settings say something else by now. */
+function writtenFile(
+  section: Section,
+  name: string,
+  digest: string,
+  state: HelperState,
+  view: ConfigView,
+): string | null {
+  try {
+    const file = section.render(state.sections[section.id], view, state.sections).files?.[name];
+    return file && !file.secret && digestOf(file.content) === digest ? file.content : null;
+  } catch (error) {
+    // Without the key for its secrets a section cannot say what it wrote.
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 /**

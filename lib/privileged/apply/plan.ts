@@ -14,6 +14,7 @@ import type { ConfigView } from '../postfix/config-view.js';
 import { mergeList, ownElements, sameElements, splitList } from '../postfix/list-value.js';
 import { formatMasterService, masterOption } from '../postfix/master.js';
 import type { HelperState } from '../state.js';
+import { NOTHING_DECIDED, undecided, type Decided } from './decided.js';
 import {
   checkSettings,
   isBelow,
@@ -38,6 +39,8 @@ export interface Plan {
   readonly files: ReadonlyMap<string, OwnFile | null>;
   /** What stands where after the change, for every name the touched sections own and have a say in. */
   readonly baseline: ReadonlyMap<string, string | null>;
+  /** Hand edits that the settings say too from now on: they count as written by us. */
+  readonly taken: ReadonlySet<string>;
   /** Everything the helper will have applied afterwards. */
   readonly settings: AllSettings;
   /** Sections whose output is touched, with their settings before. */
@@ -53,7 +56,7 @@ export function makePlan(
   requested: Readonly<Record<string, unknown>>,
   state: HelperState,
   view: ConfigView,
-  overwrite: ReadonlySet<string> = new Set(),
+  decided: Decided = NOTHING_DECIDED,
 ): Plan {
   const touched = Object.keys(requested).map((id) => {
     const section = sectionOrRefuse(registry, id);
@@ -69,7 +72,7 @@ export function makePlan(
     old[section.id] = before;
   }
 
-  const draft = new Draft(state, view, overwrite);
+  const draft = new Draft(state, view, decided);
   const lists = new Set<string>();
   for (const { section } of touched) {
     const outputs = { now: render(section, settings, view), old: render(section, old, view) };
@@ -111,22 +114,25 @@ class Draft implements Omit<Plan, 'settings' | 'touched'> {
   readonly options = new Map<string, string | null>();
   readonly tables = new Map<string, TableContent | null>();
   readonly files = new Map<string, OwnFile | null>();
+  readonly taken: ReadonlySet<string>;
   readonly #state: HelperState;
   readonly #view: ConfigView;
-  readonly #overwrite: ReadonlySet<string>;
+  readonly #decided: Decided;
 
-  constructor(state: HelperState, view: ConfigView, overwrite: ReadonlySet<string>) {
+  constructor(state: HelperState, view: ConfigView, decided: Decided) {
     this.#state = state;
     this.#view = view;
-    this.#overwrite = overwrite;
+    this.#decided = decided;
+    this.taken = decided.take;
   }
 
   takeParameters({ now, old }: Both<SectionOutput>): void {
     for (const [name, value] of Object.entries(now.parameters ?? {})) {
       refuseUnsafe(name, value);
       const present = presentValue(this.#view, name);
-      const same = old.parameters?.[name] === value && !this.#overwrite.has(name);
-      const after = same ? present : value;
+      if (this.#isLeft(name, old.parameters?.[name] === value)) continue;
+      const same = old.parameters?.[name] === value && !this.#decided.overwrite.has(name);
+      const after = same || this.taken.has(name) ? present : value;
       this.baseline.set(name, after);
       if (after !== present) this.parameters.set(name, after);
     }
@@ -138,13 +144,14 @@ class Draft implements Omit<Plan, 'settings' | 'touched'> {
       refuseUnsafe(name, line);
       const before = old.master?.[name];
       const said = before !== undefined && serviceLine(name, before) === line;
-      const same = said && !this.#overwrite.has(name);
+      if (this.#isLeft(name, said) || this.taken.has(name)) continue;
+      const same = said && !this.#decided.overwrite.has(name);
       if (!same && line !== this.#view.masterService(name)) this.master.set(name, line);
     }
     const before = optionsOf(old);
     for (const [name, value] of Object.entries(optionsOf(now))) {
       refuseUnsafe(name, value);
-      const same = before[name] === value && !this.#overwrite.has(name);
+      const same = before[name] === value && !this.#decided.overwrite.has(name);
       if (!same && value !== presentOption(this.#view, name)) this.options.set(name, value);
     }
   }
@@ -156,16 +163,25 @@ class Draft implements Omit<Plan, 'settings' | 'touched'> {
       if (isBelow(owns.folders, name)) this.files.set(name, null);
     }
     for (const [name, file] of Object.entries(now.files ?? {})) this.files.set(name, file);
+    for (const name of this.#decided.leave) this.files.delete(name);
+  }
+
+  /** Whether a hand edit stays as it is for now. Throws at stage `drift` when the change has to touch it. */
+  #isLeft(name: string, unchanged: boolean): boolean {
+    if (!this.#decided.leave.has(name)) return false;
+    if (unchanged) return true;
+    throw undecided([{ name, ours: null, theirs: presentValue(this.#view, name) }]);
   }
 
   /** `claimed` are hand-made elements of our kind: they go when somebody agreed to overwrite them. */
   takeList(list: string, { now, old }: Both<readonly string[]>, claimed: readonly string[]): void {
     const layout = layoutOf(list);
     const present = splitList(this.#view.parameter(list));
-    const overwritten = this.#overwrite.has(list);
+    const overwritten = this.#decided.overwrite.has(list);
+    if (this.#isLeft(list, sameElements(now, old))) return;
     const before = [...(this.#state.written.lists[list] ?? old), ...(overwritten ? claimed : [])];
     const merged =
-      sameElements(now, old) && !overwritten
+      (sameElements(now, old) && !overwritten) || this.taken.has(list)
         ? { elements: present, changed: false }
         : mergeList(present, before, now, layout);
     const value = merged.changed ? merged.elements.join(', ') : presentValue(this.#view, list);

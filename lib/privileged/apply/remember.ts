@@ -12,6 +12,7 @@ export function stateAfter(state: HelperState, plan: Plan, view: ConfigView): He
   }
   const master: Record<string, string | null> = { ...state.written.master };
   for (const name of plan.master.keys()) master[name] = view.masterService(name);
+  for (const name of plan.taken) if (name in master) master[name] = view.masterService(name);
   const files: Record<string, string> = { ...state.written.files };
   for (const [name, file] of plan.files) {
     if (file) files[name] = digestOf(file.content);
