@@ -11,6 +11,8 @@ import { domainsRoutes } from '../routes/domains.js';
 import { domainsRemoveRoutes } from '../routes/domains-remove.js';
 import { domainsShowRoutes } from '../routes/domains-show.js';
 import { differencesRoutes } from '../routes/differences.js';
+import { fetchmailRoutes } from '../routes/fetchmail.js';
+import { fetchmailEditRoutes } from '../routes/fetchmail-edit.js';
 import { historyRoutes } from '../routes/history.js';
 import { overviewRoutes } from '../routes/overview.js';
 import { queueRoutes } from '../routes/queue.js';
@@ -40,6 +42,8 @@ import { createDomainChecks, systemDns, type ChecksParts } from './domains/check
 import { domainsHolding } from './domains/holding.js';
 import { createDomainsService, directoryUse } from './domains/service.js';
 import { domainsSource } from './domains/source.js';
+import { createFetchmailService } from './fetchmail/service.js';
+import { fetchmailSource } from './fetchmail/source.js';
 import { createI18n } from './i18n.js';
 import { createMachine, type Machine } from './machine/service.js';
 import { readManifest, sectionPages } from './manifest.js';
@@ -83,7 +87,14 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
 
   const helper = host.helper === null ? null : createHelper(host.helper);
   const machine = createMachine(helper, ['base', 'domains', 'smarthost', 'relay'], { log });
-  const sources = [baseSource, domainsSource, aliasesSource, smarthostSource, relaySource];
+  const sources = [
+    baseSource,
+    domainsSource,
+    aliasesSource,
+    smarthostSource,
+    relaySource,
+    fetchmailSource,
+  ];
   const changes = createChanges({
     db,
     helper: host.helper,
@@ -108,6 +119,13 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   const aliases = createAliasesService({ db, changes, worlds });
   const aliasWatch = createAliasWatch({ db, worlds, directory: host.directory, log });
   const route = createRouteService({ db, helper, worlds });
+  const fetchmail = createFetchmailService({
+    ...{ db, changes, helper, directory: host.directory },
+    isAlias: async (name) => {
+      const world = await worlds.now(db);
+      return world.system.has(name) || (await world.aliases([name])).has(name);
+    },
+  });
   const queue = createQueueService({ db, helper, log });
   const queueWatch = createQueueWatch({ db, helper, log });
   const holdings: readonly Holding[] = [
@@ -128,6 +146,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   /** By table: how a secret that is typed anew for an undo is sealed to its row. */
   const sealers: SecretSealers = new Map([
     ['mail_settings', (row, secret) => smarthost.sealAgain(row, secret)],
+    ['mail_fetch_queries', (row, secret) => fetchmail.sealAgain(row, secret)],
   ]);
   const web = createWeb({ host, i18n, views, assets, manifest, changes });
   const router = Router();
@@ -146,6 +165,8 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
   aliasesRoutes(router, web, aliases);
   aliasesEditRoutes(router, web, aliases);
   routeRoutes(router, web, route);
+  fetchmailRoutes(router, web, fetchmail);
+  fetchmailEditRoutes(router, web, fetchmail);
   const pagesOf = sectionPages(
     manifest,
     sources.map(({ section }) => section),
@@ -204,6 +225,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
       await queue.close();
       await domainChecks.close();
       await smarthost.close();
+      await fetchmail.close();
       await changes.close();
     },
   };

@@ -5,6 +5,7 @@ import * as aliases from './003-aliases.js';
 import * as queue from './004-queue.js';
 import * as relayNetworks from './005-relay-networks.js';
 import * as aliasIndex from './006-alias-index.js';
+import * as fetchQueries from './007-fetch-queries.js';
 
 export const migrations = [
   { name: '001-core', up: core.up },
@@ -13,4 +14,5 @@ export const migrations = [
   { name: '004-queue', up: queue.up },
   { name: '005-relay-networks', up: relayNetworks.up },
   { name: '006-alias-index', up: aliasIndex.up },
+  { name: '007-fetch-queries', up: fetchQueries.up },
 ];

@@ -1,12 +1,18 @@
 /**
- * The process that looks after a lab from within its mount namespace: Postfix, the helper's listener, the console.
+ * The process that looks after a lab from within its mount namespace: Postfix, the helper's listener, the console,
+ * the fetcher.
  * Started by `lab.ts`; tells it in lines of JSON on stdout what runs, and stops everything on SIGTERM.
  */
 import { openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Installation } from '../launch/installation.js';
 import { placesBelow } from '../launch/places.js';
-import { consoleProgram, consoleSettings, helperProgram } from '../launch/programs.js';
+import {
+  consoleProgram,
+  consoleSettings,
+  fetcherProgram,
+  helperProgram,
+} from '../launch/programs.js';
 import { startSupervised, type SupervisedProcess } from '../launch/supervised-process.js';
 import { masterPid, postfixService } from '../privileged/services/postfix.js';
 import { enterLab } from './namespace.js';
@@ -25,6 +31,7 @@ export interface InsideReport {
     readonly inside: number;
     readonly helper: number;
     readonly console: number;
+    readonly fetcher: number;
     readonly postfix: number | null;
   };
 }
@@ -32,6 +39,7 @@ export interface InsideReport {
 interface Running {
   readonly helper: SupervisedProcess;
   readonly console: SupervisedProcess;
+  readonly fetcher: SupervisedProcess;
 }
 
 const order = JSON.parse(process.argv[2] ?? '') as InsideOrder;
@@ -56,8 +64,13 @@ try {
 
 async function start(): Promise<Running> {
   enterLab(places);
-  const [helper, webConsole] = await Promise.all([startHelper(), startConsole(), startPostfix()]);
-  return { helper, console: webConsole };
+  const [helper, webConsole, fetcher] = await Promise.all([
+    startHelper(),
+    startConsole(),
+    startFetcher(),
+    startPostfix(),
+  ]);
+  return { helper, console: webConsole, fetcher };
 }
 
 function startHelper(): Promise<SupervisedProcess> {
@@ -68,6 +81,11 @@ function startHelper(): Promise<SupervisedProcess> {
 function startConsole(): Promise<SupervisedProcess> {
   const settings = { ...consoleSettings(process.env), MAILSERVER_LISTEN: order.listen };
   const program = consoleProgram(places, order.installation, settings, logFile('console'));
+  return startSupervised(program, { onRestart, onGivenUp });
+}
+
+function startFetcher(): Promise<SupervisedProcess> {
+  const program = fetcherProgram(places, order.installation, logFile('fetcher'));
   return startSupervised(program, { onRestart, onGivenUp });
 }
 
@@ -84,13 +102,14 @@ function onGivenUp(reason: Error): void {
   void end(1);
 }
 
-async function report({ helper, console }: Running): Promise<void> {
+async function report({ helper, console, fetcher }: Running): Promise<void> {
   const report: InsideReport = {
     url: String(console.ready['url']),
     pids: {
       inside: process.pid,
       helper: helper.pid,
       console: console.pid,
+      fetcher: fetcher.pid,
       postfix: await masterPid(places),
     },
   };
@@ -102,6 +121,7 @@ function end(code: number): Promise<void> {
   ending ??= (async () => {
     await rm(`${order.root}/lab.json`, { force: true });
     await running?.console.stop();
+    await running?.fetcher.stop();
     await running?.helper.stop();
     await postfix.stop();
     process.exit(code);

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { CONSOLE_USER, HELPER_GROUP, type Places } from '../launch/places.js';
+import { FETCH_STATE } from '../fetcher/places.js';
+import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, type Places } from '../launch/places.js';
 
 /** The people of a lab, as `[login, full name]`. No machine has all of them by accident. */
 export const LAB_USERS = [
@@ -52,13 +53,14 @@ async function makeFolders(places: Places): Promise<void> {
   await owned(places.mailboxes, 0o2775, 'root', 'mail');
   await owned(places.stateDir, 0o700, 'root', 'root');
   await owned(places.consoleState, 0o700, CONSOLE_USER, HELPER_GROUP);
+  await owned(places.fetchState, 0o700, FETCH_USER, FETCH_USER);
   await owned(`${places.root}/run/mailserver`, 0o750, 'root', HELPER_GROUP);
   await owned(places.queueDir, 0o755, 'root', 'root');
   await owned(places.dataDir, 0o755, 'postfix', 'postfix');
   for (const [login] of LAB_USERS) await owned(`${places.root}/home/${login}`, 0o700, login, login);
 }
 
-/** The accounts of the machine's daemons, the console's, and the people. */
+/** The accounts of the machine's daemons, of console and fetcher, and the people. */
 async function writeAccounts({ root }: Places): Promise<void> {
   if (existsSync(`${root}/etc/passwd`) && existsSync(`${root}/etc/group`)) return;
   const passwd = (await linesOf('/etc/passwd')).filter(isDaemon);
@@ -79,6 +81,12 @@ async function writeAccounts({ root }: Places): Promise<void> {
   if (!names(passwd).has(CONSOLE_USER)) {
     const gid = Number(group.find((line) => line.startsWith(`${HELPER_GROUP}:`))?.split(':')[2]);
     passwd.push(`${CONSOLE_USER}:x:${free}:${gid}::/var/lib/${CONSOLE_USER}:/usr/sbin/nologin`);
+  }
+  if (!names(passwd).has(FETCH_USER)) {
+    const own = freeSystemId([...passwd, ...group]);
+    if (!names(group).has(FETCH_USER)) group.push(`${FETCH_USER}:x:${own}:`);
+    const gid = Number(group.find((line) => line.startsWith(`${FETCH_USER}:`))?.split(':')[2]);
+    passwd.push(`${FETCH_USER}:x:${own}:${gid}::${FETCH_STATE}:/usr/sbin/nologin`);
   }
   LAB_USERS.forEach(([login, fullName], index) => {
     const uid = FIRST_USER_ID + index;

@@ -1,29 +1,43 @@
-/** The console's own account and the group that may speak to the helper, made where they are missing. */
+/** The accounts of console and fetcher, and the group that may speak to the helper, made where they are missing. */
 import { chmod, chown, mkdir } from 'node:fs/promises';
 import { runNative } from '../privileged/native.js';
 import { LaunchError } from './arguments.js';
-import { CONSOLE_USER, HELPER_GROUP, type Places } from './places.js';
+import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, type Places } from './places.js';
 
 /** Needs root. Also makes the state folders, which belong to them alone. */
 export async function makeAccounts(places: Places): Promise<void> {
   if ((await lookUp('group', HELPER_GROUP)) === null) {
     await runOrThrow('/usr/sbin/groupadd', ['--system', HELPER_GROUP]);
   }
-  if ((await lookUp('passwd', CONSOLE_USER)) === null) {
+  if ((await lookUp('group', FETCH_USER)) === null) {
+    await runOrThrow('/usr/sbin/groupadd', ['--system', FETCH_USER]);
+  }
+  await ownFolder(places.stateDir, 0, 0);
+  await makeAccount(CONSOLE_USER, HELPER_GROUP, 'Mailserver console', places.consoleState);
+  await makeAccount(FETCH_USER, FETCH_USER, 'Mail from other providers', places.fetchState);
+}
+
+/** An account nobody can sign in to, and the folder that is its alone. */
+async function makeAccount(
+  login: string,
+  group: string,
+  comment: string,
+  home: string,
+): Promise<void> {
+  if ((await lookUp('passwd', login)) === null) {
     await runOrThrow('/usr/sbin/useradd', [
-      ...['--system', '--gid', HELPER_GROUP, '--no-create-home'],
-      ...['--home-dir', places.consoleState, '--shell', '/usr/sbin/nologin'],
-      ...['--comment', 'Mailserver console', CONSOLE_USER],
+      ...['--system', '--gid', group, '--no-create-home'],
+      ...['--home-dir', home, '--shell', '/usr/sbin/nologin'],
+      ...['--comment', comment, login],
     ]);
   }
-  const user = await lookUp('passwd', CONSOLE_USER);
+  const user = await lookUp('passwd', login);
   const uid = Number(user?.[2]);
   const gid = Number(user?.[3]);
   if (!(uid > 0) || !(gid > 0)) {
-    throw new LaunchError(`the account ${CONSOLE_USER} must be neither root nor in root's group`);
+    throw new LaunchError(`the account ${login} must be neither root nor in root's group`);
   }
-  await ownFolder(places.stateDir, 0, 0);
-  await ownFolder(places.consoleState, uid, gid);
+  await ownFolder(home, uid, gid);
 }
 
 async function ownFolder(folder: string, uid: number, gid: number): Promise<void> {

@@ -10,7 +10,7 @@ import { takeFirstLogin } from './first-login.js';
 import { runUntilStopped } from './foreground.js';
 import { installBuild, type Installation } from './installation.js';
 import { HELPER_GROUP, placesBelow, type Places } from './places.js';
-import { consoleProgram, consoleSettings, helperProgram } from './programs.js';
+import { consoleProgram, consoleSettings, fetcherProgram, helperProgram } from './programs.js';
 import { readSettings, writeSettings, type Settings } from './settings-file.js';
 import { startServices, waitForConsole, writeUnits } from './systemd.js';
 import { CONSOLE_UNIT, renderUnits } from './units.js';
@@ -72,6 +72,7 @@ async function runInForeground(
   const programs = [
     helperProgram(places, installation, STDERR),
     consoleProgram(places, installation, settings, STDERR),
+    fetcherProgram(places, installation, STDERR),
   ];
   try {
     return await runUntilStopped(programs, async ([, said]) => {

@@ -1,4 +1,5 @@
 /** Where everything lies, beyond what the helper needs to know. */
+import { FETCH_STATE } from '../fetcher/places.js';
 import { pathsBelow, type Paths } from '../privileged/paths.js';
 
 export interface Places extends Paths {
@@ -8,6 +9,8 @@ export interface Places extends Paths {
   readonly helperSocket: string;
   /** State of the console, its embedded database included; for the console's user alone. */
   readonly consoleState: string;
+  /** State of the fetcher: what was seen, locks, last results. */
+  readonly fetchState: string;
 }
 
 /** `root` is null for the machine itself; a lab has every path under its own folder. */
@@ -19,9 +22,13 @@ export function placesBelow(root: string | null): Places {
     mailboxes: `${base}/var/mail`,
     helperSocket: `${base}/run/mailserver/helper.sock`,
     consoleState: `${base}/var/lib/mailserver-console`,
+    fetchState: `${base}${FETCH_STATE}`,
   };
 }
 
 /** The unprivileged account the console runs as, and the group that may speak to the helper. */
 export const CONSOLE_USER = 'mailserver-console';
 export const HELPER_GROUP = 'mailserver';
+
+/** The account that fetches mail from other providers; its group has the same name. */
+export { FETCH_USER } from '../fetchmail/section.js';

@@ -1,6 +1,6 @@
 /** How the console and the helper's listener are started where no systemd does it. */
 import { CLEAN_ENVIRONMENT } from '../privileged/native.js';
-import { CONSOLE_USER, HELPER_GROUP, type Places } from './places.js';
+import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, type Places } from './places.js';
 import type { Settings } from './settings-file.js';
 import type { Installation } from './installation.js';
 import type { ProgramStart } from './supervised-process.js';
@@ -84,6 +84,28 @@ export function helperProgram(
       ...(places.root === '' ? [] : ['--root', places.root]),
     ],
     env: CLEAN_ENVIRONMENT,
+    log,
+  };
+}
+
+/** Fetches mail from other providers, with as few rights as the console and none of its. */
+export function fetcherProgram(
+  places: Places,
+  installation: Installation,
+  log: number,
+): ProgramStart {
+  const { node, release } = installation;
+  return {
+    name: 'the fetcher',
+    command: SETPRIV,
+    args: [
+      ...['--reuid', FETCH_USER, '--regid', FETCH_USER, '--clear-groups'],
+      ...['--no-new-privs', '--bounding-set', '-all', '--inh-caps', '-all'],
+      ...END_WITH_PARENT,
+      ...[node, '--enable-source-maps', `${release}/dist/lib/fetcher/main.js`],
+      ...(places.root === '' ? [] : ['--root', places.root]),
+    ],
+    env: { ...CLEAN_ENVIRONMENT, HOME: places.fetchState, NODE_ENV: 'production' },
     log,
   };
 }

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { readText, replaceFile } from '../privileged/files.js';
 import { runNative } from '../privileged/native.js';
 import { LaunchError } from './arguments.js';
-import { CONSOLE_UNIT, HELPER_SOCKET_UNIT, type UnitFiles } from './units.js';
+import { CONSOLE_UNIT, FETCHER_UNIT, HELPER_SOCKET_UNIT, type UnitFiles } from './units.js';
 
 const SYSTEMCTL = '/usr/bin/systemctl';
 /** How long the console has to answer, in milliseconds. A new embedded database takes some seconds. */
@@ -27,13 +27,13 @@ export async function writeUnits(units: UnitFiles, etc = '/etc'): Promise<boolea
   return changed;
 }
 
-/** Enables and starts both services; the console is started anew when `restart` says that something it runs on changed. */
+/** Enables and starts the services; console and fetcher are started anew when `restart` says that something it runs on changed. */
 export async function startServices({ restart }: { readonly restart: boolean }): Promise<void> {
   await systemctl('daemon-reload');
   await runNative('/usr/bin/systemd-tmpfiles', ['--create', 'mailserver.conf']);
-  await systemctl('enable', HELPER_SOCKET_UNIT, CONSOLE_UNIT);
-  if (restart) await systemctl('stop', CONSOLE_UNIT, HELPER_SOCKET_UNIT);
-  await systemctl('start', HELPER_SOCKET_UNIT, CONSOLE_UNIT);
+  await systemctl('enable', HELPER_SOCKET_UNIT, CONSOLE_UNIT, FETCHER_UNIT);
+  if (restart) await systemctl('stop', FETCHER_UNIT, CONSOLE_UNIT, HELPER_SOCKET_UNIT);
+  await systemctl('start', HELPER_SOCKET_UNIT, CONSOLE_UNIT, FETCHER_UNIT);
 }
 
 /** Resolves when the console takes connections at `listen`; rejects with its log when it does not. */

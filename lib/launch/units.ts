@@ -1,9 +1,10 @@
-/** The systemd units of console and helper. Pure: programs in, text out. */
+/** The systemd units of console, helper and fetcher. Pure: programs in, text out. */
 import type { Installation } from './installation.js';
-import { CONSOLE_USER, HELPER_GROUP, type Places } from './places.js';
+import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, type Places } from './places.js';
 
 export const HELPER_SOCKET_UNIT = 'mailserver-helper.socket';
 export const CONSOLE_UNIT = 'mailserver-console.service';
+export const FETCHER_UNIT = 'mailserver-fetch.service';
 
 /** Requests the helper serves at once; a console that goes wild must not fill the memory (40 MB each). */
 const MAX_HELPERS = 32;
@@ -112,6 +113,35 @@ ${COMMON_HARDENING}\
 CapabilityBoundingSet=
 ProtectProc=invisible
 RemoveIPC=yes
+RestrictNamespaces=yes
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+
+[Install]
+WantedBy=multi-user.target
+`,
+
+    [`systemd/system/${FETCHER_UNIT}`]: `\
+[Unit]
+Description=Mailserver console, mail from other providers
+After=network-online.target postfix.service
+Wants=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+User=${FETCH_USER}
+Group=${FETCH_USER}
+Environment=NODE_ENV=production
+ExecStart=${program('fetcher/main.js')}
+Restart=always
+RestartSec=2
+# A fetch under way logs out of the mailbox first.
+TimeoutStopSec=20
+${COMMON_HARDENING}\
+StateDirectory=mailserver-fetch
+StateDirectoryMode=0700
+CapabilityBoundingSet=
 RestrictNamespaces=yes
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged

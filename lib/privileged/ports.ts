@@ -1,6 +1,6 @@
 /** The loopback ports between the daemons. A private root gets free ones of its own, once. */
 import { randomInt } from 'node:crypto';
-import { link, mkdir, unlink } from 'node:fs/promises';
+import { chmod, link, mkdir, unlink } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import type { InnerPort } from '../sections/section.js';
@@ -28,7 +28,9 @@ export async function portsOf(paths: Paths): Promise<InnerPorts> {
   const file = `${paths.root}/etc/mailserver/ports.json`;
   const found = await readText(file);
   if (found !== null) return JSON.parse(found) as InnerPorts;
-  await mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
+  await mkdir(path.dirname(file), { recursive: true });
+  // Whatever our umask: the fetcher finds its files below it.
+  await chmod(path.dirname(file), 0o755);
   const chosen = await chooseFree();
   const beside = `${file}.${process.pid}`;
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o644 };

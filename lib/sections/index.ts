@@ -2,6 +2,7 @@
 import { aliasesSection } from '../aliases/section.js';
 import { baseSection } from '../base/section.js';
 import { domainsSection } from '../domains/section.js';
+import { fetchmailSection } from '../fetchmail/section.js';
 import { relaySection } from '../relay-subnets/section.js';
 import { smarthostSection } from '../smarthost/section.js';
 import { tlsSection } from '../tls/section.js';
@@ -14,4 +15,5 @@ export const sections = createRegistry([
   tlsSection,
   smarthostSection,
   relaySection,
+  fetchmailSection,
 ]);

@@ -144,6 +144,8 @@ export type Danger = 'none' | 'delivery';
 
 export interface Section<Settings = unknown> {
   readonly id: string;
+  /** Sections whose settings its output depends on: when one of them changes, this one is rendered anew as well. */
+  readonly follows?: readonly string[];
   /** Refuses unknown keys, control characters and anything a form would refuse. Used on both sides. */
   readonly schema: Joi.ObjectSchema<Settings>;
   readonly owns: {

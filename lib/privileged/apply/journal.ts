@@ -88,13 +88,23 @@ export async function checkSpace(
     if (table && (await statusOf(file))) bytes += (await stat(file)).size;
   }
   for (const folder of [paths.stateDir, ...foldersOf(replacements)]) {
-    const disk = await statfs(folder);
+    const disk = await diskOf(folder);
     const free = disk.bavail * disk.bsize;
     if (free < bytes) {
       const values = { folder, free, needed: bytes };
       const key = 'helper.space.full';
       throw new HelperError({ stage: 'space', key, values, detail: '', restored: true });
     }
+  }
+}
+
+/** A folder that is still to be made will be on the disk of the one it is made in. */
+async function diskOf(folder: string): Promise<{ bavail: number; bsize: number }> {
+  try {
+    return await statfs(folder);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    return diskOf(path.dirname(folder));
   }
 }
 

@@ -71,6 +71,7 @@ export function makePlan(
     refuseStep(section, before, settings[section.id], view);
     old[section.id] = before;
   }
+  touched.push(...followersOf(registry, touched, settings));
 
   const draft = new Draft(state, view, decided);
   const lists = new Set<string>();
@@ -87,6 +88,19 @@ export function makePlan(
     draft.takeList(list, { now: entries(settings), old: entries(old) }, claimed);
   }
   return { ...draft, settings, touched };
+}
+
+/** Sections that were applied before and depend on one that changes: their settings stay, what follows from them may not. */
+function followersOf(
+  registry: SectionRegistry,
+  touched: Plan['touched'],
+  settings: AllSettings,
+): Plan['touched'] {
+  const ids = new Set(touched.map(({ section }) => section.id));
+  return registry.all
+    .filter(({ id, follows = [] }) => !ids.has(id) && follows.some((one) => ids.has(one)))
+    .filter(({ id, schema }) => id in settings && !schema.validate(settings[id]).error)
+    .map((section) => ({ section, before: settings[section.id] }));
 }
 
 /** Settings of an older version of us that no longer hold are read from the configuration, as at the first save. */

@@ -1,7 +1,7 @@
 /** `master.cf` lines (master(5)) in the form `postconf -M` prints them. */
 import type { MasterService } from '../../sections/section.js';
 
-/** `name` is `smtp/inet`. Options with blanks are written as `-o { name = value }` (Postfix 3.0 and later). */
+/** `name` is `smtp/inet`. Options with blanks are written as `-o {name=value}` (Postfix 3.0 and later), as postconf prints it. */
 export function formatMasterService(name: string, service: MasterService): string {
   const slash = name.lastIndexOf('/');
   const columns = [
@@ -14,7 +14,7 @@ export function formatMasterService(name: string, service: MasterService): strin
     service.maxproc,
     service.command,
     ...service.options.map(([option, value]) =>
-      /[\s{}]/.test(value) ? `-o { ${option} = ${value} }` : `-o ${option}=${value}`,
+      /[\s{}]/.test(value) ? `-o {${option}=${value}}` : `-o ${option}=${value}`,
     ),
   ];
   return columns.join(' ');

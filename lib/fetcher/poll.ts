@@ -1,0 +1,176 @@
+/**
+ * One poll of one query: one fetchmail, under the query's own lock, which it holds itself for as long as it runs.
+ * Runs as the account that fetches; whoever starts it, the scheduler or somebody who wants mail now.
+ */
+import { spawn } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { LOCKED, resultOf } from './classify.js';
+import type { FetchPlaces, QueryPlaces } from './places.js';
+import { readWord } from './run-control-words.js';
+import {
+  parseStatus,
+  saysNothing,
+  statusAfter,
+  type PollResult,
+  type QueryStatus,
+} from './status.js';
+import { createTranscript } from './transcript.js';
+
+const FLOCK = '/usr/bin/flock';
+export const FETCHMAIL = '/usr/bin/fetchmail';
+/** How long one poll may take at all, in milliseconds: the first look into a large mailbox takes hours. */
+const POLL_LIMIT_MS = 6 * 3_600_000;
+/** How long fetchmail has to say goodbye after SIGTERM, in milliseconds. */
+const STOP_LIMIT_MS = 5_000;
+
+export interface PollOptions {
+  readonly signal?: AbortSignal;
+  /** Each line of the dialogue as it may be shown. */
+  readonly onLine?: (line: string) => void;
+}
+
+export interface PollOutcome {
+  readonly result: PollResult;
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+  readonly dialogue: readonly string[];
+}
+
+/** Fetches, and remembers how it went. `missing` when there is no such query (any more). */
+export async function fetchOnce(
+  places: FetchPlaces,
+  id: string,
+  deliveryPort: number,
+  options: PollOptions = {},
+): Promise<PollOutcome> {
+  const own = places.of(id);
+  const file = places.runControl(id);
+  const text = await readFile(file, 'utf8').catch(() => null);
+  if (text === null) return nothingThere();
+  await mkdir(own.folder, { recursive: true, mode: 0o700 });
+  const args = ['-f', file, '-i', own.ids, '--smtphost', `127.0.0.1/${deliveryPort}`];
+  const outcome = await runFetchmail(own, text, args, null, options);
+  if (!saysNothing(outcome.result.outcome)) {
+    await writeStatus(own, statusAfter(await readStatus(own), outcome));
+  }
+  return outcome;
+}
+
+/**
+ * Logs in and counts, fetching nothing, by a run control file that need not be saved. What was seen is looked up in a
+ * copy, so that a test can never change it.
+ */
+export async function testOnce(
+  places: FetchPlaces,
+  id: string | null,
+  text: string,
+  options: PollOptions = {},
+): Promise<PollOutcome> {
+  await mkdir(places.state, { recursive: true, mode: 0o700 });
+  const folder = await mkdtemp(`${places.state}/test-`);
+  try {
+    const ids = `${folder}/ids`;
+    const known = id === null ? null : places.of(id);
+    if (known) {
+      await mkdir(known.folder, { recursive: true, mode: 0o700 });
+      await copyFile(known.ids, ids).catch(() => undefined);
+    }
+    const lock = known?.lock ?? `${folder}/lock`;
+    const own = { folder, ids, lock, pid: `${folder}/pid`, status: `${folder}/status` };
+    return await runFetchmail(own, text, ['-f', '-', '-i', ids, '--check'], text, options);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function runFetchmail(
+  own: QueryPlaces,
+  runControl: string,
+  args: readonly string[],
+  input: string | null,
+  { signal, onLine = () => undefined }: PollOptions,
+): Promise<PollOutcome> {
+  const startedAt = new Date();
+  const transcript = createTranscript(readWord(runControl, 'password'));
+  const child = spawn(
+    FLOCK,
+    [
+      ...['-n', '-E', String(LOCKED), own.lock, FETCHMAIL, ...args],
+      ...['--pidfile', own.pid, '--nosyslog', '--nodetach', '-v'],
+    ],
+    {
+      cwd: own.folder,
+      env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8', HOME: own.folder },
+      stdio: [input === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      detached: true,
+    },
+  );
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(input ?? '');
+  const take = (line: string): void => onLine(transcript.take(line));
+  const read = [linesOf(child.stdout as Readable, take), linesOf(child.stderr as Readable, take)];
+  let stopped = false;
+  const stop = (): void => {
+    stopped = true;
+    endGroup(child.pid);
+  };
+  const limit = setTimeout(() => endGroup(child.pid), POLL_LIMIT_MS);
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', resolve);
+    });
+    await Promise.all(read);
+    const lines = transcript.lines();
+    const server = readWord(runControl, 'via');
+    const result = resultOf({ code, lines, counts: transcript.counts(), server, stopped });
+    return { result, startedAt, finishedAt: new Date(), dialogue: lines };
+  } finally {
+    clearTimeout(limit);
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+function linesOf(stream: Readable, take: (line: string) => void): Promise<void> {
+  return new Promise((resolve) => {
+    stream.setEncoding('utf8');
+    createInterface({ input: stream, crlfDelay: Infinity }).on('line', take).once('close', resolve);
+  });
+}
+
+/** flock(1) and the fetchmail it became the parent of. */
+function endGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  const send = (signal: NodeJS.Signals): void => {
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // It ended by itself.
+    }
+  };
+  send('SIGTERM');
+  setTimeout(() => send('SIGKILL'), STOP_LIMIT_MS).unref();
+}
+
+function nothingThere(): PollOutcome {
+  const now = new Date();
+  const counts = { waiting: null, seen: null, fetched: 0, left: 0 };
+  const result: PollResult = { outcome: 'missing', code: null, ...counts, detail: '' };
+  return { result, startedAt: now, finishedAt: now, dialogue: [] };
+}
+
+export async function readStatus(own: QueryPlaces): Promise<QueryStatus | null> {
+  const text = await readFile(own.status, 'utf8').catch(() => null);
+  return text === null ? null : parseStatus(text);
+}
+
+/** Complete or not at all. */
+export async function writeStatus(own: QueryPlaces, status: QueryStatus): Promise<void> {
+  const beside = `${own.status}.${process.pid}`;
+  await writeFile(beside, JSON.stringify(status), { mode: 0o600 });
+  await rename(beside, own.status);
+}

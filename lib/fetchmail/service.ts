@@ -1,0 +1,253 @@
+/** Mail from other providers: the queries, their passwords, how their polls went, testing and fetching now. */
+import type { Knex } from 'knex';
+import type { Change, Intent, Preview, Row, TouchedRow } from '../changes/change.js';
+import { noHelper } from '../changes/failures.js';
+import type { RowKey } from '../changes/rows.js';
+import type { Changes } from '../changes/service.js';
+import type { Helper } from '../client/helper.js';
+import type { Directory } from '../contract.js';
+import { HelperError, NotFoundError, UserError, type Problem } from '../errors.js';
+import type { QueryStatus } from '../fetcher/status.js';
+import { foldCase } from '../sections/fold-case.js';
+import { createPasswords, decidePassword, type Decided, type TypedPassword } from './password.js';
+import { createRuns, type RunForm, type Runs } from './runs.js';
+import {
+  effectivePort,
+  MAX_QUERIES,
+  QUERY_FIELDS,
+  type FetchQuery,
+  type QueryValues,
+} from './schema.js';
+import { createStatusWatch, type Statuses } from './statuses.js';
+import {
+  findQuery,
+  insertQuery,
+  readQueries,
+  removeQuery,
+  updateQuery,
+  valuesOf,
+  type StoredQuery,
+} from './store.js';
+import { addedTitle, editedTitle, removedTitle, switchedTitle } from './words.js';
+
+/** Stands for the id of a query that has none yet, where the border wants one. */
+const NO_ID = '1';
+
+export interface Listed {
+  readonly query: StoredQuery;
+  readonly status: QueryStatus | null;
+}
+
+export interface FetchmailService {
+  readonly runs: Runs;
+  list(): Promise<{ readonly rows: readonly Listed[]; readonly statuses: Statuses }>;
+  /** Throws `NotFoundError`. */
+  get(id: string): Promise<Listed>;
+  /** Those that are still there. */
+  choose(ids: readonly string[]): Promise<readonly StoredQuery[]>;
+  /** The password these settings shall have. Throws `UserError` when it must be entered (again). */
+  decide(
+    typed: TypedPassword,
+    values: QueryValues,
+    current: QueryValues | null,
+    owner: string,
+  ): Promise<Decided>;
+  /** Keeps a typed password for a form that goes to and fro. */
+  keep(values: QueryValues, decided: Decided, owner: string): string;
+  /** Everything that only a look at the machine can tell: users that are nobody, an alias that is none. */
+  problems(values: QueryValues): Promise<readonly Problem[]>;
+  /** `key` is null for a new one. Throws `UserError`, `ConflictError`, `NotFoundError`, `HelperError`. */
+  save(key: RowKey | null, values: QueryValues, actor: string): Promise<Change>;
+  preview(key: RowKey | null, values: QueryValues, actor: string): Promise<Preview>;
+  switchAll(keys: readonly RowKey[], on: boolean, actor: string): Promise<Change>;
+  removeAll(keys: readonly RowKey[], actor: string): Promise<Change>;
+  /** Logs in and counts, with settings that need not be saved. Null when too many tests are under way. */
+  test(id: string | null, values: QueryValues, actor: string, form: RunForm | null): string | null;
+  /** Fetches now, or shows the fetch that is under way. Null when too many are. */
+  fetch(query: StoredQuery, actor: string): string | null;
+  /** For an undo that asks for the password: seals it for the row as it will be. */
+  sealAgain(row: Row, secret: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+export interface FetchmailParts {
+  readonly db: Knex;
+  readonly changes: Pick<Changes, 'save' | 'preview'>;
+  readonly helper: Helper | null;
+  readonly directory: Directory;
+  /** Whether an alias of this name is there, ours or the system's. */
+  readonly isAlias: (name: string) => Promise<boolean>;
+}
+
+export function createFetchmailService(parts: FetchmailParts): FetchmailService {
+  const { db, changes, helper, directory, isAlias } = parts;
+  const asked = (): Helper => {
+    if (helper === null) throw noHelper();
+    return helper;
+  };
+  const passwords = createPasswords(async () => {
+    const { publicKey } = await asked().call('describe', {}, { actor: 'pages' });
+    return publicKey;
+  });
+  const runs = createRuns();
+  const watch = createStatusWatch(helper);
+
+  const save = async (intent: Intent): Promise<Change> => {
+    try {
+      return await changes.save(intent);
+    } catch (error) {
+      throw asProblem(error);
+    } finally {
+      watch.forget();
+    }
+  };
+
+  const intent = (
+    title: Intent['title'],
+    actor: string,
+    write: (trx: Knex.Transaction) => Promise<readonly TouchedRow[]>,
+  ): Intent => ({ sections: ['fetchmail'], title, actor, write });
+
+  const saving = (key: RowKey | null, values: QueryValues, actor: string): Intent =>
+    intent((key === null ? addedTitle : editedTitle)(values.name), actor, async (trx) => {
+      const all = await readQueries(trx);
+      if (key === null && all.length >= MAX_QUERIES) {
+        const limit = { limit: MAX_QUERIES };
+        throw new UserError({ key: 'fetchmail.problem.tooMany', values: limit, field: 'name' });
+      }
+      const same = all.find((query) => query.id !== key?.id && fetchesSame(query, values));
+      if (same) {
+        const named = { name: same.name };
+        throw new UserError({ key: 'fetchmail.problem.taken', values: named, field: 'remoteUser' });
+      }
+      return key === null ? insertQuery(trx, values, actor) : updateQuery(trx, key, values, actor);
+    });
+
+  const namesOf = async (keys: readonly RowKey[]): Promise<readonly string[]> => {
+    const all = await readQueries(db);
+    return keys.map(({ id }) => {
+      const found = all.find((query) => query.id === id);
+      if (!found) throw new NotFoundError(`query ${id}`);
+      return found.name;
+    });
+  };
+
+  const several = async (
+    keys: readonly RowKey[],
+    write: (trx: Knex.Transaction, key: RowKey) => Promise<readonly TouchedRow[]>,
+    title: (names: readonly string[]) => Intent['title'],
+    actor: string,
+  ): Promise<Change> => {
+    const names = await namesOf(keys);
+    return save(
+      intent(title(names), actor, async (trx) => {
+        const touched: TouchedRow[] = [];
+        for (const key of keys) touched.push(...(await write(trx, key)));
+        return touched;
+      }),
+    );
+  };
+
+  return {
+    runs,
+    async list() {
+      const [queries, statuses] = await Promise.all([readQueries(db), watch.all()]);
+      const rows = queries.map((query) => {
+        return { query, status: statuses.queries[query.id] ?? null };
+      });
+      return { rows, statuses };
+    },
+    async get(id) {
+      const query = await findQuery(db, id);
+      if (!query) throw new NotFoundError(`query ${id}`);
+      return { query, status: await watch.one(id) };
+    },
+    async choose(ids) {
+      return (await readQueries(db)).filter(({ id }) => ids.includes(id));
+    },
+    decide: (typed, values, current, owner) =>
+      decidePassword(typed, values, current, owner, passwords),
+    keep: (values, { box, fresh }, owner) => (fresh ? passwords.keep(box, values, owner) : ''),
+    async problems(values) {
+      const problems: Problem[] = [];
+      if (values.users.length > 0) {
+        const people = new Set((await directory.users()).map(({ login }) => foldCase(login)));
+        const missing = values.users.filter((user) => !people.has(user));
+        const [value = ''] = missing;
+        if (missing.length > 0) {
+          problems.push({
+            key: 'fetchmail.problem.userUnknown',
+            values: { value },
+            field: 'users',
+          });
+        }
+      }
+      if (values.alias !== '' && !(await isAlias(values.alias))) {
+        const value = values.alias;
+        problems.push({ key: 'fetchmail.problem.aliasUnknown', values: { value }, field: 'alias' });
+      }
+      return problems;
+    },
+    save: (key, values, actor) => save(saving(key, values, actor)),
+    preview: (key, values, actor) => changes.preview(saving(key, values, actor)),
+    switchAll: (keys, enabled, actor) =>
+      several(
+        keys,
+        (trx, key) => updateQuery(trx, key, { enabled }, actor),
+        (names) => switchedTitle(names, enabled),
+        actor,
+      ),
+    removeAll: (keys, actor) => several(keys, removeQuery, removedTitle, actor),
+    test: (id, values, actor, form) =>
+      runs.start({
+        ...{ kind: 'test', query: id, name: values.name, form },
+        work: async (onLine, signal) => {
+          const query: FetchQuery = { id: id ?? NO_ID, ...settingsOf(values) };
+          const params = { query, saved: id !== null };
+          const onProgress = ({ row }: { row?: unknown }): void => onLine(String(row));
+          const options = { actor, signal, onProgress };
+          return (await asked().call('fetchmail-test', params, options)).result;
+        },
+      }),
+    fetch: ({ id, name }, actor) =>
+      runs.start({
+        ...{ kind: 'fetch', query: id, name },
+        work: async (onLine, signal) => {
+          const onProgress = ({ row }: { row?: unknown }): void => onLine(String(row));
+          const options = { actor, signal, onProgress };
+          const { result } = await asked().call('fetchmail-run', { id }, options);
+          watch.forget();
+          return result;
+        },
+      }),
+    sealAgain: (row, secret) => passwords.seal(secret, valuesOf(row)),
+    close: () => runs.close(),
+  };
+}
+
+/** Without what only the database knows. */
+function settingsOf(values: QueryValues): QueryValues {
+  const pairs = QUERY_FIELDS.map((field) => [field, values[field]] as const);
+  return Object.fromEntries(pairs) as unknown as QueryValues;
+}
+
+/** Whether two queries take mail out of one mailbox. */
+function fetchesSame(a: QueryValues, b: QueryValues): boolean {
+  return (
+    a.server === b.server &&
+    a.protocol === b.protocol &&
+    effectivePort(a) === effectivePort(b) &&
+    a.remoteUser === b.remoteUser &&
+    (a.folders.length === 0
+      ? b.folders.length === 0
+      : a.folders.some((folder) => b.folders.includes(folder))) &&
+    a.localDomains.join() === b.localDomains.join()
+  );
+}
+
+/** What the helper refuses about a query, a person can put right. */
+function asProblem(error: unknown): unknown {
+  if (!(error instanceof HelperError) || !error.key.startsWith('fetchmail.problem.')) return error;
+  const field = typeof error.values['field'] === 'string' ? error.values['field'] : '';
+  return new UserError({ key: error.key, values: {}, field }, { cause: error });
+}

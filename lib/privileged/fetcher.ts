@@ -1,0 +1,76 @@
+/** Starts one poll as the account that fetches: root neither logs in anywhere, nor writes where that account does. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { HelperError } from '../errors.js';
+import type { PollResult } from '../fetcher/status.js';
+import { FETCH_USER } from '../fetchmail/section.js';
+import { CLEAN_ENVIRONMENT } from './native.js';
+import type { Paths } from './paths.js';
+
+const SETPRIV = '/usr/bin/setpriv';
+const FETCHMAIL = '/usr/bin/fetchmail';
+const PROGRAM = fileURLToPath(new URL('../fetcher/run.js', import.meta.url));
+
+/** How a poll ended, as `run.ts` says it. */
+export interface FetchAnswer {
+  readonly result: PollResult;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly dialogue: readonly string[];
+}
+
+export interface FetchOrder {
+  readonly mode: 'fetch' | 'test';
+  /** Null for a query that was never saved. */
+  readonly id: string | null;
+  /** For a test: the run control file, given on stdin, so that its password stands in no file. */
+  readonly runControl?: string;
+  /** Ends it, if given. A fetch goes on when nobody listens any more. */
+  readonly signal?: AbortSignal;
+  readonly onLine: (line: string) => void;
+}
+
+/** Resolves with how it ended. Throws a `HelperError` when it could not even begin. */
+export async function runFetcher(paths: Paths, order: FetchOrder): Promise<FetchAnswer> {
+  if (!existsSync(FETCHMAIL)) throw failed('helper.fetchmail.notInstalled', '');
+  const child = spawn(
+    SETPRIV,
+    [
+      ...['--reuid', FETCH_USER, '--regid', FETCH_USER, '--clear-groups', '--no-new-privs', '--'],
+      ...[process.execPath, PROGRAM, order.mode, order.id ?? '-'],
+      ...(paths.root === '' ? [] : ['--root', paths.root]),
+    ],
+    { cwd: '/', env: CLEAN_ENVIRONMENT, stdio: ['pipe', 'pipe', 'pipe'], detached: true },
+  );
+  const stop = (): void => void child.kill('SIGTERM');
+  order.signal?.addEventListener('abort', stop, { once: true });
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(order.runControl ?? '');
+  let complaint = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaint = (complaint + chunk.toString()).slice(-4_000);
+  });
+  let answer: FetchAnswer | null = null;
+  const lines = createInterface({ input: child.stdout });
+  lines.on('line', (line) => {
+    const said = JSON.parse(line) as { line?: string; outcome?: FetchAnswer };
+    if (said.line !== undefined) order.onLine(said.line);
+    answer = said.outcome ?? answer;
+  });
+  const ended = once(lines, 'close');
+  await Promise.race([
+    once(child, 'exit'),
+    once(child, 'error').then(([error]) => Promise.reject(error as Error)),
+  ]);
+  await ended;
+  order.signal?.removeEventListener('abort', stop);
+  if (answer === null) throw failed('helper.fetchmail.notStarted', complaint);
+  return answer;
+}
+
+function failed(key: string, detail: string): HelperError {
+  return new HelperError({ stage: 'run', key, values: {}, detail, restored: true });
+}

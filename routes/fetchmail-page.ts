@@ -1,0 +1,75 @@
+/** What the pages of the queries have in common. */
+import type { Request } from 'express';
+import type { RowKey } from '../lib/changes/rows.js';
+import { isGood } from '../lib/fetcher/status.js';
+import type { Run } from '../lib/fetchmail/runs.js';
+import { viewResult, viewTest, type StatusView } from '../lib/fetchmail/status-view.js';
+import { requestFailed } from '../lib/web/helper-notices.js';
+import type { Notice } from '../lib/web/notice.js';
+import type { PageInfo } from '../lib/web/page.js';
+import type { Web } from '../lib/web/web.js';
+
+export const FETCHMAIL_PATH = '/fetchmail';
+
+export function fetchmailPage(
+  { pages }: Web,
+  req: Request,
+  view: string,
+  tab: 'fetchmail' | 'new',
+  status = 200,
+): PageInfo {
+  const t = pages.translator(req);
+  return {
+    view: `fetchmail/${view}`,
+    title: t('fetchmail.title'),
+    heading: t('fetchmail.title'),
+    menu: 'fetchmail',
+    tab,
+    status,
+    failed: status >= 400,
+  };
+}
+
+/** `12.5`: a row and the version that was shown; null for anything else. */
+export function readRowKey(text: string): RowKey | null {
+  const match = /^([1-9]\d{0,17})\.(\d{1,10})$/.exec(text);
+  return match ? { id: match[1] ?? '', version: Number(match[2]) } : null;
+}
+
+export interface RunView {
+  readonly running: boolean;
+  /** Where the part asks for itself. */
+  readonly href: string;
+  readonly title: string;
+  readonly lines: readonly string[];
+  readonly answer: (StatusView & { readonly points: readonly string[] }) | null;
+  readonly notice: Notice | null;
+}
+
+/** A test or a fetch as its page shows it. */
+export function viewRun({ pages, has }: Web, req: Request, run: Run, server: string): RunView {
+  const t = pages.translator(req);
+  const base = {
+    running: false,
+    href: `${req.baseUrl}${FETCHMAIL_PATH}/run/${run.id}`,
+    title: t(`fetchmail.run.${run.kind}`, { name: run.name === '' ? server : run.name }),
+    lines: run.lines,
+    answer: null,
+    notice: null,
+  };
+  switch (run.now.state) {
+    case 'running':
+      return { ...base, running: true };
+    case 'failed':
+      return { ...base, notice: requestFailed(t, run.now.failure, has) };
+    case 'done': {
+      const { result } = run.now;
+      if (run.kind === 'test') return { ...base, answer: viewTest(t, server, result) };
+      const points =
+        isGood(result.outcome) || result.detail === ''
+          ? []
+          : [t('fetchmail.said', { detail: result.detail })];
+      return { ...base, answer: { ...viewResult(t, server, result), points } };
+    }
+  }
+}
