@@ -2,6 +2,7 @@
  * `createPlugin(host)`: the one file that knows every feature.
  */
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Router } from 'express';
 import { aliasesRoutes } from '../routes/aliases.js';
 import { aliasesEditRoutes } from '../routes/aliases-edit.js';
@@ -69,13 +70,23 @@ import { createWeb } from './web/web.js';
 /** How old the server's name may be for a DNS check, in milliseconds. */
 const SERVER_NAME_AGE_MS = 60_000;
 
+/**
+ * How long a start waits for a change that a crash left open, in milliseconds: a helper that puts a bad Postfix back takes
+ * minutes. Then the pages are served and say so, and the change is gone on with.
+ */
+const RECOVER_LIMIT_MS = 10_000;
+
 /** What tests put in the place of the world outside. */
 export interface PluginParts {
   readonly dns?: ChecksParts['dns'];
+  readonly recoverLimitMs?: number;
 }
 
 /** Builds the plugin on what the host gives. Mount `router`, then call `start()` once before serving. */
-export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}): Plugin {
+export function createPlugin(
+  host: Host,
+  { dns = systemDns(), recoverLimitMs = RECOVER_LIMIT_MS }: PluginParts = {},
+): Plugin {
   const { db, log } = host;
   const manifest = readManifest();
   const i18n = createI18n(join(PACKAGE_ROOT, manifest.locales), {
@@ -210,7 +221,7 @@ export function createPlugin(host: Host, { dns = systemDns() }: PluginParts = {}
     router,
     start: async () => {
       await migrateMail(db);
-      await recover();
+      await Promise.race([recover(), sleep(recoverLimitMs, null, { ref: false })]);
       queueWatch.start();
       aliasWatch.start();
     },

@@ -90,7 +90,8 @@ function startFetcher(): Promise<SupervisedProcess> {
 }
 
 async function startPostfix(): Promise<void> {
-  if (!(await postfix.start())) throw new Error(`Postfix did not start, see ${places.mailLog}`);
+  const { up, said } = await postfix.start();
+  if (!up) throw new Error(`Postfix did not start, see ${places.mailLog}: ${said}`);
 }
 
 function onRestart(): void {

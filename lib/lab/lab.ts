@@ -16,7 +16,7 @@ import { consoleSettings } from '../launch/programs.js';
 import type { InsideOrder, InsideReport } from './inside.js';
 import { lockFolder } from './lock.js';
 import { configurePostfix } from './postfix.js';
-import { findFreePort } from './ports.js';
+import { findFreePort } from '../free-port.js';
 import { endLabProcesses, identifyLab } from './processes.js';
 import { makeTree } from './tree.js';
 

@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { promisify } from 'node:util';
 import { CLEAN_ENVIRONMENT } from '../privileged/native.js';
 import { type Places } from '../launch/places.js';
-import { findFreePort, isFree } from './ports.js';
+import { findFreePort, isFree } from '../free-port.js';
 
 const run = promisify(execFile);
 

@@ -68,7 +68,7 @@ async function runInForeground(
 ): Promise<number> {
   await makeSocketFolder(places);
   const postfix = postfixService(places);
-  const startedPostfix = !(await postfix.running()) && (await postfix.start());
+  const startedPostfix = !(await postfix.running()) && (await postfix.start()).up;
   const programs = [
     helperProgram(places, installation, STDERR),
     consoleProgram(places, installation, settings, STDERR),

@@ -69,6 +69,15 @@ export function createOverviewService({
     // That the queue has no room is told by `serverTroubles` already, as it is now.
     const notices = seen.filter(({ key }) => key !== 'queue.notice.full');
     const troubles: Trouble[] = view === null ? [] : [...serverTroubles(view)];
+    const unsettled = last.find(({ state }) => state === 'applying');
+    if (unsettled) {
+      troubles.push({
+        severity: 'warn',
+        key: 'overview.trouble.unsettled',
+        values: { actor: unsettled.actor },
+        remedy: '/history',
+      });
+    }
     if (divergence !== null) {
       troubles.push({
         severity: 'warn',

@@ -1,8 +1,7 @@
 /** The loopback ports between the daemons. A private root gets free ones of its own, once. */
-import { randomInt } from 'node:crypto';
 import { chmod, link, mkdir, unlink } from 'node:fs/promises';
-import net from 'node:net';
 import path from 'node:path';
+import { findFreePort } from '../free-port.js';
 import type { InnerPort } from '../sections/section.js';
 import { hasCode, readText, writeSynced } from './files.js';
 import type { Paths } from './paths.js';
@@ -17,10 +16,6 @@ export const MACHINE_PORTS: InnerPorts = {
   amavisBack: 10025,
   policy: 10023,
 };
-
-/** Below the ports Linux gives to outgoing connections. */
-const LOWEST = 20_000;
-const HIGHEST = 32_000;
 
 /** The ports of this instance. A private root keeps its own in `etc/mailserver/ports.json`. */
 export async function portsOf(paths: Paths): Promise<InnerPorts> {
@@ -47,22 +42,12 @@ export async function portsOf(paths: Paths): Promise<InnerPorts> {
 }
 
 async function chooseFree(): Promise<InnerPorts> {
-  const taken = new Set<number>();
-  const entries: [string, number][] = [];
+  const chosen = new Map<string, number>();
   for (const name of Object.keys(MACHINE_PORTS)) {
     let port: number;
-    do port = randomInt(LOWEST, HIGHEST);
-    while (taken.has(port) || !(await isFree(port)));
-    taken.add(port);
-    entries.push([name, port]);
+    do port = await findFreePort();
+    while ([...chosen.values()].includes(port));
+    chosen.set(name, port);
   }
-  return Object.fromEntries(entries) as InnerPorts;
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = net.createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
+  return Object.fromEntries(chosen) as InnerPorts;
 }

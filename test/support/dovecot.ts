@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { findFreePort } from '../../lib/lab/ports.js';
+import { findFreePort } from '../../lib/free-port.js';
 import { readMaildir } from './mailbox.js';
 import type { PostfixRoot } from './postfix-root.js';
 import { until } from './wait.js';

@@ -58,6 +58,7 @@ export interface DummyOptions {
   readonly users?: readonly DirectoryUser[];
   /** What the DNS says; nothing at all when absent. */
   readonly dns?: FakeDns;
+  readonly recoverLimitMs?: number;
 }
 
 export interface DummyHost {
@@ -108,7 +109,11 @@ export function createDummyHost(options: DummyOptions): DummyHost {
     proxy: () => Promise.resolve(null),
     certificates: () => Promise.resolve([]),
   };
-  const plugin = createPlugin(host, { dns: options.dns ?? fakeDns({}) });
+  const { dns = fakeDns({}), recoverLimitMs } = options;
+  const plugin = createPlugin(host, {
+    dns,
+    ...(recoverLimitMs === undefined ? {} : { recoverLimitMs }),
+  });
   const app = express();
   app.disable('x-powered-by');
   app.use(express.urlencoded({ extended: false, limit: '3mb' }), checkCsrf);

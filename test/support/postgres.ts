@@ -1,5 +1,5 @@
 /** A private PostgreSQL server: own folder, unix socket only, started and stopped by the test. */
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,10 @@ const VERSIONS = '/usr/lib/postgresql';
 export interface PostgresServer {
   /** `DATABASE_URL` of a new, empty database. */
   createDatabase(): Promise<string>;
+  /** Kills the server and all its processes, as a crash of the machine would; the folder stays. */
+  kill(): Promise<void>;
+  /** Starts it again after a kill. */
+  start(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -30,12 +34,17 @@ export async function startPostgres(): Promise<PostgresServer> {
     { ...as, cwd: folder },
   );
   const settings = ['listen_addresses=', `unix_socket_directories=${folder}`, 'fsync=off'];
-  const server = spawn(
-    join(programs, 'postgres'),
-    ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
-    { ...as, cwd: folder, stdio: 'ignore' },
-  );
-  const exited = new Promise<void>((resolve) => server.once('exit', () => resolve()));
+  let server: ChildProcess;
+  let exited: Promise<void>;
+  const launch = (): void => {
+    server = spawn(
+      join(programs, 'postgres'),
+      ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
+      { ...as, cwd: folder, stdio: 'ignore' },
+    );
+    exited = new Promise<void>((resolve) => server.once('exit', () => resolve()));
+  };
+  launch();
   const urlOf = (name: string) =>
     `postgres:///${name}?host=${encodeURIComponent(folder)}&user=postgres`;
   const ask = async (sql: string) => {
@@ -60,6 +69,20 @@ export async function startPostgres(): Promise<PostgresServer> {
       await ask(`create database ${name}`);
       return urlOf(name);
     },
+    kill: async () => {
+      // Its processes end with it; what they had written stays, as after a crash.
+      server.kill('SIGKILL');
+      await exited;
+    },
+    start: () =>
+      until('PostgreSQL to start again', async () => {
+        // It refuses while a process of the killed one is still there.
+        if (server.exitCode !== null || server.signalCode !== null) launch();
+        return ask('select 1').then(
+          () => true,
+          () => false,
+        );
+      }).then(() => undefined),
     stop: async () => {
       server.kill('SIGINT');
       await exited;

@@ -7,6 +7,7 @@ import type { SectionRegistry } from '../../sections/registry.js';
 import type { Danger } from '../../sections/section.js';
 import { ensurePrivateFolder } from '../files.js';
 import { takeLock } from '../lock.js';
+import { openMailLog } from '../mail-log.js';
 import type { Paths } from '../paths.js';
 import { readConfig, type ConfigView } from '../postfix/config-view.js';
 import { PROBE_SERVICE } from '../postfix/listeners.js';
@@ -140,11 +141,12 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const daemons = { wasRunning, activation: how };
   const journal = await openJournal(paths, replacements, daemons, contents.edits);
   const before = { state, view: present, faults: faultsOf(proofBefore, present) };
+  const log = await openMailLog(stage.view, paths).catch(() => null);
   try {
     await swap(replacements);
     await contents.commit();
     clock.lap('swap');
-    const activation = await activate(service, how);
+    const activation = await activate(service, how, log);
     clock.lap('activate');
     const questions = relayQuestions(plan);
     const tolerated = tolerable(before.faults, questions);

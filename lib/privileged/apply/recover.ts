@@ -74,6 +74,6 @@ export async function follow(paths: Paths, { wasRunning, activation }: Follow): 
   try {
     await activate(service, activation);
   } catch (cause) {
-    if (!(await service.restart())) throw cause;
+    if (!(await service.restart()).up) throw cause;
   }
 }

@@ -1,6 +1,7 @@
 /** Starting, reloading and asking Postfix, whoever supervises it. Success is a behaviour, never an exit status. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runNative, type NativeResult } from '../native.js';
 import type { Paths } from '../paths.js';
@@ -19,12 +20,21 @@ export function supervisorOf(paths: Paths): Supervisor {
   return existsSync('/etc/init.d/postfix') ? 'init' : 'direct';
 }
 
+/** What became of a start. */
+export interface Attempt {
+  readonly up: boolean;
+  /** Who was asked to start it, last. */
+  readonly service: string;
+  /** What that said. */
+  readonly said: string;
+}
+
 export interface PostfixService {
   running(): Promise<boolean>;
   /** Starts it when it is down; resolves when the master process is there. */
-  start(): Promise<boolean>;
+  start(): Promise<Attempt>;
   reload(): Promise<NativeResult>;
-  restart(): Promise<boolean>;
+  restart(): Promise<Attempt>;
   /** Stops it when it runs; resolves when its master process is gone. */
   stop(): Promise<void>;
 }
@@ -32,64 +42,76 @@ export interface PostfixService {
 export function postfixService(paths: Paths): PostfixService {
   const running = async () => (await masterPid(paths)) !== null;
   /** That a command succeeded proves nothing, but one that failed need not be waited for. */
-  const until = async (succeeded: boolean): Promise<boolean> => {
-    if (!succeeded) return running();
-    for (const end = Date.now() + START_LIMIT_MS; Date.now() < end; await sleep(50)) {
-      if (await running()) return true;
-    }
-    return false;
+  const until = async ({ succeeded, service, said }: Answer): Promise<Attempt> => {
+    const end = Date.now() + (succeeded ? START_LIMIT_MS : 0);
+    let up = await running();
+    for (; !up && Date.now() < end; up = await running()) await sleep(50);
+    return { up, service, said };
   };
   return {
     running,
     start: async () => {
-      if (await running()) return true;
-      let succeeded = await supervise(paths, 'start');
-      if (!(await running())) succeeded = await directly(paths, 'start');
-      return until(succeeded);
+      if (await running()) return { up: true, service: '', said: '' };
+      let answer = await supervise(paths, 'start');
+      if (!(await running())) answer = await directly(paths, 'start', answer);
+      return until(answer);
     },
     reload: () => postfix(paths, 'reload'),
     restart: async () => {
       const before = await masterPid(paths);
-      let succeeded = await supervise(paths, 'restart');
-      if ((await masterPid(paths)) === before) succeeded = await directly(paths, 'restart');
-      return until(succeeded);
+      let answer = await supervise(paths, 'restart');
+      if ((await masterPid(paths)) === before) answer = await directly(paths, 'restart', answer);
+      return until(answer);
     },
     stop: async () => {
       if (!(await running())) return;
-      await supervise(paths, 'stop');
-      if (await running()) await directly(paths, 'stop');
+      const answer = await supervise(paths, 'stop');
+      if (await running()) await directly(paths, 'stop', answer);
     },
   };
 }
 
 type Verb = 'start' | 'restart' | 'stop';
 
+/** Whether the one that was asked said it went well, who that was, and its words. */
+interface Answer {
+  readonly succeeded: boolean;
+  readonly service: string;
+  readonly said: string;
+}
+
 /**
  * Asks whoever looks after the daemons. Debian's init script does nothing, with success, for an instance that
  * multi-instance mode has not enabled, which is the normal case: so what follows looks whether anything happened.
- * Says whether the one that was asked said it went well.
  */
-async function supervise(paths: Paths, verb: Verb): Promise<boolean> {
+async function supervise(paths: Paths, verb: Verb): Promise<Answer> {
   switch (supervisorOf(paths)) {
     case 'systemd':
-      return (await runNative('/usr/bin/systemctl', [verb, 'postfix.service'])).code === 0;
+      return ask('/usr/bin/systemctl', [verb, 'postfix.service']);
     case 'init':
-      return (await runNative('/usr/sbin/service', ['postfix', verb])).code === 0;
+      return ask('/usr/sbin/service', ['postfix', verb]);
     case 'direct':
       return directly(paths, verb);
   }
 }
 
-async function directly(paths: Paths, verb: Verb): Promise<boolean> {
+async function directly(paths: Paths, verb: Verb, before?: Answer): Promise<Answer> {
   // Under systemd only its own unit may run the daemons: they would lack its limits, and it would not know them.
-  if (supervisorOf(paths) === 'systemd') return false;
-  if (verb !== 'start') await postfix(paths, 'stop');
-  if (verb === 'stop') return true;
+  if (before && supervisorOf(paths) === 'systemd') return { ...before, succeeded: false };
+  const stop = ['-c', paths.configDir, 'stop'];
+  if (verb === 'stop') return ask(POSTFIX, stop);
+  if (verb === 'restart') await ask(POSTFIX, stop);
   await fillChroot(paths);
-  return (await postfix(paths, 'start')).code === 0;
+  return ask(POSTFIX, ['-c', paths.configDir, 'start']);
 }
 
-function postfix(paths: Paths, command: 'start' | 'stop' | 'reload'): Promise<NativeResult> {
+async function ask(program: string, args: readonly string[]): Promise<Answer> {
+  const { code, stdout, stderr } = await runNative(program, args);
+  const service = [path.basename(program), ...args].join(' ');
+  return { succeeded: code === 0, service, said: `${stdout}${stderr}`.trim() };
+}
+
+function postfix(paths: Paths, command: 'reload'): Promise<NativeResult> {
   return runNative(POSTFIX, ['-c', paths.configDir, command]);
 }
 

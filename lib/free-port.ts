@@ -1,4 +1,4 @@
-/** TCP ports on loopback. */
+/** Free TCP ports on loopback, for instances that have ports of their own. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
