@@ -131,6 +131,20 @@ describe('a save', () => {
       assert.equal(refusal.key, 'helper.activate.reload');
     });
 
+    it('does not start with the new configuration is named, and its words are told', async () => {
+      await root.postfix('stop');
+      await temper(
+        `[ $command != start ] || ! grep -q '${nextName()}' $main || { echo "no power" >&2; exit 1; }`,
+      );
+      const refusal = await rounds.playRefused(root.transport, async () => {
+        await calm();
+        await root.postfix('start');
+      });
+      assert.equal(refusal.key, 'helper.activate.start');
+      assert.match(String(refusal.values['service']), /^postfix -c .* start$/);
+      assert.match(refusal.detail, /no power/);
+    });
+
     it('says it has reloaded and has not is found out by what Postfix says on its port', async () => {
       await temper('[ $command != reload ] || exit 0');
       const refusal = await rounds.playRefused(root.transport, calm);

@@ -126,8 +126,9 @@ export async function masterPid(paths: Paths): Promise<number | null> {
   try {
     const pid = (await readFile(`${paths.queueDir}/pid/master.pid`, 'utf8')).trim();
     if (!/^\d+$/.test(pid)) return null;
-    const command = (await readFile(`/proc/${pid}/comm`, 'utf8')).trim();
-    return command === 'master' ? Number(pid) : null;
+    const status = await readFile(`/proc/${pid}/stat`, 'utf8');
+    // One that has ended and that nobody has asked about yet is still there, as `Z` (proc(5)).
+    return /^\d+ \(master\) [^ZX]/.test(status) ? Number(pid) : null;
   } catch {
     return null;
   }
