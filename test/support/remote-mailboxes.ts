@@ -19,7 +19,7 @@ import {
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findFreePort } from '../../lib/lab/ports.js';
+import { findFreePort } from '../../lib/free-port.js';
 import { makeAuthority, makeCertificate, type CertificateOptions } from './certificate.js';
 import { until } from './wait.js';
 
