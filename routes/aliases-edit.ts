@@ -12,7 +12,7 @@ import { saveFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import { savedQuery } from '../lib/web/saved-notice.js';
 import type { Web } from '../lib/web/web.js';
-import { ALIASES_PATH, aliasesPage, viewHealth } from './aliases-page.js';
+import { ALIASES_PATH, aliasesPage, standingOfAliases, viewHealth } from './aliases-page.js';
 
 /** People the form shows to choose from at once; the others are found by their name. */
 const SHOWN_USERS = 60;
@@ -186,7 +186,8 @@ export function aliasesEditRoutes(router: Router, web: Web, service: AliasesServ
     const hides = doubts.find((doubt) => doubt.key === 'aliases.doubt.hides');
     const name = parseAliasName(typed.name);
     pages.page(req, res, aliasesPage(web, req, 'edit', key === null ? 'new' : 'list', status), {
-      ...{ action, notices, typed },
+      notices: [...notices, ...(status === 502 ? [] : await standingOfAliases(web, req, service))],
+      ...{ action, typed },
       listHref: req.baseUrl + ALIASES_PATH,
       version: key?.version ?? 0,
       isNew: key === null,

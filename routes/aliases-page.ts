@@ -4,6 +4,9 @@ import { displayAddress } from '../lib/aliases/address.js';
 import type { Health } from '../lib/aliases/health.js';
 import type { RowKey } from '../lib/changes/rows.js';
 import type { Translator } from '../lib/i18n.js';
+import type { AliasesService } from '../lib/aliases/service.js';
+import { helperAway } from '../lib/web/helper-notices.js';
+import type { Notice } from '../lib/web/notice.js';
 import type { PageInfo } from '../lib/web/page.js';
 import type { Web } from '../lib/web/web.js';
 
@@ -33,6 +36,17 @@ export function aliasesPage(
     status,
     failed: status >= 400,
   };
+}
+
+/** Says when the helper is away: targets and system aliases are as they were known last. */
+export async function standingOfAliases(
+  { pages, has }: Web,
+  req: Request,
+  service: AliasesService,
+): Promise<readonly Notice[]> {
+  const { view, failure } = await service.machine();
+  if (failure === null) return [];
+  return [helperAway(pages.translator(req), pages.formats(req), failure.toFailure(), view, has)];
 }
 
 /** The state of an alias as a label, with the sentence that says what it means. */

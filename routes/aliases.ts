@@ -11,7 +11,14 @@ import { listLinks, PAGE_SIZE, readListQuery } from '../lib/web/list.js';
 import type { Notice } from '../lib/web/notice.js';
 import { savedQuery } from '../lib/web/saved-notice.js';
 import type { Web } from '../lib/web/web.js';
-import { ALIASES_PATH, aliasesPage, readRowKey, routeHref, viewHealth } from './aliases-page.js';
+import {
+  ALIASES_PATH,
+  aliasesPage,
+  readRowKey,
+  routeHref,
+  standingOfAliases,
+  viewHealth,
+} from './aliases-page.js';
 
 /** Names that a question about many aliases shows. */
 const SHOWN_NAMES = 20;
@@ -124,7 +131,8 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
       action,
       newHref: `${action}/new`,
       list: { rows: rows.map((row) => viewRow(req, row)) },
-      ...{ links, total, notices, state },
+      notices: [...notices, ...(await standingOfAliases(web, req, service))],
+      ...{ links, total, state },
       lead: { off: counts.off, trouble: countOf(counts, 'trouble') },
       beginning: beginning && query.search !== '',
       states: STATE_FILTERS.map((value) => ({

@@ -4,7 +4,7 @@ import { HelperError, UserError } from '../lib/errors.js';
 import type { Decision, DifferencesService, HandEdit } from '../lib/differences/service.js';
 import { diffOf } from '../lib/differences/diff-view.js';
 import { allTexts, oneText } from '../lib/web/fields.js';
-import { requestFailed, saveFailed } from '../lib/web/helper-notices.js';
+import { helperAway, saveFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import type { Web } from '../lib/web/web.js';
 
@@ -60,7 +60,10 @@ export function differencesRoutes(
   ): Promise<void> => {
     const t = pages.translator(req);
     const { edits, failure } = await look();
-    const away = failure === null ? [] : [requestFailed(t, failure.toFailure(), web.has)];
+    const away =
+      failure === null
+        ? []
+        : [helperAway(t, pages.formats(req), failure.toFailure(), null, web.has)];
     pages.page(
       req,
       res,

@@ -1,4 +1,5 @@
 /** The administrator's aliases: the list with what is to be said of each, saving, switching, removing. */
+import type { Look } from '../machine/service.js';
 import type { Knex } from 'knex';
 import type { Change, Intent, TouchedRow } from '../changes/change.js';
 import type { RowKey } from '../changes/rows.js';
@@ -75,6 +76,8 @@ export interface AliasesService {
   matching(query: Pick<AliasListQuery, 'search' | 'state'>): Promise<readonly RowKey[]>;
   /** The system's own, with whether one of ours takes its mail first. */
   systemAliases(): Promise<readonly JudgedSystemAlias[]>;
+  /** Whether what is said of aliases is as fresh as it should be. */
+  machine(): Promise<Look>;
   /** Names of other aliases that lead to these; at most a few. */
   leadingTo(ids: readonly string[]): Promise<readonly string[]>;
   /** Throws `NotFoundError`. */
@@ -166,6 +169,7 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
         health: healthOfSystemAlias(alias.name, world),
       }));
     },
+    machine: () => worlds.machine(),
     leadingTo: async (ids) => {
       const names = (await findAliases(db, ids)).map(({ name }) => name);
       return readLeadingTo(db, names, SHOWN_LEADING);

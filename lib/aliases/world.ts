@@ -5,7 +5,7 @@ import type { BaseSettings } from '../base/schema.js';
 import type { Helper } from '../client/helper.js';
 import type { Directory, Log } from '../contract.js';
 import { HelperError } from '../errors.js';
-import type { Machine, MachineView } from '../machine/service.js';
+import type { Look, Machine, MachineView } from '../machine/service.js';
 import { foldCase } from '../sections/fold-case.js';
 import { homeDomain, staticDestinations } from './home-domain.js';
 import { parseAliasValue } from './local.js';
@@ -27,6 +27,8 @@ export interface Worlds {
   now(db: Knex): Promise<World>;
   /** The system's own aliases; the last known ones when the helper is away. */
   systemAliases(): Promise<readonly SystemAlias[]>;
+  /** What is known of the machine, and why there is nothing newer. */
+  machine(): Promise<Look>;
 }
 
 export interface WorldParts {
@@ -60,6 +62,7 @@ export function createWorlds(parts: WorldParts): Worlds {
 
   return {
     systemAliases,
+    machine: () => machine.look(MACHINE_AGE_MS),
     now: async (db) => {
       const [{ view }, names, users, system] = await Promise.all([
         machine.look(MACHINE_AGE_MS),

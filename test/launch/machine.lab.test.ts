@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { readManifest } from '../../lib/manifest.js';
 import { ConsoleClient } from '../support/console-client.js';
 import { signalInside, type RunningCommand } from '../support/inside.js';
+import { findPages } from '../support/page-map.js';
 import { sendMail } from '../support/smtp-client.js';
 import { CLONE, SpareMachine } from '../support/spare-machine.js';
 import { until } from '../support/wait.js';
@@ -125,8 +127,19 @@ describe('npm start without root', () => {
     assert.match(started.said(), /nothing can be applied/);
     const browser = new ConsoleClient(`http://127.0.0.1:${await machine.tunnel(8025)}`);
     await browser.signIn('admin', password(started.said()));
+    // Every link leads to a page, and wherever something could be saved it says why it cannot.
+    const found = await findPages(browser, ['/mail'], [200, 502]);
+    const { menu, mount } = readManifest();
+    for (const { path } of menu.flatMap((entry) => [entry, ...(entry.tabs ?? [])])) {
+      const at = mount + (path === '/' ? '' : path);
+      const shown = found.find((one) => one.path === at)?.page;
+      assert.ok(shown, at);
+      const saves = shown.forms.some(({ buttons }) =>
+        buttons.some(({ value }) => value === 'save'),
+      );
+      if (saves) assert.match(shown.text, /The helper does not answer/, at);
+    }
     const page = await browser.get('/mail/configuration/base');
-    assert.equal(page.status, 200);
     assert.match(page.text, /The helper does not answer/);
     const saved = await browser.send(page, { mailServerName: 'mail.example' });
     assert.equal(saved.status, 502);

@@ -33,12 +33,13 @@ export function linksOf({ html, url }: Page): string[] {
 }
 
 /**
- * Follows all links, one of each kind (with each set of query fields). Rejects when one does not lead to a page.
+ * Follows all links, one of each kind (with each set of query fields). Rejects when one leads to another status.
  * What is no HTML, such as a download, is left out.
  */
 export async function findPages(
   person: ConsoleClient,
   start: readonly string[],
+  statuses: readonly number[] = [200],
 ): Promise<FoundPage[]> {
   const known = new Set<string>();
   const found: FoundPage[] = [];
@@ -50,7 +51,8 @@ export async function findPages(
       if (known.has(kind)) continue;
       known.add(kind);
       const page = await person.get(path);
-      if (page.status !== 200) throw new Error(`a link leads to ${path}: ${page.status}`);
+      if (!statuses.includes(page.status))
+        throw new Error(`a link leads to ${path}: ${page.status}`);
       if (!/^text\/html/.test(page.headers.get('content-type') ?? '')) continue;
       found.push({ path, kind, page });
       links.push(...linksOf(page));

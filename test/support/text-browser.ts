@@ -17,6 +17,9 @@ export function readWithW3m(html: string): string {
   });
 }
 
+/** How long an answer may take, in milliseconds: long, for a busy machine. */
+const ANSWER_LIMIT_MS = 120_000;
+
 /** Wide and tall enough that a whole page is on the screen at once. */
 const COLUMNS = 132;
 const ROWS = 400;
@@ -68,10 +71,14 @@ export class TextBrowser {
   async waitFor(words: string): Promise<string> {
     let seen = '';
     try {
-      return await until(`"${words}" in the text browser`, async () => {
-        seen = await this.screen();
-        return flat(seen).includes(flat(words)) ? seen : null;
-      });
+      return await until(
+        `"${words}" in the text browser`,
+        async () => {
+          seen = await this.screen();
+          return flat(seen).includes(flat(words)) ? seen : null;
+        },
+        ANSWER_LIMIT_MS,
+      );
     } catch (cause) {
       throw new Error(`"${words}" is not to be seen in the text browser:\n${seen}`, { cause });
     }
@@ -94,6 +101,15 @@ export class TextBrowser {
   /** Follows a link or presses a button, by its words. */
   async press(words: string): Promise<void> {
     await this.#goTo(numberBefore(await this.waitFor(words), words));
+    await this.#keys('Enter');
+  }
+
+  /** Goes to an address, as one types it. */
+  async open(url: string): Promise<void> {
+    await this.#keys('g');
+    await this.waitFor('URL to open:');
+    await this.#keys('C-u');
+    await this.#type(url);
     await this.#keys('Enter');
   }
 
@@ -130,9 +146,9 @@ function fieldAfter(screen: string, label: string): number {
 
 function numberBefore(screen: string, words: string): number {
   const text = flat(screen);
-  // `[7]Link`, `([7]BUTTON) Button`, `[7](X) Radio`, `[7][X] Tick box`
+  // `[7]Link`, `([7]BUTTON) Button`, `([7]value) Button`, `[7](X) Radio`, `[7][X] Tick box`
   const before = new RegExp(
-    `\\[(\\d+)\\](?:BUTTON\\)|\\([ X*]?\\)|\\[[ X]?\\])?\\s*${escaped(flat(words))}`,
+    `\\[(\\d+)\\](?:[^\\s()]*\\)|\\([ X*]?\\)|\\[[ X]?\\])?\\s*${escaped(flat(words))}`,
   );
   const number = before.exec(text)?.[1];
   if (number === undefined) throw new Error(`nothing to press before "${words}":\n${screen}`);
