@@ -51,7 +51,9 @@ async function run(): Promise<void> {
   }
 
   const server = createServer(app.app);
-  await listenOn(server, listen);
+  await listenOn(server, listen).catch((error: unknown) => {
+    throw takenAddress(error, listen) ?? error;
+  });
   const stop = async (signal: string): Promise<void> => {
     log.info({ signal }, 'stopping');
     await closeServer(server);
@@ -86,6 +88,16 @@ async function listenOn(server: Server, listen: Listen): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(listen.port, listen.host, resolve);
   });
+}
+
+/** What to say when another program has the address already; null for any other fault. */
+function takenAddress(error: unknown, listen: Listen): EnvironmentError | null {
+  const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+  if (!taken || listen.kind === 'unix') return null;
+  return new EnvironmentError(
+    `another program listens on ${listen.host}:${String(listen.port)} already; give the console another address ` +
+      'with npm start -- --listen ADDRESS:PORT',
+  );
 }
 
 /** New requests are refused, running ones may finish. */

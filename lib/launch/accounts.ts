@@ -1,16 +1,14 @@
-/** The accounts of console and fetcher, and the group that may speak to the helper, made where they are missing. */
+/** The accounts of console and fetcher, and the groups that may speak to helper and console, made where they are missing. */
 import { chmod, chown, mkdir } from 'node:fs/promises';
 import { runNative } from '../privileged/native.js';
 import { LaunchError } from './arguments.js';
-import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, type Places } from './places.js';
+import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, PROXY_GROUP, type Places } from './places.js';
 
 /** Needs root. Also makes the state folders, which belong to them alone. */
 export async function makeAccounts(places: Places): Promise<void> {
-  if ((await lookUp('group', HELPER_GROUP)) === null) {
-    await runOrThrow('/usr/sbin/groupadd', ['--system', HELPER_GROUP]);
-  }
-  if ((await lookUp('group', FETCH_USER)) === null) {
-    await runOrThrow('/usr/sbin/groupadd', ['--system', FETCH_USER]);
+  for (const group of [HELPER_GROUP, PROXY_GROUP, FETCH_USER]) {
+    if ((await lookUp('group', group)) !== null) continue;
+    await runOrThrow('/usr/sbin/groupadd', ['--system', group]);
   }
   await ownFolder(places.stateDir, 0, 0);
   await makeAccount(CONSOLE_USER, HELPER_GROUP, 'Mailserver console', places.consoleState);

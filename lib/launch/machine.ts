@@ -1,6 +1,6 @@
 /** `npm start` as root, for the machine itself: as services where systemd runs, else in the foreground. */
 import { existsSync } from 'node:fs';
-import { chown, mkdir } from 'node:fs/promises';
+import { chmod, chown, mkdir } from 'node:fs/promises';
 import { runNative } from '../privileged/native.js';
 import { postfixService } from '../privileged/services/postfix.js';
 import { makeAccounts } from './accounts.js';
@@ -9,7 +9,7 @@ import { DEFAULT_LISTEN, type LaunchArguments } from './arguments.js';
 import { takeFirstLogin } from './first-login.js';
 import { runUntilStopped } from './foreground.js';
 import { installBuild, type Installation } from './installation.js';
-import { HELPER_GROUP, placesBelow, type Places } from './places.js';
+import { CONSOLE_USER, HELPER_GROUP, PROXY_GROUP, placesBelow, type Places } from './places.js';
 import { consoleProgram, consoleSettings, fetcherProgram, helperProgram } from './programs.js';
 import { readSettings, writeSettings, type Settings } from './settings-file.js';
 import { startServices, waitForConsole, writeUnits } from './systemd.js';
@@ -66,7 +66,7 @@ async function runInForeground(
   installation: Installation,
   settings: Settings,
 ): Promise<number> {
-  await makeSocketFolder(places);
+  await makeSocketFolders(places);
   const postfix = postfixService(places);
   const startedPostfix = !(await postfix.running()) && (await postfix.start()).up;
   const programs = [
@@ -90,9 +90,17 @@ async function runInForeground(
 }
 
 /** Where systemd runs, its tmpfiles.d does this at every boot. */
-async function makeSocketFolder({ helperSocket }: Places): Promise<void> {
-  const folder = helperSocket.slice(0, helperSocket.lastIndexOf('/'));
-  await mkdir(folder, { recursive: true, mode: 0o750 });
-  const { stdout } = await runNative('/usr/bin/getent', ['group', HELPER_GROUP]);
-  await chown(folder, 0, Number(stdout.split(':')[2]));
+async function makeSocketFolders({ helperSocket, proxyFolder }: Places): Promise<void> {
+  const helperFolder = helperSocket.slice(0, helperSocket.lastIndexOf('/'));
+  await mkdir(helperFolder, { recursive: true, mode: 0o750 });
+  await chown(helperFolder, 0, await idOf('group', HELPER_GROUP));
+  await mkdir(proxyFolder, { recursive: true, mode: 0o750 });
+  await chown(proxyFolder, await idOf('passwd', CONSOLE_USER), await idOf('group', PROXY_GROUP));
+  await chmod(proxyFolder, 0o2750);
+}
+
+/** The number of an account or a group that exists. */
+async function idOf(database: 'passwd' | 'group', name: string): Promise<number> {
+  const { stdout } = await runNative('/usr/bin/getent', [database, name]);
+  return Number(stdout.split(':')[2]);
 }

@@ -11,6 +11,8 @@ export interface Places extends Paths {
   readonly consoleState: string;
   /** State of the fetcher: what was seen, locks, last results. */
   readonly fetchState: string;
+  /** Where the console may listen on a socket for a reverse proxy (`--listen unix:…`). */
+  readonly proxyFolder: string;
 }
 
 /** `root` is null for the machine itself; a lab has every path under its own folder. */
@@ -23,6 +25,7 @@ export function placesBelow(root: string | null): Places {
     helperSocket: `${base}/run/mailserver/helper.sock`,
     consoleState: `${base}/var/lib/mailserver-console`,
     fetchState: `${base}${FETCH_STATE}`,
+    proxyFolder: `${base}/run/mailserver-console`,
   };
 }
 
@@ -32,3 +35,6 @@ export const HELPER_GROUP = 'mailserver';
 
 /** The account that fetches mail from other providers; its group has the same name. */
 export { FETCH_USER } from '../fetchmail/section.js';
+
+/** Who may connect to the console's socket: a reverse proxy, which is believed whom it says it has signed in. */
+export const PROXY_GROUP = 'mailserver-proxy';

@@ -1,5 +1,5 @@
 /** The services of a machine where systemd runs: written, enabled, started, and waited for. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, readlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readText, replaceFile } from '../privileged/files.js';
@@ -13,6 +13,11 @@ const READY_LIMIT_MS = 180_000;
 /** A console that crashed more often than this at its start will not come up. */
 const RESTART_LIMIT = 3;
 const LOOK_AGAIN_MS = 200;
+
+/** State of a listening socket in /proc/net/tcp. */
+const TCP_LISTEN = '0A';
+/** Flag of a listening socket in /proc/net/unix (`__SO_ACCEPTCON`). */
+const UNIX_ACCEPTS = 0x10000;
 
 /** Writes the units below `etc`. Returns whether any of them is new or different. */
 export async function writeUnits(units: UnitFiles, etc = '/etc'): Promise<boolean> {
@@ -36,19 +41,51 @@ export async function startServices({ restart }: { readonly restart: boolean }):
   await systemctl('start', HELPER_SOCKET_UNIT, CONSOLE_UNIT, FETCHER_UNIT);
 }
 
-/** Resolves when the console takes connections at `listen`; rejects with its log when it does not. */
+/**
+ * Resolves when the console takes connections at `listen`; rejects with its log when it does not. That somebody answers
+ * there is not enough: it may be another program, which took the address before.
+ */
 export async function waitForConsole(listen: string): Promise<void> {
   const deadline = Date.now() + READY_LIMIT_MS;
-  while (!(await answers(listen))) {
-    const args = ['show', '--property', 'NRestarts', '--value', CONSOLE_UNIT];
-    const { stdout } = await runNative(SYSTEMCTL, args);
-    if (Number(stdout) > RESTART_LIMIT || Date.now() > deadline) {
+  while (!((await consoleListens()) && (await answers(listen)))) {
+    if (Number(await consoleProperty('NRestarts')) > RESTART_LIMIT || Date.now() > deadline) {
       const args = ['--unit', CONSOLE_UNIT, '--lines', '20', '--no-pager', '--output', 'cat'];
       const { stdout: log } = await runNative('/usr/bin/journalctl', args);
       throw new LaunchError(`the console does not come up:\n${log}`);
     }
     await pause(LOOK_AGAIN_MS);
   }
+}
+
+async function consoleListens(): Promise<boolean> {
+  const pid = Number(await consoleProperty('MainPID'));
+  return pid > 0 && (await hasListeningSocket(pid));
+}
+
+async function consoleProperty(name: string): Promise<string> {
+  const args = ['show', '--property', name, '--value', CONSOLE_UNIT];
+  return (await runNative(SYSTEMCTL, args)).stdout.trim();
+}
+
+/** Whether a process has a socket that takes connections (proc_pid_fd(5), proc_pid_net(5)). False when it has ended. */
+export async function hasListeningSocket(pid: number): Promise<boolean> {
+  const folder = `/proc/${String(pid)}`;
+  const names = await readdir(`${folder}/fd`).catch(() => []);
+  const links = await Promise.all(
+    names.map((name) => readlink(`${folder}/fd/${name}`).catch(() => '')),
+  );
+  const inodes = new Set(links.map((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? ''));
+  const rows = async (table: string): Promise<string[][]> =>
+    ((await readText(`${folder}/net/${table}`).catch(() => null)) ?? '')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/));
+  const tcp = [...(await rows('tcp')), ...(await rows('tcp6'))]
+    .filter((row) => row[3] === TCP_LISTEN)
+    .map((row) => row[9]);
+  const unix = (await rows('unix'))
+    .filter((row) => (parseInt(row[3] ?? '', 16) & UNIX_ACCEPTS) !== 0)
+    .map((row) => row[6]);
+  return [...tcp, ...unix].some((inode) => inode !== undefined && inodes.has(inode));
 }
 
 function answers(listen: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 /** The systemd units of console, helper and fetcher. Pure: programs in, text out. */
 import type { Installation } from './installation.js';
-import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, type Places } from './places.js';
+import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, PROXY_GROUP, type Places } from './places.js';
 
 export const HELPER_SOCKET_UNIT = 'mailserver-helper.socket';
 export const CONSOLE_UNIT = 'mailserver-console.service';
@@ -20,7 +20,6 @@ PrivateDevices=yes
 PrivateTmp=yes
 ProtectClock=yes
 ProtectControlGroups=yes
-ProtectHome=yes
 ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
@@ -28,7 +27,6 @@ ProtectKernelTunables=yes
 ProtectSystem=strict
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 RestrictRealtime=yes
-RestrictSUIDSGID=yes
 SystemCallArchitectures=native
 SystemCallErrorNumber=EPERM
 `;
@@ -47,6 +45,8 @@ export function renderUnits(
     'tmpfiles.d/mailserver.conf': `\
 # The way to the privileged helper: for the console's group alone.
 d /run/mailserver 0750 root ${HELPER_GROUP} -
+# The console's socket for a reverse proxy in front of it.
+d ${places.proxyFolder} 2750 ${CONSOLE_USER} ${PROXY_GROUP} -
 `,
 
     [`systemd/system/${HELPER_SOCKET_UNIT}`]: `\
@@ -80,8 +80,11 @@ StandardOutput=socket
 StandardError=journal
 RuntimeMaxSec=${LONGEST_REQUEST_SECONDS}
 ${COMMON_HARDENING}\
-# It writes the mail system's configuration, queue and log, and checks what it made in a mount namespace of its own.
+# It writes the mail system's configuration, queue and log, and checks what it made in a mount namespace of its own. That
+# needs folders with the set-group-id bit as Postfix' own queue has them: no RestrictSUIDSGID here.
 ReadWritePaths=/etc /run /var
+# Whether a person has a home and a .forward decides where mail goes.
+ProtectHome=read-only
 RestrictNamespaces=mnt pid
 CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_NET_BIND_SERVICE CAP_SETGID CAP_SETUID CAP_SYS_ADMIN CAP_SYS_CHROOT
 SystemCallFilter=@system-service @mount
@@ -111,9 +114,12 @@ StateDirectory=mailserver-console
 StateDirectoryMode=0700
 ${COMMON_HARDENING}\
 CapabilityBoundingSet=
+ProtectHome=yes
 ProtectProc=invisible
+ReadWritePaths=-${places.proxyFolder}
 RemoveIPC=yes
 RestrictNamespaces=yes
+RestrictSUIDSGID=yes
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
 
@@ -142,7 +148,9 @@ ${COMMON_HARDENING}\
 StateDirectory=mailserver-fetch
 StateDirectoryMode=0700
 CapabilityBoundingSet=
+ProtectHome=yes
 RestrictNamespaces=yes
+RestrictSUIDSGID=yes
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
 

@@ -139,6 +139,37 @@ describe(`a fresh Debian (${RELEASE})`, () => {
     await deliver('the first mail');
   });
 
+  it('switches to Maildir, in homes that the helper sees but never changes', async () => {
+    const save = async (mailboxFormat: string): Promise<void> => {
+      const page = await browser.submit(BASE, { mailboxFormat }, { button: 'intent=save' });
+      assert.equal(page.status, 200, page.text.slice(0, 2000));
+    };
+    await save('maildir');
+    assert.deepEqual(readdirSync(appliance.path('/home/alice')), [], 'the proof left no mail');
+    await sendMail(smtpPort, { from: 'a@client.example', to: 'alice@localhost', subject: 'filed' });
+    await until('the message in the Maildir', async () => {
+      const found = await appliance.run(
+        'grep',
+        '-rl',
+        '^Subject: filed',
+        '/home/alice/Maildir/new',
+      );
+      return found.output.trim() !== '';
+    });
+    await save('mbox');
+  });
+
+  it('can serve on a socket of its own, for a reverse proxy', async () => {
+    const socket = '/run/mailserver-console/http.sock';
+    await appliance.must('npm', 'start', '--', '--listen', `unix:${socket}`);
+    const ask = `require('http').get({ socketPath: '${socket}', path: '/login' }, (r) => process.stdout.write(String(r.statusCode)))`;
+    assert.equal(await appliance.must('node', '-e', ask), '200');
+    const said = await appliance.must('stat', '-c', '%a %U:%G', socket);
+    assert.equal(said, '660 mailserver-console:mailserver-proxy\n');
+    await appliance.must('npm', 'start', '--', '--listen', '127.0.0.1:8025');
+    await signIn();
+  });
+
   it('comes up by itself after a reboot, with settings, accounts and mail', async () => {
     await appliance.powerOff();
     await appliance.boot();

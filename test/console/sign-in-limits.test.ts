@@ -29,10 +29,15 @@ describe('guessing passwords', () => {
       assert.equal((await test.browser().signIn('ben')).status, 303);
     }
 
+    const known = test.browser();
+    assert.equal((await known.signIn('ben')).status, 303);
+    assert.equal((await known.submit('/account', '/logout', {})).status, 303);
+
     const left = FAILURES_PER_ADDRESS - FAILURES_PER_ACCOUNT - 1;
     for (let attempt = 0; attempt < left; attempt += 1) {
       assert.equal((await browser.signIn(`nobody-${String(attempt)}`, 'guess')).status, 401);
     }
     assert.equal((await test.browser().signIn('ben')).status, 429);
+    assert.equal((await known.signIn('ben')).status, 303, 'his own browser is not shut out');
   });
 });
