@@ -104,7 +104,8 @@ function classifyReply(parsed: ParsedReason): Cause {
   if (/\bmta\b|virus|quarantin|\bid=\d|shutting down, closing channel/.test(parsed.words)) {
     return 'scanner';
   }
-  return localService(parsed);
+  // What answers on loopback may be a tunnel: then it is the smarthost that speaks.
+  return parsed.address.includes('/') ? 'localDelivery' : said;
 }
 
 /** postscreen(8) lets nobody in at the first visit after its deeper tests, and says just this. */

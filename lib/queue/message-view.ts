@@ -24,6 +24,8 @@ export interface RecipientView {
   readonly state: string;
   readonly reason: string;
   readonly words: string;
+  /** Where the way of mail to this address is told. */
+  readonly routeHref: string;
 }
 
 export interface MessageView {
@@ -59,7 +61,7 @@ export async function viewMessage(
   const { t, format } = parts;
   const read = await readMessage(message);
   const { envelope } = message;
-  const recipients = envelope.recipients.map((recipient) => viewRecipient(parts.t, recipient));
+  const recipients = envelope.recipients.map((recipient) => viewRecipient(parts, recipient));
   const causes = byWeight(
     envelope.recipients.filter(({ settled }) => !settled).map(({ reason }) => classify(reason)),
   ).filter((cause) => cause !== 'notTried' && message.queue !== 'hold');
@@ -143,8 +145,9 @@ function clientOf(
   return login === '' ? client : t('queue.fact.login', { client, login: safeLine(login) });
 }
 
-function viewRecipient(t: ViewParts['t'], recipient: ShownRecipient): RecipientView {
+function viewRecipient({ t, pageOf }: ViewParts, recipient: ShownRecipient): RecipientView {
   const { address, original, settled, reason } = recipient;
+  const route = pageOf('/route');
   return {
     address: safeLine(address),
     original: safeLine(original),
@@ -152,5 +155,6 @@ function viewRecipient(t: ViewParts['t'], recipient: ShownRecipient): RecipientV
     state: t(settled ? 'queue.show.settled' : 'queue.show.waits'),
     reason: settled ? '' : t(`queue.cause.${classify(reason)}.title`),
     words: safeLine(reason),
+    routeHref: route === '' ? '' : `${route}?${new URLSearchParams({ address }).toString()}`,
   };
 }
