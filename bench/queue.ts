@@ -28,7 +28,7 @@ const ASK_EVERY_MS = 250;
 /** A page that needs nothing of the helper. */
 const OTHER_PAGE = '/mail/history';
 /** So long a first page may be shown again as it is. */
-const HEAD_KEPT_MS = 10_500;
+const HEAD_KEPT_MS = 2_500;
 const WARM_UP_PAGES = 20;
 const FIRST_PAGES = 3;
 const FRESH_PAGES = 5;

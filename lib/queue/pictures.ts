@@ -10,9 +10,9 @@ import { PAGE_ROWS } from './query.js';
 import type { QueueCounts } from './schema.js';
 
 /** So old may a picture be at least, in milliseconds. */
-export const FRESH_MS = 10_000;
+export const FRESH_MS = 2_000;
 /** So many times longer than it takes to build one a picture may be kept: a large queue is not listed all the time. */
-const FRESH_PER_BUILD = 20;
+const FRESH_PER_BUILD = 10;
 /** A picture nobody looked at for so long is given up, in milliseconds. */
 const IDLE_MS = 120_000;
 /** Messages up to which the queue is listed whole at the first look. */

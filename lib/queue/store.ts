@@ -167,7 +167,7 @@ export async function insertSample(db: Knex, sample: Omit<QueueSample, 'at'>): P
     .delete();
 }
 
-/** The newest sample, and the one that was the newest `secondsAgo` before it. */
+/** The newest sample, and the one that was the newest `secondsAgo` before it, unless that is twice as old. */
 export async function readSamples(
   db: Knex,
   secondsAgo: number,
@@ -177,6 +177,7 @@ export async function readSamples(
   const then = new Date(newest.at.getTime() - secondsAgo * 1000);
   const earlier = await db(SAMPLES)
     .where('at', '<=', then)
+    .where('at', '>=', new Date(then.getTime() - secondsAgo * 1000))
     .orderBy('at', 'desc')
     .first<SampleRow | undefined>();
   return { now: sampleOf(newest), before: earlier === undefined ? null : sampleOf(earlier) };

@@ -33,7 +33,7 @@ const GROWN_BY = 50;
 const GROWN_TIMES = 2;
 const GROWN_SECONDS = 3_600;
 /** Room below so many times of what Postfix needs is told before mail is refused. */
-const DISK_TIMES = 4;
+const DISK_TIMES = 10;
 /** A look that old says nothing about now, in milliseconds. */
 const STALE_MS = 4 * WATCH_EVERY_MS;
 
@@ -163,7 +163,7 @@ export function noticesOf(
   } else if (bytes.free < bytes.needed * DISK_TIMES) {
     notices.push({ kind: 'warn', key: 'queue.notice.room', values: {}, ...plain, bytes });
   }
-  const earlier = before?.waiting ?? 0;
+  const earlier = before?.waiting ?? Number.POSITIVE_INFINITY;
   if (now.waiting >= earlier + GROWN_BY && now.waiting >= earlier * GROWN_TIMES) {
     const values = { count: now.waiting, before: earlier };
     notices.push({ kind: 'warn', key: 'queue.notice.grows', values, ...plain });

@@ -15,6 +15,7 @@ import { countQueues, findInQueues } from './directory.js';
 import { POSTQUEUE } from './listing.js';
 
 export const POSTSUPER = '/usr/sbin/postsuper';
+const POSTKICK = '/usr/sbin/postkick';
 
 /** A message that moves between queues while it is looked for is missed (postsuper(1)): so often it is tried again. */
 const MAX_ROUNDS = 5;
@@ -79,6 +80,10 @@ export async function supervise(
   const tally = new Tally(options.onSettled);
   if (action === 'deliver') await deliver(paths, ids, tally, options.signal);
   else await superviseRounds(paths, action, ids, tally, options.signal);
+  // What is requeued waits for the pickup daemon, which looks once a minute unless it is woken (pickup(8)).
+  if (action === 'requeue' && tally.done > 0) {
+    await runNative(POSTKICK, ['-c', paths.configDir, 'public', 'pickup', 'W']);
+  }
   return tally.result(options.signal.aborted);
 }
 
