@@ -1,5 +1,4 @@
 /** The mail queue: one message, and its source as a file. */
-import { once } from 'node:events';
 import type { Request, Response, Router } from 'express';
 import { HelperError, NotFoundError } from '../lib/errors.js';
 import { failureNotice } from '../lib/queue/failure-view.js';
@@ -48,7 +47,8 @@ export function queueShowRoutes(router: Router, web: Web, queue: QueueService): 
     const id = idOf(req);
     const plain = oneText(req.query, 'as') === 'text';
     const abort = new AbortController();
-    res.once('close', () => abort.abort());
+    const closed = new Promise<void>((resolve) => res.once('close', resolve));
+    void closed.then(() => abort.abort());
     const begin = (): void => {
       res.set({
         'Content-Type': plain ? 'text/plain; charset=utf-8' : 'message/rfc822',
@@ -63,9 +63,7 @@ export function queueShowRoutes(router: Router, web: Web, queue: QueueService): 
         signal: abort.signal,
         take: async (piece) => {
           if (!res.headersSent) begin();
-          if (!res.write(piece) && !abort.signal.aborted) {
-            await Promise.race([once(res, 'drain'), once(res, 'close')]);
-          }
+          if (!res.write(piece) && !abort.signal.aborted) await drained(res, closed);
         },
       });
       if (!res.headersSent) begin();
@@ -106,6 +104,15 @@ export function queueShowRoutes(router: Router, web: Web, queue: QueueService): 
       { path, notices: [], log: viewLog(log) },
     );
   };
+}
+
+/** Resolves when more can be written, or nobody reads any more; leaves no listener behind. */
+async function drained(res: Response, closed: Promise<void>): Promise<void> {
+  let drain: () => void = () => undefined;
+  const room = new Promise<void>((resolve) => (drain = resolve));
+  res.once('drain', drain);
+  await Promise.race([room, closed]);
+  res.off('drain', drain);
 }
 
 function idOf(req: Request): string {

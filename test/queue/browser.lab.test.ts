@@ -8,6 +8,7 @@ import {
   openBrowser,
   scrollsSideways,
   type TestBrowser,
+  type Visit,
 } from '../support/browser.js';
 import { startQueuePages, type QueuePages } from '../support/queue-pages.js';
 import { TextBrowser } from '../support/text-browser.js';
@@ -80,11 +81,11 @@ describe('the mail queue in browsers', () => {
     assert.doesNotMatch(html, /\.\.\//);
     assert.deepEqual(await htmlProblems(html), []);
     assert.ok(headers.get('content-type')?.startsWith('text/html'));
-    const { page, problems, close } = await browser.visit();
-    page.on('dialog', () => assert.fail('a script of the mail ran'));
-    await page.goto(`${pages.url}${LIST}/${hostile}`);
-    assert.deepEqual(problems, []);
-    await close();
+    const visit = await browser.visit();
+    visit.page.on('dialog', () => assert.fail('a script of the mail ran'));
+    await visit.page.goto(`${pages.url}${LIST}/${hostile}`);
+    assert.deepEqual(visit.problems, []);
+    await visit.close();
   });
 
   it('give the source as a file that no browser opens, as mail or as plain text', async () => {
@@ -114,29 +115,38 @@ describe('the mail queue in browsers', () => {
     assert.match(page.text, /film\.bin application\/octet-stream about \d\d\s?MB/);
     assert.match(page.text, /The whole mail has (?:49|5\d)\s?MB/);
     const answer = await pages.client.request('GET', `${LIST}/${large}/raw`);
+    // Postfix keeps lines with a newline alone.
+    const sent = largeMail().filter((byte) => byte !== '\r'.charCodeAt(0)).length;
     let bytes = 0;
     for await (const chunk of answer.body ?? []) bytes += (chunk as Uint8Array).length;
-    assert.ok(bytes > LARGE_BYTES, `${bytes} bytes`);
+    assert.ok(bytes > sent && bytes < sent + 2_000, `${bytes} bytes of ${sent}`);
   });
 
-  const openList = async (
-    options = {},
-  ): Promise<{ page: BrowserPage; close: () => Promise<void> }> => {
-    const { page, close } = await browser.visit(options);
-    await page.goto(`${pages.url}${LIST}?sort=oldest`);
-    return { page, close };
+  const openList = async (options = {}): Promise<Visit> => {
+    const visit = await browser.visit(options);
+    await visit.page.goto(`${pages.url}${LIST}?sort=oldest`);
+    return visit;
   };
+  /** Texts of all that match, or another property of them. */
+  const all = (page: BrowserPage, selector: string, property = 'textContent'): Promise<string[]> =>
+    page.evaluate<string[]>(
+      `[...document.querySelectorAll('${selector}')].map((each) => each.${property}.trim())`,
+    );
   const openMenus = (page: BrowserPage): Promise<string[]> =>
-    page.$$eval('tr:has(details.drop[open])', (rows) => rows.map((row) => row.id));
+    all(page, 'tr:has(details.drop[open])', 'id');
 
   it('open a row’s menu at a right click, the menu key and Shift+F10, and Escape leads back', async () => {
-    const { page, close } = await openList();
+    const visit = await openList();
+    const { page } = visit;
     await page.click(`#q-${hostile} td.num`, { button: 'right' });
     assert.deepEqual(await openMenus(page), [`q-${hostile}`]);
-    const buttons = await page.$$eval('details.drop[open] :is(a, button)', (items) =>
-      items.map((item) => item.textContent?.trim()),
-    );
-    assert.deepEqual(buttons, ['Display', 'Deliver now', 'Hold', 'Requeue', 'Delete …']);
+    assert.deepEqual(await all(page, 'details.drop[open] :is(a, button)'), [
+      'Display',
+      'Deliver now',
+      'Hold',
+      'Requeue',
+      'Delete …',
+    ]);
     await page.keyboard.press('Escape');
     assert.deepEqual(await openMenus(page), []);
     for (const key of ['Shift+F10', 'ContextMenu']) {
@@ -148,11 +158,12 @@ describe('the mail queue in browsers', () => {
       await page.keyboard.press('Escape');
       assert.equal(await page.evaluate('document.activeElement.className'), 'id', key);
     }
-    await close();
+    await visit.close();
   });
 
   it('keep ticks, open rows, focus and place when the list is fetched anew', async () => {
-    const { page, close } = await openList({ height: 400 });
+    const visit = await openList({ height: 400 });
+    const { page } = visit;
     await page.check(`#q-${hostile} input[name=ids]`);
     await page.click(`#q-${large} td details:not(.drop) summary`);
     await page.evaluate('window.scrollTo(0, 300)');
@@ -167,17 +178,15 @@ describe('the mail queue in browsers', () => {
     });
     assert.equal(await page.isChecked(`#q-${hostile} input[name=ids]`), true);
     assert.equal(await page.isChecked(`#q-${fresh} input[name=ids]`), false);
-    assert.equal(
-      await page.$eval(`#q-${large} td details`, (part) => part.hasAttribute('open')),
-      true,
-    );
+    assert.equal((await all(page, `#q-${large} td details[open]:not(.drop)`)).length, 1);
     assert.equal(await page.evaluate('document.activeElement.closest("tr").id'), `q-${large}`);
     assert.equal(await page.evaluate<number>('window.scrollY'), place);
-    await close();
+    await visit.close();
   });
 
   it('follow an action to its end by themselves', async () => {
-    const { page, close } = await openList();
+    const visit = await openList();
+    const { page } = visit;
     const release = pages.hold('queue-act');
     await page.check(`#q-${large} input[name=ids]`);
     await page.click('.dock button[value=hold]');
@@ -185,18 +194,19 @@ describe('the mail queue in browsers', () => {
     release();
     await page.waitForSelector('section.notice.ok:has-text("Hold: done")');
     await page.waitForSelector(`#q-${large} .chip:has-text("on hold")`);
-    await close();
+    await visit.close();
   });
 
   for (const width of [1280, 360]) {
     it(`can be used by everybody at ${width} pixels`, async () => {
-      const { page, close } = await openList({ width, bypassCsp: true });
+      const visit = await openList({ width, bypassCsp: true });
+      const { page } = visit;
       assert.equal(await scrollsSideways(page), false);
       assert.deepEqual(await axeViolations(page), []);
       await page.goto(`${pages.url}${LIST}/${hostile}`);
       assert.equal(await scrollsSideways(page), false);
       assert.deepEqual(await axeViolations(page), []);
-      await close();
+      await visit.close();
     });
   }
 
@@ -214,7 +224,8 @@ describe('the mail queue in browsers', () => {
       await lynx.press('Display');
       const shown = await lynx.waitFor('could not be delivered yet');
       assert.match(shown, /Greylisted/);
-      await lynx.press('Delete …');
+      // A button of lynx shows the value it sends.
+      await lynx.press(`delete ${id}`);
       await lynx.waitFor('Delete one mail for good?');
       await lynx.press('Delete one mail');
       await lynx.waitFor('Delete: done');

@@ -103,8 +103,8 @@ describe('the watch over the queue', () => {
     const counts = { maildrop: 0, incoming: 0, active: 0, deferred: 6, hold: 2, corrupt: 0 };
     const disk = { free: 2 * GIB, total: 9 * GIB, needed: GIB };
     const old = Array.from({ length: 6 }, () => ({ to: 'x@slow.example', age: 4_000 }));
-    const call = async (action: string, _params: object, options: { onProgress?: unknown }) => {
-      if (action === 'queue-counts') return { counts, disk };
+    const call = (action: string, _params: object, options: { onProgress?: unknown }) => {
+      if (action === 'queue-counts') return Promise.resolve({ counts, disk });
       const picture = new Picture();
       const seconds = Math.floor(Date.now() / 1000);
       old.forEach(({ to, age }, at) =>
@@ -116,7 +116,7 @@ describe('the watch over the queue', () => {
       );
       const tell = options.onProgress as (progress: object) => void;
       tell({ done: 6, total: null, row: picture.takePiece().toString('base64') });
-      return {};
+      return Promise.resolve({});
     };
     const helper = { call } as unknown as Helper;
     const watch = createQueueWatch({ db: database.db, helper, log: silentLog });
