@@ -52,6 +52,36 @@ export function hostileTexts(canary: string): readonly string[] {
   ];
 }
 
+/** Names that are none, or that are read as another one by somebody. */
+export const IDN_TRICKS: readonly string[] = [
+  'xn--a.example',
+  'xn--abc-.example',
+  'xn--a-ecp.example',
+  'a\u00adb.example',
+  'a\u200bb.example',
+  'a\u200db.example',
+  'a\u202eb.example',
+  'a\u3002example',
+  'example\u2024org',
+  '\u2100.example',
+  '\u24d4.example',
+  '\u0301a.example',
+  '\uff11\uff12\uff17.0.0.1',
+  '127.1',
+  '0x7f000001',
+  '2130706433',
+  '010.0.0.1',
+  '%61.example',
+  'a.example/x',
+  'a.example:25',
+  'user@a.example',
+  'a..example',
+  '-a.example',
+  'a_b.example',
+  `${'a'.repeat(64)}.example`,
+  `${'\u00fc'.repeat(60)}.example`,
+];
+
 /** What is no text at all. */
 export const HOSTILE_VALUES: readonly unknown[] = [
   null,
