@@ -99,6 +99,12 @@ describe(`a fresh Debian (${RELEASE})`, () => {
     );
   });
 
+  it('has units in which systemd finds nothing to complain about', async () => {
+    const units = ['console.service', 'fetch.service', 'helper.socket', 'helper@.service'];
+    const files = units.map((unit) => `/etc/systemd/system/mailserver-${unit}`);
+    assert.equal(await appliance.must('systemd-analyze', 'verify', '--man=no', ...files), '');
+  });
+
   it('opens the way to the helper for the group of the console alone', async () => {
     const said = await appliance.must(
       'stat',
