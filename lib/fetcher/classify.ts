@@ -11,6 +11,9 @@ const NO_BASIC_LOGIN =
 const BASIC_LOGIN_WORDS =
   /application-specific password|app password|basic ?auth\w* (?:is )?(?:disabled|blocked)|web ?login required|less secure|please log in via your web browser|OAUTH|modern authentication/i;
 
+/** Longest quotation of server or program, in characters. */
+const MAX_DETAIL_CHARS = 300;
+
 interface Rule {
   readonly outcome: Outcome;
   /** Exit statuses it may follow; all when it is not given. */
@@ -71,7 +74,9 @@ export interface PollEnd {
   readonly code: number | null;
   /** Everything fetchmail said, as it may be shown. */
   readonly lines: readonly string[];
-  readonly counts: Counts;
+  readonly counts: Counts & { readonly fetched: number; readonly left: number };
+  /** What our own Postfix said no to. */
+  readonly refusals: readonly string[];
   /** The server that was asked. */
   readonly server: string;
   /** We ended it, because the fetcher itself is being stopped. */
@@ -82,19 +87,20 @@ export function resultOf(end: PollEnd): PollResult {
   const { code, lines, counts } = end;
   const outcome = outcomeOf(end);
   const fine = outcome === 'fetched' || outcome === 'nothing';
-  return { outcome, code, ...counts, detail: fine ? '' : detailOf(lines, outcome) };
+  const detail = fine ? '' : detailOf(lines, outcome, end.refusals);
+  return { outcome, code, ...counts, detail };
 }
 
 function outcomeOf(end: PollEnd): Outcome {
-  const { code, lines, counts, stopped } = end;
+  const { code, lines, counts, stopped, refusals } = end;
   if (stopped) return 'stopped';
   if (code === LOCKED) return 'alreadyFetching';
   if (code === 0 || code === 13)
-    return hereRefused(lines) ?? (counts.fetched > 0 ? 'fetched' : 'nothing');
-  if (code === 1) return hereRefused(lines) ?? 'nothing';
+    return refused(end) ?? (counts.fetched > 0 ? 'fetched' : 'nothing');
+  if (code === 1) return refused(end) ?? 'nothing';
   if (code === null) return 'unknown';
   const text = lines.join('\n');
-  if (code === 10) return hereRefused(lines) ?? 'awayHere';
+  if (code === 10) return hereRefused(refusals) ?? 'awayHere';
   const found = RULES.find(
     ({ codes, words }) => (codes === undefined || codes.includes(code)) && words.test(text),
   );
@@ -108,29 +114,36 @@ function isBasicLogin(server: string, text: string): boolean {
   return NO_BASIC_LOGIN.test(server) || BASIC_LOGIN_WORDS.test(text);
 }
 
+/** A recipient that was refused is no fault while the message went to another one. */
+function refused({ counts, refusals }: PollEnd): Outcome | null {
+  return counts.left > 0 ? hereRefused(refusals) : null;
+}
+
 /** What our own Postfix said no to; null when it took everything. */
-function hereRefused(lines: readonly string[]): Outcome | null {
-  const refusal = lines.find((line) => /(?:SMTP|LMTP)< [45]\d\d/.test(line));
-  if (refusal === undefined) return null;
-  return /(?:SMTP|LMTP)< 452|insufficient system storage|queue file write/i.test(refusal)
-    ? 'diskHere'
-    : 'refusedHere';
+function hereRefused(refusals: readonly string[]): Outcome | null {
+  if (refusals.length === 0) return null;
+  const full = refusals.some((reply) =>
+    /^452|insufficient system storage|queue file write/i.test(reply),
+  );
+  return full ? 'diskHere' : 'refusedHere';
 }
 
 /** The line that says why, best first. */
-function detailOf(lines: readonly string[], outcome: Outcome): string {
-  const here = outcome === 'refusedHere' || outcome === 'diskHere';
-  const wanted = here
-    ? [/(?:SMTP|LMTP)< [45]\d\d/]
-    : [
-        /certificate verif|mismatch|fingerprint.*match/i,
-        /(?:IMAP|POP3|ODMR|ETRN)< (?:A\d+ (?:NO|BAD)|-ERR|\* BYE|\d{3}.*(?:fail|denied))/,
-        /^fetchmail: (?:connection to|getaddrinfo|timeout|Authorization|socket|SSL|couldn't|SMTP|.*TLS)/i,
-        /^name \d+: /,
-      ];
+function detailOf(lines: readonly string[], outcome: Outcome, refusals: readonly string[]): string {
+  const [refusal] = refusals;
+  if (refusal !== undefined && (outcome === 'refusedHere' || outcome === 'diskHere')) {
+    return refusal.slice(0, MAX_DETAIL_CHARS);
+  }
+  const wanted = [
+    /certificate verif|mismatch|fingerprint.*match/i,
+    /(?:IMAP|POP3|ODMR|ETRN)< (?:A\d+ (?:NO|BAD)|-ERR|\d{3}.*(?:fail|denied))/,
+    /^fetchmail: (?:connection to|getaddrinfo|timeout|Authorization|socket|SSL|couldn't|SMTP|.*TLS)/i,
+    /(?:IMAP|POP3)< \* BYE/,
+    /^name \d+: /,
+  ];
   for (const words of wanted) {
     const line = lines.findLast((one) => words.test(one));
-    if (line !== undefined) return line.replace(/^fetchmail: /, '').slice(0, 300);
+    if (line !== undefined) return line.replace(/^fetchmail: /, '').slice(0, MAX_DETAIL_CHARS);
   }
   return '';
 }

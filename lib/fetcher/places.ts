@@ -18,6 +18,8 @@ export interface QueryPlaces {
   readonly lock: string;
   readonly pid: string;
   readonly status: string;
+  /** Digests of mail that was taken while a session with the provider has not ended well. */
+  readonly taken: string;
 }
 
 /** `root` is '' for the machine itself. */
@@ -36,6 +38,7 @@ export function fetchPlaces(root: string): FetchPlaces {
         lock: `${folder}/lock`,
         pid: `${folder}/pid`,
         status: `${folder}/status.json`,
+        taken: `${folder}/taken`,
       };
     },
   };

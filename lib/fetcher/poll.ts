@@ -3,10 +3,21 @@
  * Runs as the account that fetches; whoever starts it, the scheduler or somebody who wants mail now.
  */
 import { spawn } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { LOCKED, resultOf } from './classify.js';
+import { openIntake, type Intake } from './intake.js';
 import type { FetchPlaces, QueryPlaces } from './places.js';
 import { readWord } from './run-control-words.js';
 import {
@@ -50,12 +61,37 @@ export async function fetchOnce(
   const text = await readFile(file, 'utf8').catch(() => null);
   if (text === null) return nothingThere();
   await mkdir(own.folder, { recursive: true, mode: 0o700 });
-  const args = ['-f', file, '-i', own.ids, '--smtphost', `127.0.0.1/${deliveryPort}`];
-  const outcome = await runFetchmail(own, text, args, null, options);
+  await removeRemains(own);
+  const socket = `${own.folder}/in-${process.pid}`;
+  const spool = `${own.folder}/spool-${process.pid}`;
+  const intake = await openIntake({ socket, spool, taken: own.taken }, deliveryPort);
+  const args = ['-f', file, '-i', own.ids, '--smtphost', socket];
+  let outcome: PollOutcome;
+  try {
+    outcome = await runFetchmail(own, text, args, null, { ...options, intake });
+    if (endedWell(outcome.result)) await intake.settle();
+  } finally {
+    await intake.close();
+  }
   if (!saysNothing(outcome.result.outcome)) {
     await writeStatus(own, statusAfter(await readStatus(own), outcome));
   }
   return outcome;
+}
+
+/** The provider has heard of everything that was taken: fetchmail logged out, and no limit cut it short. */
+function endedWell({ code }: PollResult): boolean {
+  return code === 0 || code === 1;
+}
+
+/** Sockets and half received messages of processes that were killed. */
+async function removeRemains(own: QueryPlaces): Promise<void> {
+  for (const name of await readdir(own.folder)) {
+    const pid = /^(?:in|spool)-(\d+)$/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) {
+      await rm(`${own.folder}/${name}`, { force: true });
+    }
+  }
 }
 
 /**
@@ -78,7 +114,7 @@ export async function testOnce(
       await copyFile(known.ids, ids).catch(() => undefined);
     }
     const lock = known?.lock ?? `${folder}/lock`;
-    const own = { folder, ids, lock, pid: `${folder}/pid`, status: `${folder}/status` };
+    const own = { ...places.of('0'), folder, ids, lock, pid: `${folder}/pid` };
     return await runFetchmail(own, text, ['-f', '-', '-i', ids, '--check'], text, options);
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -90,7 +126,7 @@ async function runFetchmail(
   runControl: string,
   args: readonly string[],
   input: string | null,
-  { signal, onLine = () => undefined }: PollOptions,
+  { signal, onLine = () => undefined, intake }: PollOptions & { readonly intake?: Intake },
 ): Promise<PollOutcome> {
   const startedAt = new Date();
   const transcript = createTranscript(readWord(runControl, 'password'));
@@ -127,7 +163,14 @@ async function runFetchmail(
     await Promise.all(read);
     const lines = transcript.lines();
     const server = readWord(runControl, 'via');
-    const result = resultOf({ code, lines, counts: transcript.counts(), server, stopped });
+    // What Postfix is just taking is ours, though fetchmail may be gone.
+    await intake?.idle();
+    const { taken, again } = intake?.counts() ?? { taken: 0, again: 0 };
+    const refusals = intake?.refusals() ?? [];
+    const counts = { ...transcript.counts(), fetched: taken };
+    const left = Math.max(0, (counts.waiting ?? 0) - (counts.seen ?? 0) - taken - again);
+    const end = { code, lines, counts: { ...counts, left }, server, stopped, refusals };
+    const result = resultOf(end);
     return { result, startedAt, finishedAt: new Date(), dialogue: lines };
   } finally {
     clearTimeout(limit);

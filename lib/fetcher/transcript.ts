@@ -8,8 +8,6 @@ export const MAX_LINES = 400;
 export interface Counts {
   readonly waiting: number | null;
   readonly seen: number | null;
-  readonly fetched: number;
-  readonly left: number;
 }
 
 export interface Transcript {
@@ -27,10 +25,7 @@ export function createTranscript(secret: string): Transcript {
   let authenticating = false;
   let waiting: number | null = null;
   let seen: number | null = null;
-  let fetched = 0;
-  let ended = false;
 
-  /** A message is ours once our own server has answered to its end; until then it is the other one's. */
   const count = (line: string): void => {
     const mailbox = /(\d+) messages?(?: \((\d+) seen\))? for \S/.exec(line);
     if (mailbox && !/[<>] /.test(line)) {
@@ -39,11 +34,6 @@ export function createTranscript(secret: string): Transcript {
     } else if (/No mail for \S/.test(line)) {
       waiting ??= 0;
       seen ??= 0;
-    } else if (/(?:SMTP|LMTP)>\s?\. \(EOM\)/.test(line)) {
-      ended = true;
-    } else if (ended && /(?:SMTP|LMTP)< \d{3}(?: |$)/.test(line)) {
-      ended = false;
-      if (/(?:SMTP|LMTP)< 2/.test(line)) fetched += 1;
     }
   };
 
@@ -59,12 +49,7 @@ export function createTranscript(secret: string): Transcript {
       if (kept.length > MAX_LINES) kept.shift();
       return shown;
     },
-    counts: () => ({
-      waiting,
-      seen,
-      fetched,
-      left: Math.max(0, (waiting ?? 0) - (seen ?? 0) - fetched),
-    }),
+    counts: () => ({ waiting, seen }),
     lines: () => [...kept],
   };
 

@@ -1,7 +1,9 @@
 /** Mail that waits at a real provider arrives here: queries added on their page, fetched by the real fetchmail. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { FETCHMAIL, startFetchLab, type FetchLab } from '../support/fetch-lab.js';
+import { sendMail } from '../support/smtp-client.js';
 import { until } from '../support/wait.js';
 
 /** What makes trouble as a keyword, a quote, an escape or on the wire. */
@@ -62,4 +64,154 @@ describe('fetching mail from other providers', () => {
     });
     await until('the list to say so', async () => /login refused/.test(await listed('Locked')));
   });
+
+  it('goes on fetching while the console is down', async () => {
+    const { pids } = await at.lab.facts();
+    process.kill(pids.console, 'SIGSTOP');
+    try {
+      await at.remote.put('firma@provider.example', [at.message('without-console')]);
+      await at.lab.waitForMail('alice', 'without-console');
+    } finally {
+      process.kill(pids.console, 'SIGCONT');
+    }
+  });
+
+  it('delivers to an alias, and to an address', async () => {
+    await at.client.submit(
+      '/mail/aliases/new',
+      { name: 'office', targets: 'carol', enabled: '1' },
+      { action: '/mail/aliases/new' },
+    );
+    await at.remote.addUser('to-alias', 'x1');
+    await at.remote.addUser('to-address', 'x2');
+    await at.remote.put('to-alias', [at.message('for-alias')]);
+    await at.remote.put('to-address', [at.message('for-address')]);
+    const wanted = { destination: 'alias', alias: 'office' };
+    await at.add({ name: 'A1', remoteUser: 'to-alias', remotePassword: 'x1', ...wanted });
+    const address = { destination: 'address', address: 'dave@example.org' };
+    await at.add({ name: 'A2', remoteUser: 'to-address', remotePassword: 'x2', ...address });
+    await at.lab.waitForMail('carol', 'for-alias');
+    await at.lab.waitForMail('dave', 'for-address');
+  });
+
+  it('shares a mailbox out by the header the provider sets, and loses nothing nobody is meant by', async () => {
+    await at.remote.addUser('shared', 'secret');
+    const to = (address: string): string => `X-Envelope-To: ${address}\n`;
+    await at.remote.put('shared', [
+      at.message('drop-bob', to('bob@example.org')),
+      at.message('drop-erika', to('erika@example.org')),
+      at.message('drop-nobody', to('nobody-like-that@example.org')),
+      at.message('drop-foreign', to('bob@foreign.example')),
+    ]);
+    await at.add({
+      ...{
+        name: 'Shared',
+        remoteUser: 'shared',
+        remotePassword: 'secret',
+        envelope: 'X-Envelope-To',
+      },
+      ...{ destination: 'multidrop', localDomains: 'example.org', users: ['juergen'] },
+    });
+    await at.lab.waitForMail('bob', 'drop-bob');
+    await at.lab.waitForMail('erika', 'drop-erika');
+    await at.lab.waitForMail('juergen', 'drop-nobody');
+    await at.lab.waitForMail('juergen', 'drop-foreign');
+    await until('the mailbox to be empty', async () => (await at.remote.count('shared')) === 0);
+  });
+
+  it('follows local domains that are added and removed elsewhere', async () => {
+    const domains = '/mail/configuration/domains';
+    await at.client.submit(domains, { name: 'second.example' }, { action: domains });
+    await at.remote.addUser('moving', 'secret');
+    await at.add({
+      ...{ name: 'Moving', remoteUser: 'moving', remotePassword: 'secret', envelope: 'X-To' },
+      ...{ destination: 'multidrop', localDomains: 'second.example', users: ['juergen'] },
+    });
+    await at.remote.put('moving', [at.message('move-1', 'X-To: bob@second.example\n')]);
+    await at.lab.waitForMail('bob', 'move-1');
+    const list = await at.client.get(domains);
+    const row = /value="([^"]*)"[^>]*aria-label="[^"]*second\.example/.exec(list.html)?.[1] ?? '';
+    const asked = await at.client.get(`${domains}/remove?row=${encodeURIComponent(row)}`);
+    await at.client.send(asked, {}, { action: `${domains}/remove` });
+    await at.remote.put('moving', [at.message('move-2', 'X-To: bob@second.example\n')]);
+    await at.lab.waitForMail('bob', 'move-2');
+  });
+
+  it('takes mail on its own listener for local people alone, and relays nothing', async () => {
+    const ports = JSON.parse(
+      await readFile(`${at.lab.root}/etc/mailserver/ports.json`, 'utf8'),
+    ) as { fetchmailIn: number };
+    const send = async (to: string): Promise<number> =>
+      (await sendMail(ports.fetchmailIn, { from: 'x@y.example', to })).recipients[0]?.code ?? 0;
+    assert.equal(await send('alice@example.org'), 250);
+    for (const to of [
+      'x@outside.example',
+      'fetchmail-999@fetchmail.invalid',
+      'x%outside.example@example.org',
+    ]) {
+      assert.ok((await send(to)) >= 400, to);
+    }
+  });
+
+  const secure: readonly (readonly [name: string, typed: Record<string, string>, says: RegExp])[] =
+    [
+      ['implicit TLS', { protocol: 'imap', ssl: 'tls', server: 'good.fetch.test' }, /let us in/],
+      ['implicit TLS', { protocol: 'pop3', ssl: 'tls', server: 'good.fetch.test' }, /let us in/],
+      ['STARTTLS', { protocol: 'imap', ssl: 'starttls', server: 'good.fetch.test' }, /let us in/],
+      ['STARTTLS', { protocol: 'pop3', ssl: 'starttls', server: 'good.fetch.test' }, /let us in/],
+      [
+        'a self-signed certificate',
+        { ssl: 'tls', server: 'self.fetch.test' },
+        /certificate not trusted/,
+      ],
+      [
+        'an expired certificate',
+        { ssl: 'tls', server: 'expired.fetch.test' },
+        /certificate not trusted/,
+      ],
+      [
+        'a certificate of another name',
+        { ssl: 'tls', server: 'wrong.fetch.test' },
+        /certificate of another name/,
+      ],
+      [
+        'an unchecked one',
+        { ssl: 'tls', server: 'self.fetch.test', certificate: 'none' },
+        /let us in/,
+      ],
+      [
+        'a wrong password',
+        { ssl: 'tls', server: 'good.fetch.test', remotePassword: 'wrong' },
+        /login refused/,
+      ],
+      ['an unknown server', { ssl: 'tls', server: 'nowhere.fetch.test' }, /server unknown/],
+      ['a closed port', { ssl: 'tls', server: 'good.fetch.test', port: '9' }, /not reachable/],
+      [
+        'TLS where none is',
+        { ssl: 'tls', server: 'good.fetch.test', port: 'plain' },
+        /no encryption/,
+      ],
+    ];
+  for (const [name, typed, says] of secure) {
+    it(`tests ${name} (${typed['protocol'] ?? 'imap'}) and says so, fetching nothing`, async () => {
+      await at.remote.addUser('tested', 'secret');
+      const { imap, imaps, pop3, pop3s } = at.remote.ports;
+      const usual = typed['protocol'] === 'pop3' ? [pop3, pop3s] : [imap, imaps];
+      const port = typed['ssl'] === 'tls' && typed['port'] !== 'plain' ? usual[1] : usual[0];
+      const page = await at.client.submit(
+        `${FETCHMAIL}/new`,
+        {
+          ...{ name: 'Tested', sameServer: null, remoteUser: 'tested', remotePassword: 'secret' },
+          ...{ certificate: 'check', destination: 'user', users: ['bob'], timeout: '10' },
+          ...typed,
+          port: typed['port'] === '9' ? '9' : String(port),
+        },
+        { action: `${FETCHMAIL}/new`, button: 'intent=test' },
+      );
+      const { pathname, search } = new URL(page.url);
+      await until(`the page to say ${String(says)}`, async () =>
+        says.test((await at.client.get(pathname + search)).text),
+      );
+    });
+  }
 });

@@ -56,7 +56,9 @@ export interface RemoteMailboxes {
   stop(): Promise<void>;
 }
 
-export async function startRemoteMailboxes(): Promise<RemoteMailboxes> {
+export async function startRemoteMailboxes(
+  mechanisms = 'plain login cram-md5 apop',
+): Promise<RemoteMailboxes> {
   const folder = await mkdtemp(join(tmpdir(), 'mailserver-remote-'));
   await chmod(folder, 0o755);
   for (const name of ['mail', 'certs', 'ca']) await mkdir(`${folder}/${name}`);
@@ -70,7 +72,7 @@ export async function startRemoteMailboxes(): Promise<RemoteMailboxes> {
     pop3: await findFreePort(),
     pop3s: await findFreePort(),
   };
-  await writeFile(`${folder}/dovecot.conf`, configuration(folder, ports));
+  await writeFile(`${folder}/dovecot.conf`, configuration(folder, ports, mechanisms));
   const dovecot = spawn('/usr/sbin/dovecot', ['-F', '-c', `${folder}/dovecot.conf`], {
     stdio: 'ignore',
     cwd: '/',
@@ -133,7 +135,11 @@ export async function startRemoteMailboxes(): Promise<RemoteMailboxes> {
 }
 
 /** Users are known by a digest of their names, so that any character can be in one (Dovecot's variables, `%{sha1:user}`). */
-function configuration(folder: string, ports: RemoteMailboxes['ports']): string {
+function configuration(
+  folder: string,
+  ports: RemoteMailboxes['ports'],
+  mechanisms: string,
+): string {
   const names = Object.keys(CERTIFICATES).map(
     (name) =>
       `local_name ${name} {\n  ssl_cert = <${folder}/certs/${name}.crt\n  ssl_key = <${folder}/certs/${name}.key\n}`,
@@ -147,7 +153,7 @@ ssl_cert = <${folder}/certs/self.fetch.test.crt
 ssl_key = <${folder}/certs/self.fetch.test.key
 ${names.join('\n')}
 disable_plaintext_auth = no
-auth_mechanisms = plain login cram-md5 apop
+auth_mechanisms = ${mechanisms}
 auth_username_chars =
 auth_username_format = %u
 auth_failure_delay = 0
