@@ -117,7 +117,7 @@ export function createPlugin(
     db,
     changes,
     machine,
-    uses: [directoryUse(host.directory)],
+    uses: [directoryUse(host.directory), (names) => fetchmail.losses(names)],
   });
   const smarthost = createSmarthostService({ db, changes, machine, helper });
   const relay = createRelayService({ db, changes, machine, helper });
@@ -151,6 +151,7 @@ export function createPlugin(
     machine,
     domains,
     queue: queueWatch,
+    fetchmail,
     takeover,
   });
 

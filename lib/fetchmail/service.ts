@@ -1,6 +1,8 @@
 /** Mail from other providers: the queries, their passwords, how their polls went, testing and fetching now. */
 import type { Knex } from 'knex';
 import type { Change, Intent, Preview, Row, TouchedRow } from '../changes/change.js';
+import { toUnicodeDomain } from '../domains/schema.js';
+import type { Words } from '../words.js';
 import { noHelper } from '../changes/failures.js';
 import type { RowKey } from '../changes/rows.js';
 import type { Changes } from '../changes/service.js';
@@ -30,6 +32,8 @@ import {
 } from './store.js';
 import { addedTitle, editedTitle, removedTitle, switchedTitle } from './words.js';
 
+/** A mailbox that fails for so long is told on the overview, in milliseconds. */
+const LONG_FAILING_MS = 24 * 3_600_000;
 /** Stands for the id of a query that has none yet, where the border wants one. */
 const NO_ID = '1';
 
@@ -65,6 +69,10 @@ export interface FetchmailService {
   test(id: string | null, values: QueryValues, actor: string, form: RunForm | null): string | null;
   /** Fetches now, or shows the fetch that is under way. Null when too many are. */
   fetch(query: StoredQuery, actor: string): string | null;
+  /** What the overview has to tell: nobody fetches, or a mailbox has failed for a day. */
+  troubles(): Promise<readonly Words[]>;
+  /** What removing local domains takes from queries. */
+  losses(domains: readonly string[]): Promise<readonly Words[]>;
   /** For an undo that asks for the password: seals it for the row as it will be. */
   sealAgain(row: Row, secret: string): Promise<string>;
   close(): Promise<void>;
@@ -220,6 +228,32 @@ export function createFetchmailService(parts: FetchmailParts): FetchmailService 
           return result;
         },
       }),
+    async troubles() {
+      const [queries, { queries: known, running, failure }] = await Promise.all([
+        readQueries(db),
+        watch.all(),
+      ]);
+      const on = queries.filter(({ enabled }) => enabled);
+      if (on.length === 0 || failure !== null) return [];
+      if (!running) return [{ key: 'overview.trouble.fetcher', values: {} }];
+      const since = Date.now() - LONG_FAILING_MS;
+      const failing = on.filter(({ id }) => Date.parse(known[id]?.failingSince ?? '') < since);
+      const [first] = failing;
+      if (first === undefined) return [];
+      const values = { name: first.name, count: failing.length };
+      return [{ key: 'overview.trouble.fetchmail', values }];
+    },
+    async losses(domains) {
+      const queries = await readQueries(db);
+      return queries.flatMap(({ name, localDomains }) =>
+        domains
+          .filter((domain) => localDomains.includes(domain))
+          .map((domain) => ({
+            key: 'domains.loss.query',
+            values: { name, domain: toUnicodeDomain(domain) },
+          })),
+      );
+    },
     sealAgain: (row, secret) => passwords.seal(secret, valuesOf(row)),
     close: () => runs.close(),
   };

@@ -4,6 +4,7 @@
 import type { Changes } from '../changes/service.js';
 import type { PluginHealth } from '../contract.js';
 import type { DomainsService } from '../domains/service.js';
+import type { FetchmailService } from '../fetchmail/service.js';
 import type { Machine, MachineView } from '../machine/service.js';
 import type { HelperError } from '../errors.js';
 import type { QueueNotice, QueueWatch } from '../queue/watch.js';
@@ -50,25 +51,32 @@ export function createOverviewService({
   machine,
   domains,
   queue,
+  fetchmail,
   takeover,
 }: {
   readonly changes: Pick<Changes, 'history' | 'divergence'>;
   readonly machine: Machine;
   readonly domains: Pick<DomainsService, 'current'>;
   readonly queue: Pick<QueueWatch, 'notices'>;
+  readonly fetchmail: Pick<FetchmailService, 'troubles'>;
   readonly takeover: Pick<TakeoverService, 'offered'>;
 }): OverviewService {
   const look = async (): Promise<Overview> => {
-    const [{ view, failure }, local, { changes: last }, divergence, seen] = await Promise.all([
-      machine.look(PICTURE_AGE_MS),
-      domains.current(),
-      changes.history({}, { limit: LAST_CHANGES }),
-      changes.divergence(),
-      queue.notices(),
-    ]);
+    const [{ view, failure }, local, { changes: last }, divergence, seen, unfetched] =
+      await Promise.all([
+        machine.look(PICTURE_AGE_MS),
+        domains.current(),
+        changes.history({}, { limit: LAST_CHANGES }),
+        changes.divergence(),
+        queue.notices(),
+        fetchmail.troubles(),
+      ]);
     // That the queue has no room is told by `serverTroubles` already, as it is now.
     const notices = seen.filter(({ key }) => key !== 'queue.notice.full');
     const troubles: Trouble[] = view === null ? [] : [...serverTroubles(view)];
+    for (const { key, values } of unfetched) {
+      troubles.push({ severity: 'warn', key, values, remedy: '/fetchmail?state=failing' });
+    }
     const unsettled = last.find(({ state }) => state === 'applying');
     if (unsettled) {
       troubles.push({

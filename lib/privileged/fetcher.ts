@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import path from 'node:path';
 import { HelperError } from '../errors.js';
 import type { PollResult } from '../fetcher/status.js';
 import { FETCH_USER } from '../fetchmail/section.js';
@@ -12,7 +12,8 @@ import type { Paths } from './paths.js';
 
 const SETPRIV = '/usr/bin/setpriv';
 const FETCHMAIL = '/usr/bin/fetchmail';
-const PROGRAM = fileURLToPath(new URL('../fetcher/run.js', import.meta.url));
+/** Beside the program of the helper that runs, which may be a bundle. */
+const PROGRAM = path.resolve(path.dirname(process.argv[1] ?? ''), '../fetcher/run.js');
 
 /** How a poll ended, as `run.ts` says it. */
 export interface FetchAnswer {
