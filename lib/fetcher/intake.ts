@@ -35,7 +35,12 @@ export interface Intake {
   close(): Promise<void>;
 }
 
-export async function openIntake(files: IntakeFiles, deliveryPort: number): Promise<Intake> {
+/** `fallback` is who gets what has no recipient here: refused, it would wait at the provider and come again each time. */
+export async function openIntake(
+  files: IntakeFiles,
+  deliveryPort: number,
+  fallback: string,
+): Promise<Intake> {
   let reading: Promise<Set<string>> | null = null;
   // Not before fetchmail comes: until then another one may be at work, which still adds to it.
   const known = (): Promise<Set<string>> => (reading ??= readTaken(files.taken));
@@ -59,7 +64,7 @@ export async function openIntake(files: IntakeFiles, deliveryPort: number): Prom
   };
   const sessions = new Set<Promise<void>>();
   const server = createServer((client) => {
-    const session = serve(client, files, deliveryPort, memory).catch(() => undefined);
+    const session = serve(client, { files, deliveryPort, fallback }, memory).catch(() => undefined);
     sessions.add(session);
     void session.finally(() => {
       client.destroy();
@@ -109,11 +114,16 @@ function listen(server: Server, path: string): Promise<void> {
   });
 }
 
+interface Delivery {
+  readonly files: IntakeFiles;
+  readonly deliveryPort: number;
+  readonly fallback: string;
+}
+
 /** LMTP with fetchmail (RFC 2033), SMTP with Postfix, command by command. */
 async function serve(
   client: Socket,
-  files: IntakeFiles,
-  deliveryPort: number,
+  { files, deliveryPort, fallback }: Delivery,
   memory: Memory,
 ): Promise<void> {
   client.on('error', () => undefined);
@@ -127,6 +137,7 @@ async function serve(
   try {
     say('220 fetched mail');
     let recipients = 0;
+    let fallenBack: string | null = null;
     for (;;) {
       const line = await asked.line();
       if (line === null) return;
@@ -156,8 +167,15 @@ async function serve(
         client.end();
         return;
       } else {
-        const reply = await postfix.ask(line);
-        if (word === 'RSET' || word === 'MAIL') recipients = 0;
+        if (word === 'RSET' || word === 'MAIL') {
+          recipients = 0;
+          fallenBack = null;
+        }
+        let reply = await postfix.ask(line);
+        if (word === 'RCPT' && reply.startsWith('5')) {
+          fallenBack ??= await postfix.ask(Buffer.from(`RCPT TO:<${fallback}>`));
+          if (fallenBack.startsWith('2')) reply = '250 2.1.5 Somebody else gets it';
+        }
         if (word === 'RCPT' && reply.startsWith('2')) recipients += 1;
         if (/^[45]/.test(reply)) memory.refused(lastLine(reply));
         say(reply);

@@ -19,6 +19,7 @@ import type { Readable } from 'node:stream';
 import { LOCKED, resultOf } from './classify.js';
 import { openIntake, type Intake } from './intake.js';
 import type { FetchPlaces, QueryPlaces } from './places.js';
+import { queryAddress } from '../fetchmail/run-control.js';
 import { readWord } from './run-control-words.js';
 import {
   parseStatus,
@@ -64,7 +65,11 @@ export async function fetchOnce(
   await removeRemains(own);
   const socket = `${own.folder}/in-${process.pid}`;
   const spool = `${own.folder}/spool-${process.pid}`;
-  const intake = await openIntake({ socket, spool, taken: own.taken }, deliveryPort);
+  const intake = await openIntake(
+    { socket, spool, taken: own.taken },
+    deliveryPort,
+    queryAddress(id),
+  );
   const args = ['-f', file, '-i', own.ids, '--smtphost', socket];
   let outcome: PollOutcome;
   try {

@@ -1,0 +1,195 @@
+/** The pages of the queries, on the dummy host with a recording helper. */
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import request, { type Test } from 'supertest';
+import { migrateMail } from '../../lib/database/mail-schema.js';
+import type { DirectoryUser } from '../../lib/contract.js';
+import type { FetchmailSettings, FetchQuery } from '../../lib/fetchmail/schema.js';
+import { openPassword } from '../../lib/fetchmail/security.js';
+import { open } from '../../lib/secrets/seal.js';
+import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { formFields, textOf } from '../support/forms.js';
+import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
+import { recordingHelper, type RecordingHelper } from '../support/recording-helper.js';
+
+const PATH = '/mail/fetchmail';
+const ALICE: DirectoryUser = {
+  ...{ id: '1000', login: 'alice', name: 'Alice', addresses: [], hasMailbox: true },
+  ...{ system: false, locked: false, groups: [] },
+};
+const CANARY = ' with "canary" \\x41 ä ';
+
+describe('the pages of the fetchmail queries', () => {
+  let database: MemoryDatabase;
+  let helper: RecordingHelper;
+  let host: DummyHost;
+  before(async () => {
+    database = await openMemoryDatabase();
+    await migrateMail(database.db);
+  });
+  after(() => database.close());
+  beforeEach(async () => {
+    await database.db('mail_changes').delete();
+    await database.db('mail_fetch_queries').delete();
+    helper = recordingHelper();
+    helper.answers['fetchmail-status'] = () => ({ installed: true, running: true, queries: {} });
+    helper.answers['system-aliases'] = () => ({ entries: [], count: 0 });
+    host = createDummyHost({ db: database.db, helper, users: [ALICE] });
+  });
+
+  const get = (path = PATH): Test => request(host.app).get(path);
+  const post = (path: string, fields: Record<string, string | string[]>): Test =>
+    request(host.app).post(path).type('form').send(fields);
+  const applied = (): readonly FetchQuery[] =>
+    (helper.applied.at(-1)?.sections['fetchmail'] as FetchmailSettings).queries;
+  const typed = (more: Record<string, string | string[]> = {}) => ({
+    ...{ name: 'imap.provider.example', sameServer: '1', enabled: '1', protocol: 'imap' },
+    ...{ remoteUser: 'me', remotePassword: CANARY, destination: 'user', users: [ALICE.login] },
+    ...more,
+  });
+  const add = async (more: Record<string, string | string[]> = {}): Promise<string> => {
+    const csrf = formFields((await get(`${PATH}/new`).expect(200)).text)['_csrf'] ?? '';
+    const answer = await post(`${PATH}/new`, { _csrf: csrf, ...typed(more) });
+    assert.equal(answer.status, 303, textOf(answer.text));
+    return applied().at(-1)?.id ?? '';
+  };
+  const change = async (id: string, more: Record<string, string>): Promise<number> => {
+    const fields = formFields((await get(`${PATH}/${id}`)).text);
+    const answer = await post(`${PATH}/${id}`, {
+      ...{ _csrf: fields['_csrf'] ?? '', version: fields['version'] ?? '' },
+      ...typed({ remotePassword: '' }),
+      ...more,
+    });
+    return answer.status;
+  };
+
+  it('seal the password for server, port, user and safety, and show it nowhere', async () => {
+    const id = await add();
+    const [query] = applied();
+    assert.ok(query);
+    assert.equal(
+      openPassword(query, (box, binding) => open(helper.key, box, binding)),
+      CANARY,
+    );
+    for (const path of [PATH, `${PATH}/${id}`, '/mail/history', '/mail/history/1']) {
+      const { text } = await get(path);
+      assert.equal(/canary|mb1\./.test(text), false, path);
+    }
+    const rows = JSON.stringify(await database.db('mail_change_rows').select());
+    assert.equal(rows.includes('mb1.'), false);
+    assert.equal(JSON.stringify(host.log.entries).includes('canary'), false);
+  });
+
+  it('keep the password while nothing it is bound to changes, and ask for it otherwise', async () => {
+    const id = await add();
+    const box = applied()[0]?.remotePassword;
+    assert.equal(await change(id, { interval: '600', keep: '1' }), 303);
+    assert.equal(applied()[0]?.remotePassword, box);
+    const elsewhere: Record<string, string>[] = [
+      { name: 'evil.example' },
+      { port: '1993' },
+      { remoteUser: 'you' },
+      { ssl: 'none' },
+      { certificate: 'none' },
+    ];
+    const before = helper.applied.length;
+    for (const more of elsewhere) {
+      for (const intent of ['save', 'preview', 'test']) {
+        assert.equal(await change(id, { ...more, intent }), 422, JSON.stringify(more));
+      }
+    }
+    assert.equal(helper.applied.length, before);
+  });
+
+  it('really remove a query and its password', async () => {
+    const id = await add();
+    const { _csrf = '' } = formFields((await get(`${PATH}/${id}`)).text);
+    await post(`${PATH}/${id}/delete`, { _csrf }).expect(303);
+    assert.deepEqual(applied(), []);
+    const rows = JSON.stringify(await database.db('mail_fetch_queries').select());
+    assert.equal(rows, '[]');
+  });
+
+  it('remove one query when Delete is pressed twice', async () => {
+    const first = await add();
+    await add({ remoteUser: 'second' });
+    const page = await get(PATH);
+    const { _csrf = '' } = formFields((await get(`${PATH}/new`)).text);
+    const key = new RegExp(`value="(${first}\\.\\d+)"`).exec(page.text)?.[1] ?? '';
+    const press = () => post(`${PATH}/act`, { _csrf, row: key, do: 'remove' });
+    const answers = [(await press()).status, (await press()).status];
+    assert.deepEqual(answers, [303, 409]);
+    assert.equal(applied().length, 1);
+  });
+
+  it('answer a stale form with 409, and keep what was typed', async () => {
+    const id = await add();
+    const { _csrf = '', version = '' } = formFields((await get(`${PATH}/${id}`)).text);
+    assert.equal(await change(id, { interval: '600' }), 303);
+    const answer = await post(`${PATH}/${id}`, {
+      ...{ _csrf, version },
+      ...typed({ remotePassword: '', interval: '900' }),
+    });
+    assert.equal(answer.status, 409);
+    assert.equal(formFields(answer.text)['interval'], '900');
+    assert.match(textOf(answer.text), /600/);
+  });
+
+  it('switch queries off and on', async () => {
+    const id = await add();
+    const { _csrf = '' } = formFields((await get(`${PATH}/${id}`)).text);
+    await post(`${PATH}/${id}/disable`, { _csrf }).expect(303);
+    assert.equal(applied()[0]?.enabled, false);
+    await post(`${PATH}/${id}/enable`, { _csrf }).expect(303);
+    assert.equal(applied()[0]?.enabled, true);
+  });
+
+  const wrong: readonly (readonly [Record<string, string | string[]>, string])[] = [
+    [{ name: '' }, 'name'],
+    [{ name: 'no server' }, 'name'],
+    [{ port: 'x' }, 'port'],
+    [{ users: [] }, 'users'],
+    [{ users: ['nobody-like-that'] }, 'users'],
+    [{ destination: 'alias', alias: 'no-alias-like-that' }, 'alias'],
+    [{ destination: 'address', address: 'x' }, 'address'],
+    [{ destination: 'multidrop', localDomains: '' }, 'localDomains'],
+    [{ keep: '1', fetchAll: '1' }, 'fetchAll'],
+    [{ protocol: 'pop3', folders: 'Archive' }, 'folders'],
+    [{ interval: '0' }, 'interval'],
+    [{ remotePassword: '' }, 'remotePassword'],
+    [{ remotePassword: 'a\nb' }, 'remotePassword'],
+    [{ remoteUser: 'a\nb' }, 'remoteUser'],
+  ];
+  for (const [more, field] of wrong) {
+    it(`refuse ${JSON.stringify(more)} at its field, and save nothing`, async () => {
+      const { _csrf = '' } = formFields((await get(`${PATH}/new`)).text);
+      const answer = await post(`${PATH}/new`, { _csrf, ...typed(more) });
+      assert.equal(answer.status, 422);
+      assert.ok(answer.text.includes(`href="#${field}"`), textOf(answer.text));
+      const { name, remoteUser } = typed(more);
+      const again = formFields(answer.text);
+      if (!remoteUser.includes('\n')) assert.equal(again['remoteUser'], remoteUser);
+      assert.equal(again['name'], name);
+      assert.equal(helper.applied.length, 0);
+      assert.deepEqual(await database.db('mail_fetch_queries').select(), []);
+    });
+  }
+
+  it('look at queries with mail.read, and change nothing with less than mail.admin', async () => {
+    const id = await add();
+    const { _csrf = '' } = formFields((await get(`${PATH}/${id}`)).text);
+    const reader = { 'x-roles': 'mail.read' };
+    await get(PATH).set(reader).expect(200);
+    await get(`${PATH}/${id}`).set(reader).expect(200);
+    for (const action of ['', '/enable', '/disable', '/delete', '/fetch', '/test']) {
+      await post(`${PATH}/${id}${action}`, { _csrf, ...typed() })
+        .set(reader)
+        .expect(403);
+    }
+    await get(`${PATH}/new`).set(reader).expect(403);
+  });
+
+  it('say that an id is nobody’s', async () => {
+    for (const id of ['0', '999999', '1e3', '..%2f1']) await get(`${PATH}/${id}`).expect(404);
+  });
+});
