@@ -25,6 +25,9 @@ export function noticeView({ t, format, path }: ViewParts, notice: QueueNotice):
     kind,
     title: t(key, words),
     paragraphs: [t(`${key}.meaning`, words)],
-    link: { href: params === '' ? path : `${path}?${params}`, text: t('queue.notice.show') },
+    link:
+      params === ''
+        ? { href: path, text: t('queue.back') }
+        : { href: `${path}?${params}`, text: t('queue.notice.show') },
   };
 }

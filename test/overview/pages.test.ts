@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import request from 'supertest';
 import { migrateMail } from '../../lib/database/mail-schema.js';
+import { insertSample } from '../../lib/queue/store.js';
 import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
 import { textOf } from '../support/forms.js';
 import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
@@ -53,5 +54,34 @@ describe('the overview', () => {
     helper.failure = AWAY;
     assert.match(await read(), /Whether mail is flowing is not known right now/);
     assert.equal((await host.plugin.health()).status, 'degraded');
+  });
+
+  it('says when the mail queue grows, a destination stalls or room runs out, and leads there', async () => {
+    const hour = 60 * 60 * 1000;
+    const quiet = { held: 0, diskFree: 5e12, diskNeeded: 1.5e7, stalls: [] };
+    await insertSample(database.db, { ...quiet, waiting: 3 });
+    const before = new Date(Date.now() - 1.2 * hour);
+    await database.db('mail_queue_samples').update({ at: before });
+    const oldest = Math.floor((Date.now() - 5 * hour) / 1000);
+    const stall = { destination: 'firma.example', messages: 40, oldest, cause: 'refused' };
+    await insertSample(database.db, {
+      ...quiet,
+      waiting: 90,
+      diskFree: 60 * 1024 ** 2,
+      stalls: [stall],
+    });
+    const { text: html } = await request(host.app).get('/mail');
+    const text = textOf(html);
+    assert.match(text, /90 mails wait; an hour before it was 3/);
+    assert.match(text, /40 mails for firma\.example cannot be delivered The oldest came /);
+    assert.match(text, /Reason: The other server takes no connections/);
+    assert.match(
+      text,
+      /The mail queue is running out of room 60\sMB are free\. .* To the mail queue/,
+    );
+    assert.match(html, /href="\/mail\/queue\?recipient=%40firma\.example"/);
+    const german = await request(host.app).get('/mail').set('x-language', 'de');
+    assert.match(textOf(german.text), /40 Mails an firma\.example lassen sich nicht zustellen/);
+    await database.db('mail_queue_samples').delete();
   });
 });
