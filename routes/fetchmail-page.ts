@@ -19,9 +19,10 @@ export function fetchmailPage(
   status = 200,
 ): PageInfo {
   const t = pages.translator(req);
+  const editing = tab === 'new' ? 'fetchmail.tab.new' : 'fetchmail.edit.title';
   return {
     view: `fetchmail/${view}`,
-    title: t('fetchmail.title'),
+    title: t(view === 'edit' ? editing : 'fetchmail.title'),
     heading: t('fetchmail.title'),
     menu: 'fetchmail',
     tab,

@@ -94,6 +94,10 @@ export async function fillLab(lab: FillableLab): Promise<string> {
     await save(`${CONFIGURATION}/relay-subnets`, { network, note }, options);
   }
   await fillAliases(admin, save);
+  await save('/mail/fetchmail/new', {
+    ...{ name: 'the old provider', sameServer: null, server: 'imap.provider.example' },
+    ...{ remoteUser: 'office', remotePassword: 'never shown', users: 'alice' },
+  });
   for (const mail of MAILS) await mustSend(lab.smtpPort, mail);
   const waiting = await until('all mail to be deferred', async () => {
     const queue = await run('/usr/sbin/postqueue', ['-c', lab.configDir, '-j']);
