@@ -160,6 +160,13 @@ export interface Plugin {
   start(): Promise<void>;
   facts(): Promise<PluginFacts>;
   health(): Promise<PluginHealth>;
+  /** All settings as the text of one file, passwords sealed for this machine's helper: for the host's own backup. */
+  backup(): Promise<string>;
+  /**
+   * Makes the settings those of such a text, as one change or not at all; false when they were so already. Rejects with a
+   * `UserError` for what is no such text, a `HelperError` when the machine refuses it.
+   */
+  restore(text: string, actor: string): Promise<boolean>;
   /** Ends jobs and timers; the host closes its own database. */
   close(): Promise<void>;
 }

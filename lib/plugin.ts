@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Router } from 'express';
+import { backupRoutes } from '../routes/backup.js';
 import { aliasesRoutes } from '../routes/aliases.js';
 import { aliasesEditRoutes } from '../routes/aliases-edit.js';
 import { baseRoutes } from '../routes/base.js';
@@ -27,10 +28,13 @@ import { relayRowRoutes } from '../routes/relay-subnets-rows.js';
 import { smarthostRoutes } from '../routes/smarthost.js';
 import { takeoverRoutes } from '../routes/takeover.js';
 import { createHistoryService, sealAgainWith, type SecretSealers } from './history/service.js';
+import { aliasesHolding } from './aliases/holding.js';
+import { createAliasTaker } from './aliases/take-edits.js';
 import { createAliasesService } from './aliases/service.js';
 import { aliasesSource } from './aliases/source.js';
 import { createAliasWatch } from './aliases/watch.js';
 import { createWorlds } from './aliases/world.js';
+import { createBackupService } from './backup/service.js';
 import { createBaseService } from './base/service.js';
 import { baseSchema } from './base/schema.js';
 import { baseSource } from './base/source.js';
@@ -144,7 +148,9 @@ export function createPlugin(
     domainsHolding,
     createSmarthostHolding((secret, target) => smarthost.passwords.seal(secret, target)),
     relayHolding,
+    aliasesHolding,
   ];
+  const backup = createBackupService({ db, changes, machine, holdings });
   const takeover = createTakeoverService({ db, helper, changes, machine, holdings });
   const overview = createOverviewService({
     changes,
@@ -185,10 +191,11 @@ export function createPlugin(
   );
   const differences = createDifferencesService({
     ...{ helper, changes, machine, holdings },
-    tables: new Map(),
+    tables: new Map(helper === null ? [] : [['aliases', createAliasTaker(helper)]]),
   });
   differencesRoutes(router, web, differences, pagesOf);
   takeoverRoutes(router, web, takeover, pagesOf);
+  backupRoutes(router, web, backup, pagesOf);
   smarthostRoutes(router, web, smarthost);
   relayRoutes(router, web, relay);
   relayRowRoutes(router, web, relay);
@@ -231,6 +238,8 @@ export function createPlugin(
       return { localDomain: !onlyLocalhost, localDomains: list.map(({ name }) => name) };
     },
     health: () => overview.health(),
+    backup: () => backup.make({ sealed: true }),
+    restore: async (text, actor) => (await backup.restoreText(text, actor)) !== null,
     close: async () => {
       await queueWatch.close();
       await aliasWatch.close();

@@ -55,6 +55,12 @@ export async function readUse(db: Knex): Promise<{ active: boolean; catchAll: bo
   return { active, catchAll };
 }
 
+/** Every alias there is, in the order of their names' bytes. */
+export async function readAllAliases(db: Knex): Promise<Alias[]> {
+  const rows = await db(ALIASES_TABLE).orderBy('name').select<AliasRecord[]>();
+  return rows.map(toAlias);
+}
+
 /** Rows at a time when all are read. */
 const ROWS_PER_PAGE = 2_000;
 

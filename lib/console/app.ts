@@ -7,6 +7,7 @@ import express, {
   type Router,
 } from 'express';
 import type { Assets } from '../web/assets.js';
+import { formBody } from '../web/form-body.js';
 import { MAX_HELD_BYTES } from './sign-in/held-form.js';
 import { CONSOLE_MOUNT } from './web/frame.js';
 import { notFound } from './web/problem-pages.js';
@@ -76,5 +77,10 @@ function readForm(): RequestHandler {
     express.urlencoded({ extended: false, limit, parameterLimit: MAX_FORM_FIELDS });
   const forPeople = reader(MAX_FORM_BYTES);
   const forStrangers = reader(MAX_HELD_BYTES);
-  return (req, res, next) => (req.user === undefined ? forStrangers : forPeople)(req, res, next);
+  const withFiles = formBody();
+  return (req, res, next) => {
+    const files = req.user !== undefined && req.is('multipart/form-data') !== false;
+    const read = files ? withFiles : req.user === undefined ? forStrangers : forPeople;
+    return read(req, res, next);
+  };
 }

@@ -2,12 +2,14 @@
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { createSocketTransport } from '../client/socket-transport.js';
 import { openDatabase } from '../database/open.js';
 import { createPlugin } from '../plugin.js';
 import { readCertificates } from './certificates/folder.js';
 import { createConsole } from './console.js';
+import { CONTROL_SOCKET, startControl } from './control.js';
 import { createNssDirectory } from './directory/nss.js';
 import { EnvironmentError, readEnvironment, type Listen } from './environment.js';
 import { createSaslauthd } from './sign-in/saslauthd.js';
@@ -54,8 +56,10 @@ async function run(): Promise<void> {
   await listenOn(server, listen).catch((error: unknown) => {
     throw takenAddress(error, listen) ?? error;
   });
+  const control = await startControl(join(stateDir, CONTROL_SOCKET), app.plugin, log);
   const stop = async (signal: string): Promise<void> => {
     log.info({ signal }, 'stopping');
+    await control.close();
     await closeServer(server);
     await app.close();
     directory.close();

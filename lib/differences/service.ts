@@ -37,12 +37,11 @@ export interface DifferencesService {
   decide(decision: Decision, chosen: readonly ChosenEdit[], actor: string): Promise<void>;
 }
 
-/** By section: makes rows of what somebody wrote into a table of ours. */
+/** By section: looks what somebody wrote into a table of ours, and gives what makes rows of it. */
 export type TableTaker = (
-  trx: Knex.Transaction,
   table: string,
   actor: string,
-) => Promise<readonly TouchedRow[]>;
+) => Promise<(trx: Knex.Transaction) => Promise<readonly TouchedRow[]>>;
 
 type Readings = ResultOf<'read'>['sections'];
 type Digests = Readonly<Record<string, string>>;
@@ -122,6 +121,11 @@ export function createDifferencesService(parts: {
       await readWith(sections, names, actor),
     ];
     refuseInexpressible(before, after);
+    const takers: Awaited<ReturnType<TableTaker>>[] = [];
+    for (const { section, name } of inTables) {
+      const taker = tables.get(section);
+      if (taker) takers.push(await taker(name, actor));
+    }
     return {
       take: digestsOf(others),
       // What the rows say then is what stands in the table already; it is built again, and is ours again.
@@ -133,9 +137,7 @@ export function createDifferencesService(parts: {
           const value = holding.fromMachine(after[section]?.settings, await holding.read(trx));
           if (value !== null) touched.push(...(await holding.write(trx, value, actor)));
         }
-        for (const { section, name } of inTables) {
-          touched.push(...((await tables.get(section)?.(trx, name, actor)) ?? []));
-        }
+        for (const take of takers) touched.push(...(await take(trx)));
         return touched;
       },
     };

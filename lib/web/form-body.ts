@@ -1,9 +1,11 @@
 /**
- * Reads the body of a form (`application/x-www-form-urlencoded`) into plain strings. A host that has parsed the body
+ * Reads the body of a form (`application/x-www-form-urlencoded`, or `multipart/form-data` with files in it as text) into
+ * plain strings. A host that has parsed the body
  * already is left alone; one that has not may use this handler too.
  */
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
+import { boundaryOf, MAX_UPLOAD_BYTES, parseMultipart } from './multipart.js';
 import { RequestError } from './request-error.js';
 
 /** Largest form, in bytes. A value that is too long for its field must still arrive, so that the field can be named. */
@@ -26,23 +28,37 @@ export function formBody(): RequestHandler {
       next();
       return;
     }
+    const boundary = boundaryOf(req.headers['content-type'] ?? '');
+    if (boundary !== null) {
+      const { bytes, cut } = await readBody(req, MAX_UPLOAD_BYTES);
+      req.body = bodyOf(parseMultipart(bytes, boundary, cut));
+      next();
+      return;
+    }
     if (req.is('application/x-www-form-urlencoded') === false) throw new RequestError(415);
-    req.body = parseForm(await readAll(req));
+    const { bytes, cut } = await readBody(req, MAX_FORM_BYTES);
+    if (cut) throw new RequestError(413);
+    req.body = parseForm(bytes.toString('latin1'));
     next();
   };
 }
 
 /** Parses `a=1&b=2`. Throws `RequestError` 413 when there are too many fields. */
 export function parseForm(text: string): FormBody {
+  const pairs = text.split('&').filter((pair) => pair !== '');
+  if (pairs.length > MAX_FORM_FIELDS) throw new RequestError(413);
+  return bodyOf(
+    pairs.map((pair) => {
+      const split = pair.indexOf('=');
+      const name = decode(split < 0 ? pair : pair.slice(0, split));
+      return [name, split < 0 ? '' : decode(pair.slice(split + 1))] as const;
+    }),
+  );
+}
+
+function bodyOf(pairs: readonly (readonly [name: string, value: string])[]): FormBody {
   const fields = new Map<string, string[]>();
-  let count = 0;
-  for (const pair of text.split('&')) {
-    if (pair === '') continue;
-    count += 1;
-    if (count > MAX_FORM_FIELDS) throw new RequestError(413);
-    const split = pair.indexOf('=');
-    const name = decode(split < 0 ? pair : pair.slice(0, split));
-    const value = split < 0 ? '' : decode(pair.slice(split + 1));
+  for (const [name, value] of pairs) {
     const known = fields.get(name);
     if (known === undefined) fields.set(name, [value]);
     else known.push(value);
@@ -58,17 +74,19 @@ function hasBody(req: IncomingMessage): boolean {
   );
 }
 
-/** Resolves with the body as Latin-1 text: one character a byte, as percent-decoding needs it. */
-async function readAll(req: IncomingMessage): Promise<string> {
+/** The first `limit` bytes of the body; `cut` when there is more. */
+async function readBody(
+  req: IncomingMessage,
+  limit: number,
+): Promise<{ readonly bytes: Buffer; readonly cut: boolean }> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of req as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_DRAINED_BYTES) break;
-    if (size <= MAX_FORM_BYTES) chunks.push(chunk);
+    if (size > limit + MAX_DRAINED_BYTES) break;
+    if (size <= limit) chunks.push(chunk);
   }
-  if (size > MAX_FORM_BYTES) throw new RequestError(413);
-  return Buffer.concat(chunks).toString('latin1');
+  return { bytes: Buffer.concat(chunks), cut: size > limit };
 }
 
 /** Percent-decoding (URL standard, application/x-www-form-urlencoded) of Latin-1 text into UTF-8. */

@@ -29,7 +29,9 @@ function recordingPlugin(received: unknown[]) {
       start: () => Promise.resolve(),
       facts: () => Promise.resolve({ localDomain: false, localDomains: [] }),
       health: () => Promise.resolve({ status: 'ok', problems: [] }),
-      close: () => Promise.resolve(),
+      backup: () => Promise.resolve(''),
+    restore: () => Promise.resolve(false),
+    close: () => Promise.resolve(),
     };
   };
 }

@@ -16,6 +16,7 @@ import type {
   SignedInUser,
 } from '../../lib/contract.js';
 import { createPlugin } from '../../lib/plugin.js';
+import { formBody } from '../../lib/web/form-body.js';
 import { fakeDns, type FakeDns } from './fake-dns.js';
 
 export const CSRF = 'the-token-of-this-session';
@@ -116,7 +117,7 @@ export function createDummyHost(options: DummyOptions): DummyHost {
   });
   const app = express();
   app.disable('x-powered-by');
-  app.use(express.urlencoded({ extended: false, limit: '3mb' }), checkCsrf);
+  app.use(express.urlencoded({ extended: false, limit: '3mb' }), formBody(), checkCsrf);
   app.use(options.mount ?? '/mail', plugin.router);
   return { app, plugin, log };
 }

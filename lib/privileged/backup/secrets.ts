@@ -1,0 +1,65 @@
+/** The secrets in a backup's sections: opened for the locked file, and sealed again for the machine that restores it. */
+import type { BackupFile } from '../../backup/file.js';
+import { bindingOf, openPassword } from '../../smarthost/binding.js';
+import type { SmarthostSettings } from '../../smarthost/schema.js';
+import type { Secrets } from '../secrets.js';
+
+/** How one section holds its secrets. One entry for each section that has any. */
+interface SecretsOfSection {
+  open(settings: unknown, secrets: Secrets): Readonly<Record<string, string>>;
+  seal(settings: unknown, found: Readonly<Record<string, string>>, secrets: Secrets): unknown;
+  strip(settings: unknown): unknown;
+}
+
+const SMARTHOST_PASSWORD = 'smarthost/password';
+
+const SECTIONS: Readonly<Record<string, SecretsOfSection>> = {
+  smarthost: {
+    open: (settings, secrets) => {
+      const smarthost = settings as SmarthostSettings;
+      if (smarthost.password === '') return {};
+      return { [SMARTHOST_PASSWORD]: openPassword(smarthost, secrets.open) };
+    },
+    seal: (settings, found, secrets) => {
+      const smarthost = settings as SmarthostSettings;
+      const password = found[SMARTHOST_PASSWORD];
+      if (smarthost.username === '' || password === undefined) return smarthost;
+      return { ...smarthost, password: secrets.seal(password, bindingOf(smarthost)) };
+    },
+    strip: (settings) => ({ ...(settings as SmarthostSettings), password: '' }),
+  },
+};
+
+type Sections = BackupFile['sections'];
+
+/** Throws a `RangeError` when a box was sealed for another machine. */
+export function openSecrets(sections: Sections, secrets: Secrets): Record<string, string> {
+  const found = Object.entries(sections).map(([id, settings]) =>
+    SECTIONS[id]?.open(settings, secrets),
+  );
+  return Object.assign({}, ...found) as Record<string, string>;
+}
+
+export function stripSecrets(sections: Sections): Sections {
+  return mapSections(sections, (part, settings) => part.strip(settings));
+}
+
+export function sealSecrets(
+  sections: Sections,
+  found: Readonly<Record<string, string>>,
+  secrets: Secrets,
+): Sections {
+  return mapSections(sections, (part, settings) => part.seal(settings, found, secrets));
+}
+
+function mapSections(
+  sections: Sections,
+  change: (part: SecretsOfSection, settings: unknown) => unknown,
+): Sections {
+  return Object.fromEntries(
+    Object.entries(sections).map(([id, settings]) => {
+      const part = SECTIONS[id];
+      return [id, part ? change(part, settings) : settings];
+    }),
+  );
+}
