@@ -32,36 +32,36 @@ console.log(
 process.exitCode = failures === 0 ? 0 : 1;
 
 /** What went wrong, in words. */
-async function tryCase(
-  name: string,
-  { helper, places, postfix, run }: PostfixRoot,
-): Promise<string[]> {
+async function tryCase(name: string, machine: PostfixRoot): Promise<string[]> {
+  const { helper, places } = machine;
   installCase(name, places);
   const words: string[] = [];
-  const checked = (await postfix('check')).stderr;
+  const checked = (await machine.postfix('check')).stderr;
   const files = snapshot(places);
   const before = await mailGoes();
   const started = performance.now();
-  await run('/usr/sbin/postconf', ['-c', places.configDir, '-n']);
+  await machine.run('/usr/sbin/postconf', ['-c', places.configDir, '-n']);
   const afterNative = performance.now();
   const { settings, edits } = await helper.call('takeover', {}, { actor: 'bench' });
   native += afterNative - started;
   looked += performance.now() - afterNative;
-  const { aliases: _aliases, ...sections } = settings;
+  // Aliases of the machine stay in their files.
+  const sections = Object.fromEntries(Object.entries(settings).filter(([id]) => id !== 'aliases'));
   const saver = new Saver(helper);
   for (const round of ['take over', 'save unchanged']) {
     const { status } = await saver.save(sections, { leave: edits });
     if (status !== 'unchanged') words.push(`${round}: ${status}`);
   }
   if (!sameFiles(files, snapshot(places))) words.push('a byte changed');
-  if ((await postfix('check')).stderr !== checked) words.push('postfix check says something else');
+  if ((await machine.postfix('check')).stderr !== checked)
+    words.push('postfix check says something else');
   const after = await mailGoes();
   if (after !== before) words.push(`mail: ${before} before, ${after} after`);
   return words;
 
   /** What the running Postfix answers to a mail for a user of the machine. */
   async function mailGoes(): Promise<string> {
-    await postfix('start');
+    await machine.postfix('start');
     const domain = await ownDomain();
     try {
       for (const end = Date.now() + START_LIMIT_MS; ; await sleep(100)) {
@@ -73,19 +73,19 @@ async function tryCase(
           `alice@${domain}`,
           '127.0.0.1:25',
         ];
-        const answer = await run('/usr/sbin/smtp-source', args, { timeoutMs: 20_000 });
+        const answer = await machine.run('/usr/sbin/smtp-source', args, { timeoutMs: 20_000 });
         if (answer.code === 0) return 'accepted';
         const refused = /\b[45]\d\d[ -][^\n]*/.exec(answer.stderr)?.[0];
         if (refused !== undefined) return refused.slice(0, 40);
         if (Date.now() > end) return 'no answer';
       }
     } finally {
-      await postfix('stop');
+      await machine.postfix('stop');
     }
   }
 
   async function ownDomain(): Promise<string> {
-    const answer = await run('/usr/sbin/postconf', [
+    const answer = await machine.run('/usr/sbin/postconf', [
       '-c',
       places.configDir,
       '-xh',

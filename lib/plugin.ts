@@ -101,7 +101,9 @@ export function createPlugin(
   const assets = createAssets(join(PACKAGE_ROOT, 'public'));
 
   const helper = host.helper === null ? null : createHelper(host.helper);
-  const machine = createMachine(helper, ['base', 'domains', 'smarthost', 'relay'], { log });
+  const machine = createMachine(helper, ['base', 'domains', 'aliases', 'smarthost', 'relay'], {
+    log,
+  });
   const sources = [
     baseSource,
     domainsSource,
@@ -166,7 +168,7 @@ export function createPlugin(
     ['mail_settings', (row, secret) => smarthost.sealAgain(row, secret)],
     ['mail_fetch_queries', (row, secret) => fetchmail.sealAgain(row, secret)],
   ]);
-  const web = createWeb({ host, i18n, views, assets, manifest, changes });
+  const web = createWeb({ host, i18n, views, assets, manifest, changes, machine });
   const router = Router();
   router.use(assets.router);
   router.use(formBody());

@@ -27,7 +27,8 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
   const { pages, host } = web;
 
   router.get(ALIASES_PATH, host.requireRole('mail.read'), async (req, res) => {
-    await show(req, res, 200, await web.saved(req));
+    const notices = [...(await web.saved(req)), ...(await web.edited(req, 'aliases'))];
+    await show(req, res, 200, notices);
   });
 
   router.post(`${ALIASES_PATH}/act`, host.requireRole('mail.admin'), async (req, res) => {

@@ -92,7 +92,7 @@ export function createBackupService({
         const field = checked.error.details[0]?.path.join('.') ?? '';
         throw fileFault('value', { section, field: field.slice(0, 100) || '–' });
       }
-      return { holding, value: checked.value as unknown };
+      return { holding, value: checked.value };
     });
 
   /** Only what differs from what is saved; its secrets filled in. */

@@ -15,7 +15,7 @@ import type { Words } from '../words.js';
 import { addedTitle, adoptedTitle, removedTitle } from './words.js';
 
 /** Beside saved domains the machine's view only explains, and may be this old. Milliseconds. */
-const EXPLAINING_AGE_MS = 30_000;
+const EXPLAINING_AGE_MS = 3_000;
 const READING_AGE_MS = 1_000;
 
 const LOCALHOST = 'localhost';

@@ -16,7 +16,7 @@ import { addNetworks, readNetworks, removeNetwork, writeNote, type NetworkRow } 
 import { addedTitle, adoptedTitle, noteTitle, removedTitle } from './words.js';
 
 /** Beside saved networks the machine's view only explains, and may be this old. Milliseconds. */
-const EXPLAINING_AGE_MS = 30_000;
+const EXPLAINING_AGE_MS = 3_000;
 const READING_AGE_MS = 1_000;
 
 /** A self-check, and when it was. */

@@ -12,7 +12,7 @@ import type { Words } from '../words.js';
 import { NEVER_SAVED, readSettings, writeSettings } from './store.js';
 
 /** Beside saved settings the machine's view only explains, and may be this old. Milliseconds. */
-const EXPLAINING_AGE_MS = 30_000;
+const EXPLAINING_AGE_MS = 3_000;
 /** Settings that were never saved are the machine's own. Milliseconds. */
 const READING_AGE_MS = 1_000;
 

@@ -37,16 +37,7 @@ export function standingNotices(
     const [title, text] = [t('settings.unknown.title'), t('settings.unknown.text')];
     notices.push({ kind: 'info', title, paragraphs: [text] });
   }
-  const edited = machine?.sections[section]?.edited ?? [];
-  if (edited.length > 0) {
-    notices.push({
-      kind: 'warn',
-      title: t('settings.edited.title', { count: edited.length }),
-      paragraphs: [t('settings.edited.text')],
-      points: edited,
-      link: { href: `${mount}/differences`, text: t('settings.edited.remedy') },
-    });
-  }
+  notices.push(...editedNotices(t, machine, section, mount));
   if (unclear.length > 0) {
     notices.push({
       kind: 'warn',
@@ -60,4 +51,24 @@ export function standingNotices(
     notices.push({ kind: 'off', title, paragraphs: [text] });
   }
   return notices;
+}
+
+/** That something this page looks after was edited by hand, and where to decide about it. */
+export function editedNotices(
+  t: Translator,
+  machine: MachineView | null,
+  section: string,
+  mount: string,
+): readonly Notice[] {
+  const edited = machine?.sections[section]?.edited ?? [];
+  if (edited.length === 0) return [];
+  return [
+    {
+      kind: 'warn',
+      title: t('settings.edited.title', { count: edited.length }),
+      paragraphs: [t('settings.edited.text')],
+      points: edited,
+      link: { href: `${mount}/differences`, text: t('settings.edited.remedy') },
+    },
+  ];
 }

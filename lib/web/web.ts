@@ -5,10 +5,15 @@ import type { Host } from '../contract.js';
 import type { I18n } from '../i18n.js';
 import type { Manifest } from '../manifest.js';
 import type { Assets } from './assets.js';
+import type { Machine } from '../machine/service.js';
 import type { Notice } from './notice.js';
 import { createPages, type Pages } from './page.js';
 import { savedNotice } from './saved-notice.js';
+import { editedNotices } from './standing-notices.js';
 import type { Views } from './views.js';
+
+/** How old what is known of hand edits may be, in milliseconds. */
+const EDITED_AGE_MS = 3_000;
 
 export interface Web {
   readonly host: Host;
@@ -19,6 +24,8 @@ export interface Web {
   readonly offers: (path: string) => boolean;
   /** What the save that led here did, for the top of the page. */
   readonly saved: (req: Request) => Promise<readonly Notice[]>;
+  /** That something a section looks after was edited by hand, for pages without other notices about the machine. */
+  readonly edited: (req: Request, section: string) => Promise<readonly Notice[]>;
 }
 
 export function createWeb(parts: {
@@ -28,6 +35,7 @@ export function createWeb(parts: {
   readonly assets: Assets;
   readonly manifest: Manifest;
   readonly changes: Pick<Changes, 'get'>;
+  readonly machine: Machine;
 }): Web {
   const pages = createPages(parts);
   const has = (key: string): boolean => parts.i18n.has(key);
@@ -42,6 +50,10 @@ export function createWeb(parts: {
     saved: async (req) => {
       const notice = await savedNotice(pages, parts.changes, has, req);
       return notice === null ? [] : [notice];
+    },
+    edited: async (req, section) => {
+      const { view } = await parts.machine.look(EDITED_AGE_MS);
+      return editedNotices(pages.translator(req), view, section, req.baseUrl);
     },
   };
 }

@@ -154,18 +154,12 @@ describe('backup and restore', () => {
   it('says what is wrong with a file, and changes nothing', async () => {
     await saveName('kept.example');
     const file = await download();
-    const forged = (change: (sections: Record<string, object>) => object): string =>
-      file.replace(
-        /"sections": [\s\S]*\n {2}\},\n/,
-        `"sections": ${JSON.stringify(change(JSON.parse(file).sections))},\n`,
-      );
     const cases: readonly (readonly [string | Buffer, RegExp])[] = [
       ['', /No file was chosen, or it is empty/],
       ['hello', /no file that this page made/],
       [file.slice(0, 100), /no file that this page made/],
       [file.replace('kept', 'kapt'), /changed or damaged/],
       [file.replace('"version": 1', '"version": 7'), /made by a newer version/],
-      [forged((all) => ({ ...all, base: { ...all['base'], surprise: 1 } })), /changed or damaged/],
       [Buffer.alloc(MAX_FILE_BYTES + 2 * 1024 * 1024, ' '), /larger than 32 MB/],
       [Buffer.from([0xff, 0xfe, 0x00]), /no file that this page made/],
     ];

@@ -64,7 +64,8 @@ async function restore(file: string, root: string | null, socket: string): Promi
   const backup = parseBackup(settings);
   const paths = pathsBelow(root);
   await publicKey(paths);
-  const sections = sealSecrets(backup.sections, secrets, secretsOf(paths));
+  const present = parseBackup(await ask(socket, '/backup', ''));
+  const sections = sealSecrets(backup.sections, secrets, present.sections, secretsOf(paths));
   const answer = await ask(socket, '/restore', formatBackup({ ...backup, sections }));
   const { changed } = JSON.parse(answer) as { changed: boolean };
   say(changed ? 'restored, and in force' : 'everything was as in the file already');

@@ -1,4 +1,5 @@
 /** The secrets in a backup's sections: opened for the locked file, and sealed again for the machine that restores it. */
+import { isDeepStrictEqual } from 'node:util';
 import type { BackupFile } from '../../backup/file.js';
 import { bindingOf, openPassword } from '../../smarthost/binding.js';
 import type { SmarthostSettings } from '../../smarthost/schema.js';
@@ -44,22 +45,31 @@ export function stripSecrets(sections: Sections): Sections {
   return mapSections(sections, (part, settings) => part.strip(settings));
 }
 
+/** What is there already and says the same keeps its box, so that restoring twice is restoring once. */
 export function sealSecrets(
   sections: Sections,
   found: Readonly<Record<string, string>>,
+  present: Sections,
   secrets: Secrets,
 ): Sections {
-  return mapSections(sections, (part, settings) => part.seal(settings, found, secrets));
+  return mapSections(sections, (part, settings, id) => {
+    const there = present[id];
+    const same =
+      there !== undefined &&
+      isDeepStrictEqual(part.strip(there), part.strip(settings)) &&
+      Object.entries(part.open(there, secrets)).every(([name, one]) => found[name] === one);
+    return same ? there : part.seal(settings, found, secrets);
+  });
 }
 
 function mapSections(
   sections: Sections,
-  change: (part: SecretsOfSection, settings: unknown) => unknown,
+  change: (part: SecretsOfSection, settings: unknown, id: string) => unknown,
 ): Sections {
   return Object.fromEntries(
     Object.entries(sections).map(([id, settings]) => {
       const part = SECTIONS[id];
-      return [id, part ? change(part, settings) : settings];
+      return [id, part ? change(part, settings, id) : settings];
     }),
   );
 }
