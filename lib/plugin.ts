@@ -47,6 +47,7 @@ import { createDomainChecks, systemDns, type ChecksParts } from './domains/check
 import { domainsHolding } from './domains/holding.js';
 import { createDomainsService, directoryUse } from './domains/service.js';
 import { domainsSource } from './domains/source.js';
+import { createFetchmailHolding } from './fetchmail/holding.js';
 import { createFetchmailService } from './fetchmail/service.js';
 import { fetchmailSource } from './fetchmail/source.js';
 import { createI18n } from './i18n.js';
@@ -151,6 +152,7 @@ export function createPlugin(
     createSmarthostHolding((secret, target) => smarthost.passwords.seal(secret, target)),
     relayHolding,
     aliasesHolding,
+    createFetchmailHolding((secret, query) => fetchmail.sealPassword(secret, query)),
   ];
   const backup = createBackupService({ db, changes, machine, holdings });
   const takeover = createTakeoverService({ db, helper, changes, machine, holdings });

@@ -195,6 +195,7 @@ const LISTS: Readonly<Record<string, string>> = {
   mail_domains: 'domains',
   mail_relay_networks: 'relay',
   mail_aliases: 'aliases',
+  mail_fetch_queries: 'fetchmail',
 };
 
 function typedSecrets(req: Request): TypedSecrets {

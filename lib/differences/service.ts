@@ -71,7 +71,8 @@ export function createDifferencesService(parts: {
   const choices = ({ kind, section }: HandEdit): readonly Decision[] => {
     // A table is ours as a whole: the next save of one entry would write over what was left in it.
     if (kind === 'table') return tables.has(section) ? ['take', 'overwrite'] : ['overwrite'];
-    const settable = kind !== 'file' && holdings.some((one) => one.section === section);
+    const settable =
+      kind !== 'file' && holdings.some((one) => one.section === section && 'fromMachine' in one);
     return settable ? ['keep', 'take', 'overwrite'] : ['keep', 'overwrite'];
   };
 
@@ -90,7 +91,7 @@ export function createDifferencesService(parts: {
     for (const section of sections) {
       const holding = holdings.find((one) => one.section === section);
       if (!holding || (await holding.read(trx)) !== null) continue;
-      const value = holding.fromMachine(readings[section]?.settings, null);
+      const value = holding.fromMachine?.(readings[section]?.settings, null) ?? null;
       if (value !== null) touched.push(...(await holding.write(trx, value, actor)));
     }
     return touched;
@@ -134,8 +135,9 @@ export function createDifferencesService(parts: {
         const touched: TouchedRow[] = [];
         for (const section of new Set(others.map((edit) => edit.section))) {
           const holding = holdingOf(section);
-          const value = holding.fromMachine(after[section]?.settings, await holding.read(trx));
-          if (value !== null) touched.push(...(await holding.write(trx, value, actor)));
+          const value = holding.fromMachine?.(after[section]?.settings, await holding.read(trx));
+          if (value !== undefined && value !== null)
+            touched.push(...(await holding.write(trx, value, actor)));
         }
         for (const take of takers) touched.push(...(await take(trx)));
         return touched;

@@ -41,6 +41,15 @@ export function bindingOf(target: Target): readonly string[] {
   return bindingAt(target, floors(target)[0] ?? '0');
 }
 
+/** What names the password of a query in a backup: the same mailbox on another machine has the same name. */
+export function passwordName({
+  name,
+  server,
+  remoteUser,
+}: Pick<QueryValues, 'name' | 'server' | 'remoteUser'>): string {
+  return `fetchmail/${JSON.stringify([name, server, remoteUser])}`;
+}
+
 /** Opens a password for these settings. Throws a `RangeError` when it was entered for others, or for a stricter connection. */
 export function openPassword(
   query: Target & Pick<QueryValues, 'remotePassword'>,

@@ -75,6 +75,8 @@ export interface FetchmailService {
   losses(domains: readonly string[]): Promise<readonly Words[]>;
   /** For an undo that asks for the password: seals it for the row as it will be. */
   sealAgain(row: Row, secret: string): Promise<string>;
+  /** Seals a password to the mailbox of a query. Throws `UserError` when fetchmail could not send it. */
+  sealPassword(secret: string, query: QueryValues): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -255,6 +257,7 @@ export function createFetchmailService(parts: FetchmailParts): FetchmailService 
       );
     },
     sealAgain: (row, secret) => passwords.seal(secret, valuesOf(row)),
+    sealPassword: (secret, query) => passwords.seal(secret, query),
     close: () => runs.close(),
   };
 }

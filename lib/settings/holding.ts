@@ -47,9 +47,9 @@ export interface Holding<Value = unknown> {
   write(trx: Knex.Transaction, value: Value, actor: string): Promise<readonly TouchedRow[]>;
   /**
    * What the helper reads on the machine, with what only `present` knows of it; null where it would become nothing of
-   * its own.
+   * its own. Absent where nothing on the machine can become these settings.
    */
-  fromMachine(settings: unknown, present: Value | null): Value | null;
+  fromMachine?(settings: unknown, present: Value | null): Value | null;
   readonly secrets?: HoldingSecrets<Value>;
 }
 

@@ -52,14 +52,6 @@ export function createTakeoverService({
   readonly machine: Machine;
   readonly holdings: readonly Holding[];
 }): TakeoverService {
-  const savedSections = async (): Promise<readonly string[]> => {
-    const saved: string[] = [];
-    for (const holding of holdings) {
-      if ((await holding.read(db)) !== null) saved.push(holding.section);
-    }
-    return saved;
-  };
-
   const intentFor = (
     open: readonly Holding[],
     { settings, edits }: Pick<Seen, 'settings' | 'edits'>,
@@ -75,7 +67,7 @@ export function createTakeoverService({
       for (const holding of open) {
         // Somebody saved this page meanwhile: what they said counts.
         if ((await holding.read(trx)) !== null) throw meanwhile();
-        const value = holding.fromMachine(settings[holding.section], null);
+        const value = holding.fromMachine?.(settings[holding.section], null);
         touched.push(...(await holding.write(trx, value, actor)));
       }
       return touched;
@@ -85,13 +77,15 @@ export function createTakeoverService({
   const survey = async (actor: string) => {
     if (helper === null) throw noHelper();
     const { findings, settings, edits } = await helper.call('takeover', {}, { actor });
-    const saved = await savedSections();
-    const open = holdings.filter(
-      (holding) =>
-        !saved.includes(holding.section) &&
-        settings[holding.section] !== undefined &&
-        holding.fromMachine(settings[holding.section], null) !== null,
-    );
+    const saved: string[] = [];
+    const open: Holding[] = [];
+    for (const holding of holdings) {
+      const { section } = holding;
+      const known = settings[section] !== undefined;
+      if (!known || (holding.fromMachine?.(settings[section], null) ?? null) === null) continue;
+      if ((await holding.read(db)) === null) open.push(holding);
+      else saved.push(section);
+    }
     const digest = digestOf({ findings, saved, settings, edits });
     return { findings, settings, edits, saved, open, digest };
   };

@@ -1,6 +1,12 @@
 /** The secrets in a backup's sections: opened for the locked file, and sealed again for the machine that restores it. */
 import { isDeepStrictEqual } from 'node:util';
 import type { BackupFile } from '../../backup/file.js';
+import type { QueryValues } from '../../fetchmail/schema.js';
+import {
+  bindingOf as bindingOfQuery,
+  openPassword as openFetchPassword,
+  passwordName,
+} from '../../fetchmail/security.js';
 import { bindingOf, openPassword } from '../../smarthost/binding.js';
 import type { SmarthostSettings } from '../../smarthost/schema.js';
 import type { Secrets } from '../secrets.js';
@@ -13,6 +19,8 @@ interface SecretsOfSection {
 }
 
 const SMARTHOST_PASSWORD = 'smarthost/password';
+
+type Queries = { readonly queries: readonly QueryValues[] };
 
 const SECTIONS: Readonly<Record<string, SecretsOfSection>> = {
   smarthost: {
@@ -28,6 +36,24 @@ const SECTIONS: Readonly<Record<string, SecretsOfSection>> = {
       return { ...smarthost, password: secrets.seal(password, bindingOf(smarthost)) };
     },
     strip: (settings) => ({ ...(settings as SmarthostSettings), password: '' }),
+  },
+  fetchmail: {
+    open: (settings, { open }) =>
+      Object.fromEntries(
+        (settings as Queries).queries
+          .filter(({ remotePassword }) => remotePassword !== '')
+          .map((query) => [passwordName(query), openFetchPassword(query, open)]),
+      ),
+    seal: (settings, found, { seal }) => ({
+      queries: (settings as Queries).queries.map((query) => {
+        const password = found[passwordName(query)];
+        if (password === undefined) return query;
+        return { ...query, remotePassword: seal(password, bindingOfQuery(query)) };
+      }),
+    }),
+    strip: (settings) => ({
+      queries: (settings as Queries).queries.map((query) => ({ ...query, remotePassword: '' })),
+    }),
   },
 };
 
