@@ -30,8 +30,8 @@ function recordingPlugin(received: unknown[]) {
       facts: () => Promise.resolve({ localDomain: false, localDomains: [] }),
       health: () => Promise.resolve({ status: 'ok', problems: [] }),
       backup: () => Promise.resolve(''),
-    restore: () => Promise.resolve(false),
-    close: () => Promise.resolve(),
+      restore: () => Promise.resolve(false),
+      close: () => Promise.resolve(),
     };
   };
 }
