@@ -56,10 +56,16 @@ async function run(): Promise<void> {
   await listenOn(server, listen).catch((error: unknown) => {
     throw takenAddress(error, listen) ?? error;
   });
-  const control = await startControl(join(stateDir, CONTROL_SOCKET), app.plugin, log);
+  // Without it only root's backup is not possible.
+  const control = await startControl(join(stateDir, CONTROL_SOCKET), app.plugin, log).catch(
+    (error: unknown) => {
+      log.warn({ err: error }, 'the socket for root’s backup could not be made');
+      return null;
+    },
+  );
   const stop = async (signal: string): Promise<void> => {
     log.info({ signal }, 'stopping');
-    await control.close();
+    await control?.close();
     await closeServer(server);
     await app.close();
     directory.close();
