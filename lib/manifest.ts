@@ -50,7 +50,7 @@ export type SectionPages = ReadonlyMap<string, { readonly path: string; readonly
 
 /** By section, for those given: where its page is below the mount point, and the key of its name. */
 export function sectionPages(manifest: Manifest, sections: readonly string[]): SectionPages {
-  const entries = manifest.menu.flatMap((entry) => entry.tabs ?? [entry]);
+  const entries = manifest.menu.flatMap((entry) => [...(entry.tabs ?? []), entry]);
   const known = entries.filter(({ id }) => sections.includes(id));
   return new Map(known.map(({ id, path, label }) => [id, { path, label }]));
 }

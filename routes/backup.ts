@@ -152,13 +152,19 @@ export function backupRoutes(
             ? t('backup.problem.secret', { about })
             : '',
         })),
-        files: look?.preview ? viewPreview(t, [], look.preview.result) : null,
+        files: look?.preview ? filesOf(req, look.preview) : null,
         nothing: look !== null && look.preview === null,
         reference,
         action: req.baseUrl + RESTORE,
         back: req.baseUrl + PATH,
       },
     );
+  };
+
+  /** What would happen to the files; the settings stand above it, page by page. */
+  const filesOf = (req: Request, { rows, result }: NonNullable<RestoreLook['preview']>): object => {
+    const t = pages.translator(req);
+    return { ...viewPreview(t, settingRows(t, web.has, rows), result), rows: [] };
   };
 
   /** Section by section, what the settings would say instead. */
