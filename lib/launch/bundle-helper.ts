@@ -2,7 +2,7 @@
 import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { codeFile, loadBundle } from '../privileged/bundled.js';
+import { BUNDLE_URL, codeFile, loadBundle } from '../privileged/bundled.js';
 
 /** `home` has the build with all packages, `release` a copy of the build. */
 export async function bundleHelper(home: string, release: string): Promise<void> {
@@ -15,6 +15,7 @@ export async function bundleHelper(home: string, release: string): Promise<void>
     format: 'cjs',
     platform: 'node',
     target: 'node20',
+    define: { 'import.meta.url': BUNDLE_URL },
     logLevel: 'error',
   });
   const { script, bundle } = loadBundle(file);

@@ -4,10 +4,14 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
 import { Script } from 'node:vm';
 import type * as bundle from './bundle.js';
 
 type Bundle = typeof bundle;
+
+/** What a module of the bundle has in the place of `import.meta.url`: as if it lay in the folder of the bundle. */
+export const BUNDLE_URL = 'bundleUrl';
 
 /** Where V8's code for a bundle lies. Another Node than the one that made it does not take it, and is merely slower. */
 export function codeFile(file: string): string {
@@ -15,7 +19,7 @@ export function codeFile(file: string): string {
 }
 
 export function loadBundle(file: string): { readonly script: Script; readonly bundle: Bundle } {
-  const text = `(function (module, require) {${readFileSync(file, 'utf8')}\n})`;
+  const text = `(function (module, require, ${BUNDLE_URL}) {${readFileSync(file, 'utf8')}\n})`;
   const code = codeFile(file);
   const script = new Script(text, {
     filename: file,
@@ -23,6 +27,6 @@ export function loadBundle(file: string): { readonly script: Script; readonly bu
   });
   const module = { exports: {} };
   const wrapper = script.runInThisContext() as (...parts: readonly unknown[]) => void;
-  wrapper(module, createRequire(file));
+  wrapper(module, createRequire(file), pathToFileURL(file).href);
   return { script, bundle: module.exports as Bundle };
 }
