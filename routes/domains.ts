@@ -55,6 +55,10 @@ export function domainsRoutes(
     } catch (error) {
       if (error instanceof UserError) {
         await show(req, res, { status: 422, typed, problems: error.problems });
+      } else if (error instanceof HelperError && error.key.startsWith('domains.problem.')) {
+        // What the helper refuses about a domain, a person can put right.
+        const problems = [{ key: error.key, values: {}, field: 'name' }];
+        await show(req, res, { status: 422, typed, problems });
       } else if (error instanceof HelperError) {
         const notices = [saveFailed(pages.translator(req), error.toFailure(), web.has)];
         await show(req, res, { status: 502, typed, notices });

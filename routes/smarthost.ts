@@ -91,7 +91,7 @@ export function smarthostRoutes(router: Router, web: Web, service: SmarthostServ
     } catch (error) {
       const kept = wanted && decided ? keep(wanted.settings, decided, owner) : '';
       if (error instanceof ConflictError && wanted !== null) {
-        await conflict(req, res, error, wanted.settings);
+        await conflict(req, res, error, wanted.settings, kept);
       } else {
         refuse(req, res, error, current, kept);
       }
@@ -174,21 +174,48 @@ export function smarthostRoutes(router: Router, web: Web, service: SmarthostServ
     res: Response,
     error: ConflictError,
     mine: SmarthostSettings,
+    reference: string,
   ): Promise<void> => {
-    const { settings: theirs } = await service.current();
-    const view = conflictOf(web, page({ reference: '', trial: '' }), req, error, mine, theirs);
-    if (view === null) {
+    const current = await service.current();
+    const t = pages.translator(req);
+    const view = conflictOf(
+      web,
+      page({ reference, trial: '' }),
+      req,
+      error,
+      mine,
+      current.settings,
+    );
+    if (view === null && reference === '') {
       res.redirect(303, pathOf(req) + savedQuery(null));
       return;
     }
-    const t = pages.translator(req);
+    if (view === null) {
+      // The two may differ in their passwords, which nothing can show.
+      const by = error.by;
+      const title =
+        by === null
+          ? t('conflict.titleUnknown')
+          : t('conflict.title', { who: by.login, when: pages.formats(req).moment(by.at) });
+      showForm(web, page({ reference, trial: '' }), req, res, {
+        current,
+        values: smarthostForm.toForm(mine),
+        version: error.version,
+        status: 409,
+        notices: [{ kind: 'warn', title, paragraphs: [t('smarthost.conflict.password')] }],
+      });
+      return;
+    }
     const info = { view: '_kit/conflict', menu: 'configuration', tab: 'smarthost', status: 409 };
     const title = t('smarthost.title');
     pages.page(
       req,
       res,
       { ...info, title, heading: t('conflict.heading'), failed: true },
-      { conflict: view },
+      // A password that was typed goes on with the rest of the form.
+      {
+        conflict: { ...view, fields: [...view.fields, { name: 'passwordRef', value: reference }] },
+      },
     );
   };
 

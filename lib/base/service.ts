@@ -3,7 +3,7 @@ import {
   type SettingsParts,
   type SettingsService,
 } from '../settings/service.js';
-import type { BaseSettings } from './schema.js';
+import { baseSchema, type BaseSettings } from './schema.js';
 import { baseTitle } from './words.js';
 
 export type BaseService = SettingsService<BaseSettings>;
@@ -22,5 +22,11 @@ const FALLBACK: BaseSettings = {
 export function createBaseService(
   parts: Pick<SettingsParts<BaseSettings>, 'db' | 'changes' | 'machine'>,
 ): BaseService {
-  return createSettingsService({ ...parts, section: 'base', fallback: FALLBACK, title: baseTitle });
+  return createSettingsService({
+    ...parts,
+    section: 'base',
+    fallback: FALLBACK,
+    schema: baseSchema,
+    title: baseTitle,
+  });
 }

@@ -2,6 +2,7 @@
  * A section with one form and one row: what holds now, and saving it. Each such feature makes one of these.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type Joi from 'joi';
 import type { Knex } from 'knex';
 import type { Change, Intent, Preview } from '../changes/change.js';
 import type { Changes } from '../changes/service.js';
@@ -57,6 +58,8 @@ export interface SettingsParts<Settings extends object> {
   readonly machine: Machine;
   /** Shown while neither was anything saved nor did the helper ever answer. */
   readonly fallback: Settings;
+  /** What can be saved; what the machine has may go beyond it. */
+  readonly schema: Joi.ObjectSchema<Settings>;
   /** The sentence of the history. */
   readonly title: (before: Settings | null, after: Settings) => Words;
 }
@@ -67,6 +70,7 @@ export function createSettingsService<Settings extends object>({
   changes,
   machine,
   fallback,
+  schema,
   title,
 }: SettingsParts<Settings>): SettingsService<Settings> {
   const current = async (): Promise<Current<Settings>> => {
@@ -113,12 +117,14 @@ export function createSettingsService<Settings extends object>({
 
   /**
    * Before the first save of a section the machine's own settings become its first entry in the history, so that there
-   * is something to go back to. Returns what holds then.
+   * is something to go back to. What was set by hand and could not be saved is passed over: it must not stand in the way of
+   * what replaces it. Returns what holds then.
    */
   const adopt = async (now: Current<Settings>, wanted: Wanted<Settings>): Promise<number> => {
     const { settings, source } = now;
     const first = source === 'machine' && wanted.version === NEVER_SAVED;
     if (!first || isDeepStrictEqual(settings, wanted.settings)) return wanted.version;
+    if (schema.validate(settings, { convert: false }).error) return wanted.version;
     const { rows } = await changes.save(intent(null, { ...wanted, settings }));
     return Number(rows[0]?.after?.version ?? NEVER_SAVED);
   };

@@ -20,7 +20,7 @@ import {
   type TypedPassword,
 } from './password.js';
 import { isPlainAddress } from './address.js';
-import { NO_SMARTHOST, type SmarthostSettings } from './schema.js';
+import { NO_SMARTHOST, smarthostSchema, type SmarthostSettings } from './schema.js';
 import { createTrials, type TrialForm, type Trials } from './trials.js';
 import { smarthostTitle } from './words.js';
 
@@ -77,6 +77,7 @@ export function createSmarthostService({
     ...parts,
     section: 'smarthost',
     fallback: NO_SMARTHOST,
+    schema: smarthostSchema,
     title: smarthostTitle,
   });
   const asked = (): Helper => {

@@ -65,6 +65,17 @@ describe('Base configuration', () => {
     assert.notEqual(again['version'], '0');
   });
 
+  it('replaces what was set by hand and could not be saved, without saving that first', async () => {
+    const base = helper.machine['base'];
+    assert.ok(base);
+    const settings = { ...(base.settings as object), mailServerName: 'mx_1.example.com' };
+    helper.machine['base'] = { ...base, settings };
+    const fields = await shown();
+    const answer = await post({ ...fields, mailServerName: 'mail.example.com', intent: 'save' });
+    assert.equal(answer.status, 303, textOf(answer.text));
+    assert.equal(helper.applied.length, 1);
+  });
+
   it('previews without writing anything', async () => {
     const fields = await shown();
     helper.result = {

@@ -71,6 +71,32 @@ describe('the page Smarthost', () => {
     assert.equal(JSON.stringify(host.log.entries).includes('canary'), false);
   });
 
+  it('loses no typed password when two change nothing but the password', async () => {
+    await saveLogin();
+    const mine = await shown();
+    await saveLogin({ password: 'of the other administrator' });
+    const refused = await post({ ...mine, password: 'my own', intent: 'save' });
+    assert.equal(refused.status, 409);
+    assert.match(textOf(refused.text), /The password you typed is kept/);
+    assert.equal(refused.text.includes('my own'), false);
+    assert.equal(password(), 'of the other administrator');
+    const again = await post({ ...formFields(refused.text), intent: 'save' });
+    assert.equal(again.status, 303, textOf(again.text));
+    assert.equal(password(), 'my own');
+  });
+
+  it('takes the typed password along when two versions have to be compared', async () => {
+    await saveLogin();
+    const mine = await shown();
+    await saveLogin({ verify: 'no', password: 'of the other administrator' });
+    const refused = await post({ ...mine, verify: 'yes', password: 'my own', intent: 'save' });
+    assert.equal(refused.status, 409);
+    const fields = { ...formFields(refused.text), verify: 'yes', intent: 'save' };
+    const chosen = await post(fields);
+    assert.equal(chosen.status, 303, textOf(chosen.text));
+    assert.equal(password(), 'my own');
+  });
+
   it('keeps the password when the field stays empty and the connection stays or gets stricter', async () => {
     await saveLogin({ tls: 'may' });
     for (const change of [{ tls: 'starttls', verify: 'no' }, { verify: 'yes' }, { tls: 'smtps' }]) {

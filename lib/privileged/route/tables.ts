@@ -1,5 +1,6 @@
 /** Asks the lookup tables that a parameter names, as the running Postfix does: with its own configuration and services. */
 import { splitList } from '../../sections/elements.js';
+import { readText } from '../files.js';
 import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
 import { POSTCONF } from '../postfix/config-view.js';
@@ -30,6 +31,12 @@ export interface Tables {
   readonly unasked: readonly Unasked[];
 }
 
+/** On Debian `myorigin` may name a file whose first line it is, by default /etc/mailname. Null when it is no path. */
+export async function originOf(value: string): Promise<string | null> {
+  if (!value.startsWith('/')) return null;
+  return ((await readText(value).catch(() => null)) ?? '').split('\n', 1)[0]?.trim() ?? '';
+}
+
 /** `running`: proxymap(8) can be asked; else its tables are opened here. */
 export async function openTables(
   paths: Paths,
@@ -43,6 +50,8 @@ export async function openTables(
       return match ? [[match[1] ?? '', match[2] ?? ''] as const] : [];
     }),
   );
+  const origin = await originOf(values.get('myorigin') ?? '');
+  if (origin !== null) values.set('myorigin', origin);
   const parameter = (name: string): string => (values.get(name) ?? '').trim();
   const unasked = new Map<string, Unasked>();
   const known = new Map<string, Map<string, string | null>>();
