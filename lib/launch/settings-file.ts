@@ -20,16 +20,16 @@ export async function readSettings(file: string): Promise<Settings> {
 export async function writeSettings(file: string, settings: Settings): Promise<boolean> {
   const before = (await readText(file)) ?? '';
   const left = new Map(Object.entries(settings));
-  const lines = before
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => {
-      const name = line.slice(0, Math.max(0, line.indexOf('='))).trim();
-      const value = left.get(name);
-      if (value === undefined) return line;
-      left.delete(name);
-      return `${name}=${quote(value)}`;
-    });
+  // Whoever edits by hand may leave the last line without its end.
+  const whole = before.replace(/\n$/, '');
+  const present = whole === '' ? [] : whole.split('\n');
+  const lines = present.map((line) => {
+    const name = line.slice(0, Math.max(0, line.indexOf('='))).trim();
+    const value = left.get(name);
+    if (value === undefined) return line;
+    left.delete(name);
+    return `${name}=${quote(value)}`;
+  });
   const added = [...left].map(([name, value]) => `${name}=${quote(value)}`);
   const after = [...lines, ...added, ''].join('\n');
   if (after === before) return false;

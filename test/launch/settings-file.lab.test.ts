@@ -42,6 +42,16 @@ describe('the settings of the console', () => {
     assert.equal(readFileSync(file, 'utf8'), `${before}MAILSERVER_LISTEN="0.0.0.0:80"\n`);
   });
 
+  it('keep the last line of a file that ends without a newline', async () => {
+    writeFileSync(file, "TZ=UTC\nDATABASE_URL='postgres://me:secret@db/mail'");
+    await writeSettings(file, { MAILSERVER_LISTEN: '0.0.0.0:80' });
+    assert.deepEqual(await readSettings(file), {
+      TZ: 'UTC',
+      DATABASE_URL: 'postgres://me:secret@db/mail',
+      MAILSERVER_LISTEN: '0.0.0.0:80',
+    });
+  });
+
   it('are not written again when they say the same', async () => {
     await writeSettings(file, { MAILSERVER_LISTEN: '0.0.0.0:80' });
     const { ino } = statSync(file);
