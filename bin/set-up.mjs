@@ -16,7 +16,8 @@ build();
 function installNodePackages() {
   if (nodePackagesAreThere()) return;
   say('installing the npm packages');
-  run('npm', ['ci', '--no-audit', '--no-fund']);
+  // The compiler is among the development packages, which npm leaves out where NODE_ENV says production.
+  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund']);
 }
 
 /** npm keeps a list of what it installed: it must agree with our lockfile in every version. */
