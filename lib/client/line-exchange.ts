@@ -42,9 +42,10 @@ export async function exchange(
   output.on('error', () => undefined);
   try {
     output.write(`${JSON.stringify(request)}\n`);
-    const sent = options.input ? sendItems(output, options.input) : Promise.resolve();
-    sent.catch(() => undefined);
-    const answer = await readAnswer(input, options.onProgress);
+    const answer = await Promise.race([
+      readAnswer(input, options.onProgress),
+      faultOfSender(input, output, options.input ?? null),
+    ]);
     if (answer === null) throw lost(`helper.connect.${reason ?? 'cut'}`);
     if ('error' in answer) throw new HelperError(answer.error);
     return answer.result;
@@ -55,17 +56,29 @@ export async function exchange(
   }
 }
 
-async function sendItems(
-  output: Writable,
-  items: AsyncIterable<unknown> | Iterable<unknown>,
-): Promise<void> {
+type Items = AsyncIterable<unknown> | Iterable<unknown>;
+
+/**
+ * Sends the items, if there are any. Settles only when they cannot be read to their end: the connection is cut, so that
+ * the helper does not wait for the rest, and it rejects with the cause.
+ */
+function faultOfSender(input: Readable, output: Writable, items: Items | null): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    if (items === null) return;
+    sendItems(output, items).catch((cause: unknown) => {
+      output.destroy();
+      input.destroy();
+      reject(cause instanceof Error ? cause : new Error(String(cause)));
+    });
+  });
+}
+
+/** Stops early, without a fault, when the helper takes no more: its answer says why. Rejects with what `items` throws. */
+async function sendItems(output: Writable, items: Items): Promise<void> {
   for await (const item of items) {
-    if (!output.write(`${JSON.stringify({ item })}\n`)) {
-      await new Promise<void>((resolve, reject) => {
-        output.once('drain', resolve);
-        output.once('close', () => reject(new Error('closed')));
-      });
-    }
+    if (output.destroyed) return;
+    if (output.write(`${JSON.stringify({ item })}\n`)) continue;
+    await new Promise<void>((resolve) => output.once('drain', resolve).once('close', resolve));
   }
   output.write('{"end":true}\n');
 }

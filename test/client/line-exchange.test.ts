@@ -79,6 +79,34 @@ describe('an exchange with the helper', () => {
     assert.deepEqual(written(), []);
   });
 
+  it('ends at once when what is to be sent cannot be read, and lets the helper know', async () => {
+    const { input, output } = connection();
+    const fault = new Error('the database went away');
+    const items = (async function* () {
+      yield await Promise.resolve('x');
+      throw fault;
+    })();
+    await assert.rejects(
+      exchange(input, output, 'act', {}, { actor: 'me', input: items }),
+      (error) => error === fault,
+    );
+    assert.ok(output.destroyed);
+  });
+
+  it('leaves it to the answer when the helper takes no more items', async () => {
+    const { input, output } = connection();
+    const error = { stage: 'validate', key: 'k', values: {}, detail: '', restored: true };
+    const items = (function* () {
+      for (;;) yield 'x'.repeat(1024);
+    })();
+    const answer = exchange(input, output, 'act', {}, { actor: 'me', input: items });
+    await turn();
+    output.destroy();
+    await turn();
+    input.end(`${JSON.stringify({ error })}\n`);
+    await assert.rejects(answer, failure('k', true));
+  });
+
   it('tells a cut connection, and an answer that is none, from a refusal', async () => {
     const cut = connection();
     cut.input.end('{"progress":{"done":1,"total":2}}\n{"resu');
