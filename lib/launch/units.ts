@@ -8,6 +8,9 @@ export const FETCHER_UNIT = 'mailserver-fetch.service';
 
 /** Requests the helper serves at once; a console that goes wild must not fill the memory (40 MB each). */
 const MAX_HELPERS = 32;
+/** What one request may take of memory, and of processes: a Postfix to try things on may be among them. */
+const MAX_HELPER_MEMORY = '1G';
+const MAX_HELPER_TASKS = 512;
 /** Nothing the helper does takes longer, in seconds. */
 const LONGEST_REQUEST_SECONDS = 3600;
 
@@ -79,6 +82,8 @@ StandardInput=socket
 StandardOutput=socket
 StandardError=journal
 RuntimeMaxSec=${LONGEST_REQUEST_SECONDS}
+MemoryMax=${MAX_HELPER_MEMORY}
+TasksMax=${MAX_HELPER_TASKS}
 ${COMMON_HARDENING}\
 # It writes the mail system's configuration, queue and log, and checks what it made in a mount namespace of its own. That
 # needs folders with the set-group-id bit as Postfix' own queue has them: no RestrictSUIDSGID here.
