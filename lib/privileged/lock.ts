@@ -14,12 +14,16 @@ export interface Lock {
 }
 
 /**
- * Takes the exclusive lock on `file`, waiting for at most `LOCK_WAIT_S`.
+ * Takes the exclusive lock on `file`, waiting for at most `waitS` seconds.
  * The lock lives in a flock(1) that ends with our pipe to it.
  */
-export function takeLock(file: string): Promise<Lock> {
+export function takeLock(file: string, waitS = LOCK_WAIT_S): Promise<Lock> {
   return new Promise((resolve, reject) => {
-    const holder = spawn('/usr/bin/flock', ['-x', '-w', String(LOCK_WAIT_S), file, '/bin/cat'], {
+    const failed = (key: string, detail: string, cause?: Error): HelperError => {
+      const values = { seconds: waitS };
+      return new HelperError({ stage: 'run', key, values, detail, restored: true }, { cause });
+    };
+    const holder = spawn('/usr/bin/flock', ['-x', '-w', String(waitS), file, '/bin/cat'], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: CLEAN_ENVIRONMENT,
       cwd: '/',
@@ -34,9 +38,4 @@ export function takeLock(file: string): Promise<Lock> {
     holder.stdout.once('data', () => resolve({ release: () => holder.stdin.end() }));
     holder.stdin.write('\n');
   });
-}
-
-function failed(key: string, detail: string, cause?: Error): HelperError {
-  const values = { seconds: LOCK_WAIT_S };
-  return new HelperError({ stage: 'run', key, values, detail, restored: true }, { cause });
 }

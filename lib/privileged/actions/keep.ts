@@ -6,6 +6,8 @@ import Joi from 'joi';
 import { HelperError } from '../../errors.js';
 import { findDrift } from '../apply/drift.js';
 import { presentValue } from '../apply/plan.js';
+import { recover } from '../apply/recover.js';
+import { ensurePrivateFolder } from '../files.js';
 import { takeLock } from '../lock.js';
 import { readConfig, type ConfigView } from '../postfix/config-view.js';
 import { splitList } from '../postfix/list-value.js';
@@ -14,7 +16,7 @@ import { readState, writeState, type Written } from '../state.js';
 import { defineAction } from './action.js';
 
 export const keepAction = defineAction({
-  timeoutMs: 60_000,
+  timeoutMs: 150_000,
   params: Joi.object<{ edits: Readonly<Record<string, string>> }>({
     /** Name to digest, as `drift` reported them. */
     edits: Joi.object()
@@ -24,8 +26,11 @@ export const keepAction = defineAction({
       .required(),
   }),
   run: async ({ edits }, { paths, registry }) => {
+    await ensurePrivateFolder(paths.stateDir);
     const lock = await takeLock(`${paths.stateDir}/lock`);
     try {
+      // What a killed save left half way is no hand edit, and would go with its way back.
+      await recover(paths, await registry());
       const [view, state] = await Promise.all([
         readConfig(paths.configDir, paths),
         readState(paths),
