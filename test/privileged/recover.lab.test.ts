@@ -6,11 +6,13 @@ import { HelperError } from '../../lib/errors.js';
 import { openJournal, swap, type Follow } from '../../lib/privileged/apply/journal.js';
 import { takeLock } from '../../lib/privileged/lock.js';
 import { pathsBelow, type Paths } from '../../lib/privileged/paths.js';
+import { masterPid } from '../../lib/privileged/services/postfix.js';
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
 import { Saver } from '../support/saver.js';
 
 const ACTOR = { actor: 'test' };
 const RUNNING: Follow = { wasRunning: true, activation: 'reload' };
+const DOWN: Follow = { wasRunning: false, activation: 'reload' };
 
 describe('a save that was cut off', () => {
   let root: PostfixRoot;
@@ -66,5 +68,22 @@ describe('a save that was cut off', () => {
     await writeFile(mainCf, await textWith('ours.example'));
     lock.release();
     assert.deepEqual(await seen, []);
+  });
+
+  it('leaves a Postfix alone that runs because the machine was booted since', async () => {
+    const journal = await cutOff('half.example', DOWN);
+    const file = `${paths.stateDir}/journal.json`;
+    await writeFile(file, JSON.stringify({ ...journal, boot: 'an earlier one' }));
+    const pid = await masterPid(paths);
+    await root.helper.call('record', {}, ACTOR);
+    assert.match(await readFile(mainCf, 'utf8'), /^myhostname = ours\.example$/m);
+    assert.notEqual(pid, null);
+    assert.equal(await masterPid(paths), pid);
+  });
+
+  it('takes the Postfix down again that it has started itself', async () => {
+    await cutOff('half.example', DOWN);
+    await root.helper.call('record', {}, ACTOR);
+    assert.equal(await masterPid(paths), null);
   });
 });

@@ -60,6 +60,8 @@ export interface Follow {
 export interface Journal extends Follow {
   /** The name of this swap. The state names the last one that was finished: that decides, not a change's number. */
   readonly id: string;
+  /** The boot of the machine it was written in. */
+  readonly boot?: string;
   readonly entries: readonly { readonly file: string; readonly existed: boolean }[];
   /** Tables changed in place. */
   readonly edits?: readonly Pick<InPlaceEdit, 'file' | 'undo'>[];
@@ -173,7 +175,7 @@ export async function openJournal(
     const entries = await keepOld(replacements);
     for (const folder of foldersOf(entries)) await syncFolder(folder);
     const edits = inPlace.map(({ file, undo }) => ({ file, undo }));
-    const journal: Journal = { id: randomUUID(), ...follow, entries, edits };
+    const journal: Journal = { id: randomUUID(), boot: await bootId(), ...follow, entries, edits };
     await replaceFile(journalFile(paths), JSON.stringify(journal), OWN_FILE);
     return journal;
   } catch (cause) {
@@ -261,6 +263,11 @@ async function sweep(entries: readonly { readonly file: string }[]): Promise<voi
 
 function foldersOf(entries: readonly { readonly file: string }[]): Set<string> {
   return new Set(entries.map(({ file }) => path.dirname(file)));
+}
+
+/** Of this run of the machine's kernel (random(4)). */
+export async function bootId(): Promise<string> {
+  return ((await readText('/proc/sys/kernel/random/boot_id')) ?? '').trim();
 }
 
 function fault(stage: 'journal' | 'swap', key: string, cause: unknown): HelperError {

@@ -8,6 +8,7 @@ import { readState } from '../state.js';
 import { activate } from './activate.js';
 import { sourceFolder } from './contents-source.js';
 import {
+  bootId,
   closeJournal,
   putBack,
   readJournal,
@@ -42,7 +43,7 @@ async function finish(paths: Paths, journal: Journal): Promise<void> {
   try {
     if (swap !== journal.id) {
       await putBack(paths, journal);
-      await follow(paths, journal);
+      await followAgain(paths, journal);
     }
     await closeJournal(paths, journal);
   } catch (cause) {
@@ -58,6 +59,16 @@ async function finish(paths: Paths, journal: Journal): Promise<void> {
       { cause },
     );
   }
+}
+
+/**
+ * A Postfix that was down before the change was started by the change, and is stopped again; but not one that runs
+ * because the machine has been booted since.
+ */
+async function followAgain(paths: Paths, journal: Journal): Promise<void> {
+  const { wasRunning, boot } = journal;
+  if (wasRunning || boot === (await bootId())) return follow(paths, journal);
+  if (await postfixService(paths).running()) await follow(paths, { ...journal, wasRunning: true });
 }
 
 /**
