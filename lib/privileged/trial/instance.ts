@@ -18,6 +18,8 @@ import { parseMasterLine } from '../postfix/master.js';
 
 /** How long the instance may take to come up, in milliseconds (a new queue takes up to 2.7 s). */
 const START_LIMIT_MS = 20_000;
+/** No trial takes this long, in milliseconds: what is older was left behind. */
+const LEFT_OVER_MS = 10 * 60_000;
 
 export interface TrialOptions {
   /** Tables that are built inside, in memory. */
@@ -37,12 +39,21 @@ export async function openTrialFolder(paths: Paths): Promise<string> {
   const all = `${paths.stateDir}/trials`;
   await mkdir(all, { recursive: true, mode: 0o700 });
   for (const name of await readdir(all)) {
-    const { mtimeMs } = await stat(`${all}/${name}`);
-    if (Date.now() - mtimeMs > 10 * 60_000) await removeFolder(`${all}/${name}`);
+    if (await isLeftOver(`${all}/${name}`)) await removeFolder(`${all}/${name}`);
   }
   const folder = await mkdtemp(`${all}/`);
   await copyIntoStage(folder, paths);
   return folder;
+}
+
+/** One that goes while we look was another trial's, which has just ended. */
+async function isLeftOver(folder: string): Promise<boolean> {
+  try {
+    return Date.now() - (await stat(folder)).mtimeMs > LEFT_OVER_MS;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false;
+    throw error;
+  }
 }
 
 export async function removeFolder(folder: string): Promise<void> {
