@@ -7,7 +7,7 @@ import type { Paths } from '../paths.js';
 import type { ProofStep } from '../protocol.js';
 import { SmtpDialogue, type SmtpReply } from '../smtp-dialogue.js';
 import type { ConfigView } from '../postfix/config-view.js';
-import { publicListener } from '../postfix/listeners.js';
+import { addressToAsk, publicListener } from '../postfix/listeners.js';
 import { relaySection } from '../../relay-subnets/section.js';
 import {
   askAs,
@@ -84,7 +84,7 @@ export function expectationOf(
     size: Number(view.parameter('message_size_limit')),
     localRecipient: local === null ? null : `root@${local}`,
     recipients,
-    listener: listener && { host: listener.host, port: listener.port },
+    listener: listener && { host: listener.host ?? addressToAsk(view), port: listener.port },
     strangers: strangers.slice(0, relay.thorough ? strangers.length : 1),
     friends: relay.friends.filter(({ address }) => canAsk(address, protocols)),
     lmtp: lmtpServer(view),

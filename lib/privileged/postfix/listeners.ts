@@ -1,5 +1,7 @@
 /** Where Postfix listens for mail, and the private listener through which a stranger is simulated. */
-import type { MasterEntry } from './config-view.js';
+import { isIP } from 'node:net';
+import type { ConfigView, MasterEntry } from './config-view.js';
+import { splitList } from './list-value.js';
 import { parseMasterLine } from './master.js';
 
 /** The probe listener: a unix-domain smtpd in a folder only Postfix and root can enter. */
@@ -7,7 +9,8 @@ export const PROBE_SERVICE = 'mailserver-probe/unix';
 
 export interface PublicListener {
   readonly entry: MasterEntry;
-  readonly host: string;
+  /** As master.cf names it; null where it leaves that to inet_interfaces. */
+  readonly host: string | null;
   readonly port: number;
 }
 
@@ -27,9 +30,22 @@ export function publicListener(master: readonly MasterEntry[]): PublicListener |
     const match = /^(?:\[?([^\]]*)\]?:)?([a-z]+|\d+)$/.exec(service.name);
     const port = PORT_NAMES[match?.[2] ?? ''] ?? Number(match?.[2]);
     if (!Number.isInteger(port)) return [];
-    return [{ entry, host: match?.[1] || '127.0.0.1', port }];
+    return [{ entry, host: match?.[1] || null, port }];
   });
   return candidates.find(({ port }) => port === 25) ?? candidates[0] ?? null;
+}
+
+/** An address of this machine at which a listener that names none takes connections, by inet_interfaces. */
+export function addressToAsk({ parameter }: Pick<ConfigView, 'parameter'>): string {
+  const loopback = parameter('inet_protocols') === 'ipv6' ? '::1' : '127.0.0.1';
+  const named = splitList(parameter('inet_interfaces')).map((name) => {
+    const plain = name.replace(/^\[(.*)\]$/, '$1');
+    return plain === '$myhostname' ? parameter('myhostname') : plain;
+  });
+  const everywhere = ['all', 'loopback-only', loopback, 'localhost'];
+  if (named.length === 0 || named.some((name) => everywhere.includes(name))) return loopback;
+  // An address rather than a name, which /etc/hosts may know differently.
+  return named.find((name) => isIP(name) !== 0) ?? named[0] ?? loopback;
 }
 
 /**
