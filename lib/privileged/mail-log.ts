@@ -1,11 +1,13 @@
 /** What Postfix has logged since a moment: in its log file, or in the machine's journal where there is none. */
 import { existsSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
+import { uptime } from 'node:os';
+import { hasCode } from './files.js';
 import { runNative } from './native.js';
 import type { Paths } from './paths.js';
 import type { ConfigView } from './postfix/config-view.js';
 
-const JOURNALCTL = '/usr/bin/journalctl';
+export const JOURNALCTL = '/usr/bin/journalctl';
 /** How much of what is new is read at most, in bytes. */
 const MAX_NEW_BYTES = 16 * 1024 * 1024;
 
@@ -14,14 +16,33 @@ export interface MailLog {
   lines(): Promise<readonly string[]>;
 }
 
+/**
+ * The file that Postfix' lines are in; null when they are in the journal. A file that main.cf does not name counts only
+ * when something was written to it since the machine was booted: rsyslog leaves its last one behind when it is removed.
+ */
+export async function mailLogFile(
+  { root, mailLog }: Pick<Paths, 'root' | 'mailLog'>,
+  named: string,
+  hasJournal = root === '' && existsSync(JOURNALCTL),
+): Promise<string | null> {
+  const file = named.startsWith('/') ? named : mailLog;
+  try {
+    const { mtimeMs } = await stat(file);
+    const current = file === named || mtimeMs >= Date.now() - uptime() * 1000;
+    return current || !hasJournal ? file : null;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
+  }
+}
+
 /** Opens the log at its present end; null when there is none that could be read. */
 export async function openMailLog(
   view: Pick<ConfigView, 'parameter'>,
   paths: Paths,
 ): Promise<MailLog | null> {
-  const own = view.parameter('maillog_file');
-  const file = own.startsWith('/') ? own : paths.mailLog;
-  if (existsSync(file)) return openFile(file);
+  const file = await mailLogFile(paths, view.parameter('maillog_file'));
+  if (file !== null) return openFile(file);
   if (paths.root !== '' || !existsSync(JOURNALCTL)) return null;
   const since = `@${Math.floor(Date.now() / 1000)}`;
   return { lines: () => readJournal(since) };

@@ -4,9 +4,10 @@ import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { MAX_LOG_LINES } from '../../queue/schema.js';
 import { runNative } from '../native.js';
+import { JOURNALCTL, mailLogFile } from '../mail-log.js';
+import { POSTCONF } from '../postfix/config-view.js';
 import type { Paths } from '../paths.js';
 
-const JOURNALCTL = '/usr/bin/journalctl';
 /** How much of the log is searched, from its end, in bytes. */
 const MAX_SEARCHED_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 4 * 1024 * 1024;
@@ -16,8 +17,10 @@ const PROBE = 'mailserver-probe';
 
 /** Looks in the instance's log file, else in the journal of the machine. */
 export async function readLogLines(paths: Paths, id: string): Promise<readonly string[]> {
-  const file = await open(paths.mailLog, 'r').catch(() => null);
-  if (file !== null) {
+  const named = await runNative(POSTCONF, ['-c', paths.configDir, '-h', 'maillog_file']);
+  const log = await mailLogFile(paths, named.stdout.trim());
+  if (log !== null) {
+    const file = await open(log, 'r');
     try {
       return await searchFile(file, id);
     } finally {
