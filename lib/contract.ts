@@ -61,7 +61,11 @@ export interface Directory {
   onChange(listener: () => void): () => void;
 }
 
-/** A certificate the host offers for mail. Paths are read by the privileged helper, never by the plugin. */
+/**
+ * A certificate the host offers for mail. It lies where the privileged helper finds it by its id, in files of root's:
+ * `/etc/mailserver/certificates/<id>.crt` (or `.pem`, with the chain) and `<id>.key`, or links there. A renewed pair
+ * takes the place of the old one; Postfix is given the paths and reads them anew by itself, without a save.
+ */
 export interface HostCertificate {
   readonly id: string;
   readonly label: string;

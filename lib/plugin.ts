@@ -27,6 +27,7 @@ import { relayRoutes } from '../routes/relay-subnets.js';
 import { relayRowRoutes } from '../routes/relay-subnets-rows.js';
 import { smarthostRoutes } from '../routes/smarthost.js';
 import { takeoverRoutes } from '../routes/takeover.js';
+import { tlsRoutes } from '../routes/tls.js';
 import { createHistoryService, sealAgainWith, type SecretSealers } from './history/service.js';
 import { aliasesHolding } from './aliases/holding.js';
 import { createAliasTaker } from './aliases/take-edits.js';
@@ -66,6 +67,9 @@ import { createSmarthostHolding } from './smarthost/holding.js';
 import { createSmarthostService } from './smarthost/service.js';
 import { smarthostSource } from './smarthost/source.js';
 import { createTakeoverService } from './takeover/service.js';
+import { tlsSchema } from './tls/schema.js';
+import { createTlsService } from './tls/service.js';
+import { tlsSource } from './tls/source.js';
 import { createAssets } from './web/assets.js';
 import { errorPages } from './web/error-page.js';
 import { formBody } from './web/form-body.js';
@@ -102,13 +106,16 @@ export function createPlugin(
   const assets = createAssets(join(PACKAGE_ROOT, 'public'));
 
   const helper = host.helper === null ? null : createHelper(host.helper);
-  const machine = createMachine(helper, ['base', 'domains', 'aliases', 'smarthost', 'relay'], {
-    log,
-  });
+  const machine = createMachine(
+    helper,
+    ['base', 'domains', 'tls', 'aliases', 'smarthost', 'relay'],
+    { log },
+  );
   const sources = [
     baseSource,
     domainsSource,
     aliasesSource,
+    tlsSource,
     smarthostSource,
     relaySource,
     fetchmailSource,
@@ -125,6 +132,10 @@ export function createPlugin(
     changes,
     machine,
     uses: [directoryUse(host.directory), (names) => fetchmail.losses(names)],
+  });
+  const tls = createTlsService({
+    ...{ db, changes, machine, helper },
+    certificates: () => host.certificates(),
   });
   const smarthost = createSmarthostService({ db, changes, machine, helper });
   const relay = createRelayService({ db, changes, machine, helper });
@@ -148,6 +159,7 @@ export function createPlugin(
   const queueWatch = createQueueWatch({ db, helper, log });
   const holdings: readonly Holding[] = [
     createFormHolding('base', baseSchema),
+    createFormHolding('tls', tlsSchema),
     domainsHolding,
     createSmarthostHolding((secret, target) => smarthost.passwords.seal(secret, target)),
     relayHolding,
@@ -160,6 +172,7 @@ export function createPlugin(
     changes,
     machine,
     domains,
+    tls,
     queue: queueWatch,
     fetchmail,
     takeover,
@@ -176,7 +189,7 @@ export function createPlugin(
   router.use(formBody());
   overviewRoutes(router, web, overview);
   divergenceRoutes(router, web, changes);
-  baseRoutes(router, web, base);
+  baseRoutes(router, web, base, tls);
   domainsRoutes(router, web, domains, domainChecks);
   domainsRemoveRoutes(router, web, domains);
   domainsShowRoutes(router, web, domains, domainChecks);
@@ -200,6 +213,7 @@ export function createPlugin(
   differencesRoutes(router, web, differences, pagesOf);
   takeoverRoutes(router, web, takeover, pagesOf);
   backupRoutes(router, web, backup, pagesOf);
+  tlsRoutes(router, web, tls);
   smarthostRoutes(router, web, smarthost);
   relayRoutes(router, web, relay);
   relayRowRoutes(router, web, relay);

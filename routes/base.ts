@@ -5,15 +5,23 @@ import { baseForm, sizeOf } from '../lib/base/form.js';
 import { LMTP_PRESETS, MAX_MESSAGE_SIZE_MB, type BaseSettings } from '../lib/base/schema.js';
 import type { BaseService } from '../lib/base/service.js';
 import type { Current } from '../lib/settings/service.js';
+import type { TlsService } from '../lib/tls/service.js';
+import { viewSummary } from '../lib/tls/view.js';
 import { oneText } from '../lib/web/fields.js';
 import { settingsRoutes } from '../lib/web/settings-page.js';
 import type { Web } from '../lib/web/web.js';
+import { TLS_PATH } from './tls.js';
 
 const PATH = '/configuration/base';
 /** smtpd(8) takes a mail while this many times the size limit is free in the queue (postconf(5), queue_minfree). */
 const QUEUE_ROOM_FACTOR = 1.5;
 
-export function baseRoutes(router: Router, web: Web, service: BaseService): void {
+export function baseRoutes(
+  router: Router,
+  web: Web,
+  service: BaseService,
+  tls: Pick<TlsService, 'current' | 'means'>,
+): void {
   const { pages, host } = web;
 
   settingsRoutes(router, web, {
@@ -23,12 +31,13 @@ export function baseRoutes(router: Router, web: Web, service: BaseService): void
     tab: 'base',
     form: baseForm,
     service,
-    context: (req, current, values) => ({
+    context: async (req, current, values) => ({
       ownName: current.machine?.machineName ?? '',
       maxSize: MAX_MESSAGE_SIZE_MB,
       presets: presets(req),
       sizeMeans: sizeMeans(req, values['maxMessageSizeMb'] ?? ''),
       limits: limits(req, current),
+      tls: { sentences: await tlsSummary(req), href: req.baseUrl + TLS_PATH },
     }),
   });
 
@@ -36,6 +45,13 @@ export function baseRoutes(router: Router, web: Web, service: BaseService): void
     const size = oneText(req.query, 'maxMessageSizeMb');
     pages.part(req, res, 'base/_size', { sizeMeans: sizeMeans(req, size) });
   });
+
+  /** How mail is protected on its way, which has a page of its own. */
+  const tlsSummary = async (req: Request): Promise<readonly string[]> => {
+    const [{ settings, source }, means] = await Promise.all([tls.current(), tls.means()]);
+    if (source === 'unknown') return [];
+    return viewSummary(pages.translator(req), pages.formats(req), settings, means);
+  };
 
   /** What a limit means for attachments; '' when what was typed is no limit. */
   const sizeMeans = (req: Request, typed: string): string => {

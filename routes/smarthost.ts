@@ -1,6 +1,6 @@
 /** Smarthost: the server that takes our mail to outside. Show, preview, save, and test what is typed. */
 import type { Request, Response, Router } from 'express';
-import { ConflictError, HelperError, UserError, type Problem } from '../lib/errors.js';
+import { ConflictError, HelperError, UserError } from '../lib/errors.js';
 import { smarthostForm } from '../lib/smarthost/form.js';
 import type { Decided, TypedPassword } from '../lib/smarthost/password.js';
 import type { SmarthostSettings } from '../lib/smarthost/schema.js';
@@ -10,6 +10,7 @@ import type { Current, Wanted } from '../lib/settings/service.js';
 import { oneText } from '../lib/web/fields.js';
 import { saveFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
+import { problemsAtFields } from '../lib/web/problems.js';
 import { savedQuery } from '../lib/web/saved-notice.js';
 import { typedValues, wantedSettings } from '../lib/web/settings-form.js';
 import { conflictOf, previewOf, showForm, type SettingsPage } from '../lib/web/settings-view.js';
@@ -62,7 +63,7 @@ export function smarthostRoutes(router: Router, web: Web, service: SmarthostServ
     const id = oneText(req.query, 'test');
     const trial = service.trials.find(id, pages.user(req).login);
     const form = trial?.form ?? null;
-    showForm(web, page({ reference: form?.reference ?? '', trial: id }), req, res, {
+    await showForm(web, page({ reference: form?.reference ?? '', trial: id }), req, res, {
       current,
       values: form?.values ?? smarthostForm.toForm(current.settings),
       version: form?.version ?? current.version,
@@ -93,14 +94,14 @@ export function smarthostRoutes(router: Router, web: Web, service: SmarthostServ
       if (error instanceof ConflictError && wanted !== null) {
         await conflict(req, res, error, wanted.settings, kept);
       } else {
-        refuse(req, res, error, current, kept);
+        await refuse(req, res, error, current, kept);
       }
     }
   });
 
   trialRoutes(router, web, service, async (req, res, problems) => {
     const current = await service.current();
-    showForm(web, page({ reference: '', trial: '' }), req, res, {
+    await showForm(web, page({ reference: '', trial: '' }), req, res, {
       current,
       values: smarthostForm.toForm(current.settings),
       version: current.version,
@@ -139,7 +140,7 @@ export function smarthostRoutes(router: Router, web: Web, service: SmarthostServ
   ): Promise<void> => {
     const { result } = await service.preview(wanted);
     const reference = keep(wanted.settings, decided, wanted.actor);
-    showForm(web, page({ reference, trial: '' }), req, res, {
+    await showForm(web, page({ reference, trial: '' }), req, res, {
       current,
       values: smarthostForm.toForm(wanted.settings),
       version: wanted.version,
@@ -220,14 +221,14 @@ export function smarthostRoutes(router: Router, web: Web, service: SmarthostServ
   };
 
   /** The form again, with what was typed and why it was not saved. Throws on what is no answer for a person. */
-  const refuse = (
+  const refuse = async (
     req: Request,
     res: Response,
     error: unknown,
     current: Current<SmarthostSettings>,
     kept: string,
-  ): void => {
-    const problems = problemsOf(error);
+  ): Promise<void> => {
+    const problems = problemsAtFields(error, smarthostForm.fields, web);
     const reference = kept === '' ? typedPassword(req).reference : kept;
     const again = {
       current,
@@ -235,10 +236,18 @@ export function smarthostRoutes(router: Router, web: Web, service: SmarthostServ
       version: Number(oneText(req.body, 'version')) || 0,
     };
     if (problems !== null) {
-      showForm(web, page({ reference, trial: '' }), req, res, { ...again, status: 422, problems });
+      await showForm(web, page({ reference, trial: '' }), req, res, {
+        ...again,
+        status: 422,
+        problems,
+      });
     } else if (error instanceof HelperError) {
       const notices = [saveFailed(pages.translator(req), error.toFailure(), web.has)];
-      showForm(web, page({ reference, trial: '' }), req, res, { ...again, status: 502, notices });
+      await showForm(web, page({ reference, trial: '' }), req, res, {
+        ...again,
+        status: 502,
+        notices,
+      });
     } else {
       throw error;
     }
@@ -262,11 +271,4 @@ function typedPassword({ body }: Request): TypedPassword {
     reference: oneText(body, 'passwordRef'),
     remove: ['yes', 'on', '1', 'true'].includes(oneText(body, 'removePassword')),
   };
-}
-
-/** What a person can put right; a refusal of the helper that names a field is one of these too. */
-function problemsOf(error: unknown): readonly Problem[] | null {
-  if (error instanceof UserError) return error.problems;
-  if (!(error instanceof HelperError) || !error.key.startsWith('smarthost.problem.')) return null;
-  return [{ key: error.key, values: {}, field: String(error.values['field'] ?? '') }];
 }

@@ -54,6 +54,7 @@ async function makeFolders(places: Places): Promise<void> {
   await owned(places.stateDir, 0o700, 'root', 'root');
   await owned(places.consoleState, 0o700, CONSOLE_USER, HELPER_GROUP);
   await owned(places.fetchState, 0o700, FETCH_USER, FETCH_USER);
+  await owned(places.certificates, 0o755, 'root', 'root');
   await owned(`${places.root}/run/mailserver`, 0o750, 'root', HELPER_GROUP);
   await owned(places.queueDir, 0o755, 'root', 'root');
   await owned(places.dataDir, 0o755, 'postfix', 'postfix');

@@ -6,6 +6,8 @@ export interface Places extends Paths {
   /** The installed build; `current` in it points to the release in use. */
   readonly programs: string;
   readonly mailboxes: string;
+  /** Certificates offered for mail: files of root's, keys for root alone. */
+  readonly certificates: string;
   readonly helperSocket: string;
   /** State of the console, its embedded database included; for the console's user alone. */
   readonly consoleState: string;
@@ -22,6 +24,7 @@ export function placesBelow(root: string | null): Places {
     ...pathsBelow(root),
     programs: `${base}/usr/local/lib/mailserver`,
     mailboxes: `${base}/var/mail`,
+    certificates: `${base}/etc/mailserver/certificates`,
     helperSocket: `${base}/run/mailserver/helper.sock`,
     consoleState: `${base}/var/lib/mailserver-console`,
     fetchState: `${base}${FETCH_STATE}`,

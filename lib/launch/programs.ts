@@ -40,6 +40,7 @@ export function consoleProgram(
       NODE_ENV: 'production',
       MAILSERVER_STATE: places.consoleState,
       MAILSERVER_HELPER_SOCKET: places.helperSocket,
+      MAILSERVER_CERTIFICATES: places.certificates,
     },
     log,
   };

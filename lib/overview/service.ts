@@ -9,6 +9,7 @@ import type { Machine, MachineView } from '../machine/service.js';
 import type { HelperError } from '../errors.js';
 import type { QueueNotice, QueueWatch } from '../queue/watch.js';
 import type { TakeoverService } from '../takeover/service.js';
+import type { TlsService } from '../tls/service.js';
 import type { Words } from '../words.js';
 
 /** How old the picture may be, in milliseconds. */
@@ -19,6 +20,7 @@ const LAST_CHANGES = 5;
 const QUEUE_ROOM_FACTOR = 1.5;
 
 export type Severity = 'bad' | 'warn';
+const SEVERITIES: readonly Severity[] = ['bad', 'warn'];
 
 /** Something that is not as it should be; the worst comes first. */
 export interface Trouble extends Words {
@@ -50,6 +52,7 @@ export function createOverviewService({
   changes,
   machine,
   domains,
+  tls,
   queue,
   fetchmail,
   takeover,
@@ -57,12 +60,13 @@ export function createOverviewService({
   readonly changes: Pick<Changes, 'history' | 'divergence'>;
   readonly machine: Machine;
   readonly domains: Pick<DomainsService, 'current'>;
+  readonly tls: Pick<TlsService, 'troubles'>;
   readonly queue: Pick<QueueWatch, 'notices'>;
   readonly fetchmail: Pick<FetchmailService, 'troubles'>;
   readonly takeover: Pick<TakeoverService, 'offered'>;
 }): OverviewService {
   const look = async (): Promise<Overview> => {
-    const [{ view, failure }, local, { changes: last }, divergence, seen, unfetched] =
+    const [{ view, failure }, local, { changes: last }, divergence, seen, unfetched, ofTls] =
       await Promise.all([
         machine.look(PICTURE_AGE_MS),
         domains.current(),
@@ -70,6 +74,7 @@ export function createOverviewService({
         changes.divergence(),
         queue.notices(),
         fetchmail.troubles(),
+        tls.troubles(),
       ]);
     // That the queue has no room is told by `serverTroubles` already, as it is now.
     const notices = seen.filter(({ key }) => key !== 'queue.notice.full');
@@ -77,6 +82,8 @@ export function createOverviewService({
     for (const { key, values } of unfetched) {
       troubles.push({ severity: 'warn', key, values, remedy: '/fetchmail?state=failing' });
     }
+    const tlsPage = '/configuration/tls';
+    troubles.push(...ofTls.map((trouble) => ({ ...trouble, remedy: tlsPage })));
     const unsettled = last.find(({ state }) => state === 'applying');
     if (unsettled) {
       troubles.push({
@@ -98,6 +105,7 @@ export function createOverviewService({
       const remedy = '/configuration/domains';
       troubles.push({ severity: 'warn', key: 'overview.trouble.noDomain', values: {}, remedy });
     }
+    troubles.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
     return {
       state: stateOf(view, failure, troubles, notices),
       troubles,

@@ -5,6 +5,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import type { MachineCertificate } from '../sections/section.js';
+import { describeCertificate, type CertificateFacts } from '../tls/certificate.js';
 import { CERTIFICATE_ID } from '../tls/schema.js';
 import type { Paths } from './paths.js';
 
@@ -18,32 +19,42 @@ export function certificateFolder(paths: Paths): string {
   return `${paths.root}/etc/mailserver/certificates`;
 }
 
+export interface FoundCertificate extends MachineCertificate {
+  /** Null when it cannot be read. */
+  readonly facts: CertificateFacts | null;
+}
+
 /** All pairs, good and bad, sorted by name. There are none in a folder that others than root can write. */
-export function findCertificates(paths: Paths, now = new Date()): readonly MachineCertificate[] {
+export function findCertificates(paths: Paths, now = new Date()): readonly FoundCertificate[] {
   const folder = certificateFolder(paths);
   if (!existsSync(folder) || !isOursAlone(folder)) return [];
-  const pairs = new Map<string, MachineCertificate>();
+  const pairs = new Map<string, FoundCertificate>();
   for (const name of readdirSync(folder).sort()) {
     const id = /^(.+)\.(?:crt|pem)$/.exec(name)?.[1] ?? '';
     if (!CERTIFICATE_ID.test(id) || pairs.has(id) || pairs.size >= MAX_PAIRS) continue;
     const chainFile = `${folder}/${name}`;
     const keyFile = `${folder}/${id}.key`;
-    const fault = faultOf(chainFile, keyFile, now);
+    const certificate = readCertificate(chainFile);
+    const fault = certificate === null ? 'unreadable' : faultOf(certificate, keyFile, now);
     const problem = fault === null ? null : `certificate.problem.${fault}`;
-    pairs.set(id, { id, chainFile, keyFile, problem });
+    const facts = certificate && describeCertificate(certificate);
+    pairs.set(id, { id, chainFile, keyFile, problem, facts });
   }
   return [...pairs.values()];
 }
 
 type Fault = 'unreadable' | 'keyMissing' | 'keyUnreadable' | 'keyOther' | 'expired' | 'early';
 
-function faultOf(chainFile: string, keyFile: string, now: Date): Fault | null {
-  let certificate: X509Certificate;
+/** Null for what is no certificate of ours. */
+export function readCertificate(file: string): X509Certificate | null {
   try {
-    certificate = new X509Certificate(readSmall(chainFile));
+    return new X509Certificate(readSmall(file));
   } catch {
-    return 'unreadable';
+    return null;
   }
+}
+
+function faultOf(certificate: X509Certificate, keyFile: string, now: Date): Fault | null {
   if (new Date(certificate.validTo) < now) return 'expired';
   if (new Date(certificate.validFrom) > now) return 'early';
   if (!existsSync(keyFile)) return 'keyMissing';

@@ -1,5 +1,5 @@
-/** The loopback ports between the daemons. A private root gets free ones of its own, once. */
-import { chmod, link, mkdir, unlink } from 'node:fs/promises';
+/** The ports of this instance beside port 25. A private root gets free ones of its own, once. */
+import { chmod, link, mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { findFreePort } from '../free-port.js';
 import type { InnerPort } from '../sections/section.js';
@@ -15,6 +15,8 @@ export const MACHINE_PORTS: InnerPorts = {
   amavisFetched: 10026,
   amavisBack: 10025,
   policy: 10023,
+  submission: 587,
+  submissions: 465,
 };
 
 /** The ports of this instance. A private root keeps its own in `etc/mailserver/ports.json`. */
@@ -22,28 +24,35 @@ export async function portsOf(paths: Paths): Promise<InnerPorts> {
   if (paths.root === '') return MACHINE_PORTS;
   const file = `${paths.root}/etc/mailserver/ports.json`;
   const found = await readText(file);
-  if (found !== null) return JSON.parse(found) as InnerPorts;
+  const known = found === null ? {} : (JSON.parse(found) as Partial<InnerPorts>);
+  if (isComplete(known)) return known;
   await mkdir(path.dirname(file), { recursive: true });
   // Whatever our umask: the fetcher finds its files below it.
   await chmod(path.dirname(file), 0o755);
-  const chosen = await chooseFree();
+  const chosen = await chooseFree(known);
   const beside = `${file}.${process.pid}`;
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o644 };
   await writeSynced(beside, JSON.stringify(chosen), owner);
   try {
-    await link(beside, file);
+    // A root of an older version lacks some: then there is a file in the way.
+    if (found === null) await link(beside, file);
+    else await rename(beside, file);
     return chosen;
   } catch (error) {
     if (!hasCode(error, 'EEXIST')) throw error;
     return portsOf(paths);
   } finally {
-    await unlink(beside);
+    await rm(beside, { force: true });
   }
 }
 
-async function chooseFree(): Promise<InnerPorts> {
-  const chosen = new Map<string, number>();
-  for (const name of Object.keys(MACHINE_PORTS)) {
+function isComplete(known: Partial<InnerPorts>): known is InnerPorts {
+  return Object.keys(MACHINE_PORTS).every((name) => name in known);
+}
+
+async function chooseFree(known: Partial<InnerPorts>): Promise<InnerPorts> {
+  const chosen = new Map<string, number>(Object.entries(known));
+  for (const name of Object.keys(MACHINE_PORTS).filter((one) => !(one in known))) {
     let port: number;
     do port = await findFreePort();
     while ([...chosen.values()].includes(port));

@@ -1,5 +1,7 @@
 /** A small SMTP client for proofs: says lines, returns what the server answered (RFC 5321), always with CRLF. */
+import { once } from 'node:events';
 import net from 'node:net';
+import tls from 'node:tls';
 
 export interface SmtpReply {
   readonly code: number;
@@ -17,14 +19,13 @@ export class SmtpDialogue {
   #fail: ((error: Error) => void) | null = null;
   #ended: Error | null = null;
 
+  #socket: net.Socket;
+
   private constructor(
-    private readonly socket: net.Socket,
+    socket: net.Socket,
     private readonly timeoutMs: number,
   ) {
-    socket.setEncoding('utf8');
-    socket.on('data', (text: string) => this.#read(text));
-    socket.on('error', (error) => this.#end(error));
-    socket.on('close', () => this.#end(new Error('connection closed')));
+    this.#socket = this.#listenTo(socket);
   }
 
   /** Connects and reads the banner. `target` is a TCP address or the path of a unix socket. */
@@ -42,22 +43,61 @@ export class SmtpDialogue {
     }
   }
 
+  /** As `open`, encrypted from the first byte on (RFC 8314). The certificate is for the caller to judge. */
+  static async openEncrypted(
+    target: tls.ConnectionOptions,
+    timeoutMs: number,
+  ): Promise<{ dialogue: SmtpDialogue; banner: SmtpReply; secure: tls.TLSSocket }> {
+    const secure = tls.connect({ ...target, rejectUnauthorized: false });
+    const dialogue = new SmtpDialogue(secure, timeoutMs);
+    try {
+      return { dialogue, banner: await dialogue.#reply(), secure };
+    } catch (error) {
+      secure.destroy();
+      throw error;
+    }
+  }
+
+  /** After the server agreed to STARTTLS (RFC 3207): encrypts what follows. The certificate is for the caller to judge. */
+  async encrypt(): Promise<tls.TLSSocket> {
+    for (const event of ['data', 'error', 'close']) this.#socket.removeAllListeners(event);
+    this.#buffer = '';
+    const secure = tls.connect({ socket: this.#socket, rejectUnauthorized: false });
+    try {
+      await once(secure, 'secureConnect', { signal: AbortSignal.timeout(this.timeoutMs) });
+    } catch (error) {
+      secure.on('error', () => undefined);
+      secure.destroy();
+      throw error;
+    }
+    this.#socket = this.#listenTo(secure);
+    return secure;
+  }
+
   async say(line: string): Promise<SmtpReply> {
     if (/[\r\n\0]/.test(line)) throw new RangeError('one line at a time');
     this.transcript.push(`> ${line}`);
     const answer = this.#reply();
-    this.socket.write(`${line}\r\n`);
+    this.#socket.write(`${line}\r\n`);
     return answer;
   }
 
   /** Sends lines of a message, dot-stuffed (RFC 5321 4.5.2), without waiting for an answer. */
   push(lines: readonly string[]): void {
-    for (const line of lines) this.socket.write(`${line.startsWith('.') ? '.' : ''}${line}\r\n`);
+    for (const line of lines) this.#socket.write(`${line.startsWith('.') ? '.' : ''}${line}\r\n`);
   }
 
   async close(): Promise<void> {
     if (!this.#ended) await this.say('QUIT').catch(() => undefined);
-    this.socket.destroy();
+    this.#socket.destroy();
+  }
+
+  #listenTo(socket: net.Socket): net.Socket {
+    socket.setEncoding('utf8');
+    socket.on('data', (text: string) => this.#read(text));
+    socket.on('error', (error) => this.#end(error));
+    socket.on('close', () => this.#end(new Error('connection closed')));
+    return socket;
   }
 
   #reply(): Promise<SmtpReply> {
@@ -102,7 +142,7 @@ export class SmtpDialogue {
     const fail = this.#fail;
     this.#waiting = null;
     this.#fail = null;
-    this.socket.destroy();
+    this.#socket.destroy();
     fail?.(error);
   }
 }

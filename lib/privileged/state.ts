@@ -32,6 +32,8 @@ export interface AppliedContents {
 export interface HelperState {
   readonly sections: Readonly<Record<string, unknown>>;
   readonly written: Written;
+  /** By parameter: what main.cf said before a section began to speak of it; null: nothing. */
+  readonly originals: Readonly<Record<string, string | null>>;
   readonly contents: Readonly<Record<string, AppliedContents>>;
   readonly record: AppliedRecord | null;
   /** The last swap that was finished; an open journal of this name needs nothing put back. */
@@ -42,6 +44,7 @@ export interface HelperState {
 export const EMPTY_STATE: HelperState = {
   sections: {},
   written: { parameters: {}, lists: {}, master: {}, files: {} },
+  originals: {},
   contents: {},
   record: null,
   swap: null,

@@ -91,8 +91,15 @@ export interface OwnFile {
   readonly secret?: boolean;
 }
 
-/** Loopback ports of listeners between the daemons, which are no public addresses. */
-export type InnerPort = 'fetchmailIn' | 'amavisIn' | 'amavisFetched' | 'amavisBack' | 'policy';
+/** Ports of an instance: between the daemons, on loopback, and those for mail programs, which are 587 and 465 on a machine. */
+export type InnerPort =
+  | 'fetchmailIn'
+  | 'amavisIn'
+  | 'amavisFetched'
+  | 'amavisBack'
+  | 'policy'
+  | 'submission'
+  | 'submissions';
 
 export interface SectionOutput {
   /** `null` removes the parameter, so that Postfix' default holds. */

@@ -10,12 +10,14 @@ import type {
 } from '../sections/section.js';
 import { TLS_LEVELS, tlsSchema, type TlsLevel, type TlsSettings } from './schema.js';
 
-/** Names each service may have in master.cf; the first one is ours. */
+/** Names each service may have in master.cf; the first one is ours. A private root has ports of its own. */
 const SERVICES = {
-  submission: ['submission/inet', '587/inet'],
-  submissions: ['submissions/inet', 'smtps/inet', '465/inet'],
+  submission: ['submission/inet', '587/inet', '{submission}/inet'],
+  submissions: ['submissions/inet', 'smtps/inet', '465/inet', '{submissions}/inet'],
 } as const;
 type Service = keyof typeof SERVICES;
+/** The ports that the names in master.cf stand for (/etc/services). */
+const USUAL_PORTS: Readonly<Record<Service, number>> = { submission: 587, submissions: 465 };
 
 /** All but the pair we set: another kind of key beside it would be shown to those who prefer it. */
 const OTHER_PAIRS = [
@@ -98,7 +100,13 @@ function certificate(
 }
 
 function presentName(service: Service, system: SystemView): string | null {
-  return SERVICES[service].find((name) => system.masterService(name) !== null) ?? null;
+  const names = [...SERVICES[service], ownName(service, system)];
+  return names.find((name) => system.masterService(name) !== null) ?? null;
+}
+
+function ownName(service: Service, system: SystemView): string {
+  const port = system.port(service);
+  return port === USUAL_PORTS[service] ? SERVICES[service][0] : `${port}/inet`;
 }
 
 function service(
@@ -108,7 +116,7 @@ function service(
 ): NonNullable<SectionOutput['master']> {
   const present = presentName(which, system);
   if (settings[which]) {
-    return { [present ?? SERVICES[which][0]]: submissionService(which, system.login ?? null) };
+    return { [present ?? ownName(which, system)]: submissionService(which, system.login ?? null) };
   }
   return present === null ? {} : { [present]: null };
 }
@@ -183,19 +191,28 @@ function refusedCertificate(
   return { field: 'certificate', key: pair?.problem ?? 'certificate.problem.gone' };
 }
 
-/** Login without a certificate or without anybody to ask for passwords would be refused to everyone. */
+/**
+ * Where encryption is demanded and there is no certificate, nobody gets through; and a login without anybody to ask for
+ * passwords would be refused to everyone.
+ */
 function refusedSubmission(
   before: TlsSettings | null,
   after: TlsSettings,
   system: SystemView,
 ): Refusal | null {
-  const field = (['submission', 'submissions'] as const).find(
+  const submission = (['submission', 'submissions'] as const).find(
     (which) => after[which] && !before?.[which],
   );
-  if (field === undefined) return null;
-  const pairs = ['smtpd_tls_cert_file', 'smtpd_tls_chain_files', 'smtpd_tls_eccert_file'];
-  if (after.certificate === '' && pairs.every((name) => system.parameter(name) === '')) {
+  const demanding = after.incoming === 'encrypt' && before?.incoming !== 'encrypt';
+  const field = submission ?? (demanding ? 'incoming' : null);
+  if (field !== null && after.certificate === '' && !hasCertificate(system)) {
     return { field, key: 'tls.problem.noCertificate' };
   }
-  return system.login ? null : { field, key: 'tls.problem.noLogin' };
+  if (submission === undefined || system.login) return null;
+  return { field: submission, key: 'tls.problem.noLogin' };
+}
+
+function hasCertificate(system: SystemView): boolean {
+  const names = ['smtpd_tls_cert_file', 'smtpd_tls_chain_files', 'smtpd_tls_eccert_file'];
+  return names.some((name) => system.parameter(name) !== '');
 }

@@ -2,7 +2,7 @@
  * From what Joi found wrong to problems that a page can put into words.
  */
 import type Joi from 'joi';
-import type { MessageValues, Problem } from '../errors.js';
+import { HelperError, UserError, type MessageValues, type Problem } from '../errors.js';
 import { quote } from './fields.js';
 
 /** The most specific text there is for a fault in a field. */
@@ -60,4 +60,20 @@ function toProblem(
 
 function typedText(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+}
+
+/**
+ * What a person can put right at a field: what a service says of it, or a section on the privileged side (`Section.refuses`).
+ * Null for any other error.
+ */
+export function problemsAtFields(
+  error: unknown,
+  fields: readonly string[],
+  words: ProblemWords,
+): readonly Problem[] | null {
+  if (error instanceof UserError) return error.problems;
+  if (!(error instanceof HelperError) || error.stage !== 'validate') return null;
+  const field = String(error.values['field'] ?? '');
+  const meant = fields.includes(field) && words.has(error.key) && !error.key.startsWith('helper.');
+  return meant ? [{ key: error.key, values: {}, field }] : null;
 }

@@ -2,10 +2,11 @@
  * The routes of a section with one form: show, preview, save, and say what went wrong with everything typed kept.
  */
 import type { Request, Response, Router } from 'express';
-import { ConflictError, HelperError, UserError } from '../errors.js';
+import { ConflictError, HelperError } from '../errors.js';
 import type { Current, Wanted } from '../settings/service.js';
 import { oneText } from './fields.js';
 import { saveFailed } from './helper-notices.js';
+import { problemsAtFields } from './problems.js';
 import { savedQuery } from './saved-notice.js';
 import { typedValues, wantedSettings } from './settings-form.js';
 import { conflictOf, previewOf, showForm, type SettingsPage } from './settings-view.js';
@@ -21,7 +22,7 @@ export function settingsRoutes<Settings>(
 
   router.get(path, host.requireRole('mail.read'), async (req, res) => {
     const current = await service.current();
-    showForm(web, page, req, res, {
+    await showForm(web, page, req, res, {
       current,
       values: form.toForm(current.settings),
       version: current.version,
@@ -41,7 +42,7 @@ export function settingsRoutes<Settings>(
       if (error instanceof ConflictError && wanted !== null) {
         await conflict(req, res, error, wanted.settings);
       } else {
-        refuse(req, res, error, current);
+        await refuse(req, res, error, current);
       }
     }
   });
@@ -58,7 +59,7 @@ export function settingsRoutes<Settings>(
     current: Current<Settings>,
   ): Promise<void> => {
     const { result } = await service.preview(wanted);
-    showForm(web, page, req, res, {
+    await showForm(web, page, req, res, {
       current,
       values: form.toForm(wanted.settings),
       version: wanted.version,
@@ -97,22 +98,23 @@ export function settingsRoutes<Settings>(
   };
 
   /** The form again, with what was typed and why it was not saved. Throws on what is no answer for a person. */
-  const refuse = (
+  const refuse = async (
     req: Request,
     res: Response,
     error: unknown,
     current: Current<Settings>,
-  ): void => {
+  ): Promise<void> => {
     const again = {
       current,
       values: typedValues(form, req.body, current.settings),
       version: Number(oneText(req.body, 'version')) || 0,
     };
-    if (error instanceof UserError) {
-      showForm(web, page, req, res, { ...again, status: 422, problems: error.problems });
+    const problems = problemsAtFields(error, form.fields, web);
+    if (problems !== null) {
+      await showForm(web, page, req, res, { ...again, status: 422, problems });
     } else if (error instanceof HelperError) {
       const notices = [saveFailed(pages.translator(req), error.toFailure(), web.has)];
-      showForm(web, page, req, res, { ...again, status: 502, notices });
+      await showForm(web, page, req, res, { ...again, status: 502, notices });
     } else {
       throw error;
     }

@@ -27,7 +27,7 @@ export interface SettingsPage<Settings> {
     req: Request,
     current: Current<Settings>,
     values: FieldValues,
-  ) => Readonly<Record<string, unknown>>;
+  ) => Readonly<Record<string, unknown>> | Promise<Readonly<Record<string, unknown>>>;
 }
 
 export interface Shown<Settings> {
@@ -42,18 +42,19 @@ export interface Shown<Settings> {
 }
 
 /** Answers with the form. */
-export function showForm<Settings>(
+export async function showForm<Settings>(
   { pages, has }: Web,
   page: SettingsPage<Settings>,
   req: Request,
   res: Response,
   { current, values, version, status, problems = [], notices = [], preview }: Shown<Settings>,
-): void {
+): Promise<void> {
   const { form } = page;
   const t = pages.translator(req);
   const readOnly = !pages.may(req, 'mail.admin');
   const refused = notices.some(({ kind }) => kind === 'bad');
   const state = refused ? { ...current, failure: null } : current;
+  const context = await page.context(req, current, values);
   const standing = standingNotices(t, pages.formats(req), state, {
     ...{ readOnly, has, section: page.tab, mount: req.baseUrl },
   });
@@ -84,7 +85,7 @@ export function showForm<Settings>(
       saving: { possible: current.failure === null },
       notices: [...notices, ...standing],
       preview: preview ?? null,
-      ...page.context(req, current, values),
+      ...context,
     },
   );
 }

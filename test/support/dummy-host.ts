@@ -10,6 +10,7 @@ import type {
   DirectoryUser,
   HelperTransport,
   Host,
+  HostCertificate,
   Log,
   Plugin,
   Role,
@@ -57,6 +58,7 @@ export interface DummyOptions {
   readonly mount?: string;
   readonly brand?: Partial<Brand>;
   readonly users?: readonly DirectoryUser[];
+  readonly certificates?: readonly HostCertificate[];
   /** What the DNS says; nothing at all when absent. */
   readonly dns?: FakeDns;
   readonly recoverLimitMs?: number;
@@ -108,7 +110,7 @@ export function createDummyHost(options: DummyOptions): DummyHost {
       current: page.current,
     }),
     proxy: () => Promise.resolve(null),
-    certificates: () => Promise.resolve([]),
+    certificates: () => Promise.resolve(options.certificates ?? []),
   };
   const { dns = fakeDns({}), recoverLimitMs } = options;
   const plugin = createPlugin(host, {

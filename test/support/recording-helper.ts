@@ -4,6 +4,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import type { HelperTransport } from '../../lib/contract.js';
 import { HelperError, type HelperFailure, type HelperStage } from '../../lib/errors.js';
+import type { ResultOf } from '../../lib/privileged/actions/index.js';
 import type { AppliedRecord, ApplyParams, ApplyResult } from '../../lib/privileged/protocol.js';
 import type { Unclear } from '../../lib/sections/section.js';
 import { encodePublicKey } from '../../lib/secrets/seal.js';
@@ -46,6 +47,23 @@ export const AWAY: HelperFailure = {
   restored: true,
 };
 
+/** What `encryption` says: Debian's own certificate, nothing offered, nobody who checks passwords. */
+export const ENCRYPTION: ResultOf<'encryption'> = {
+  folder: '/etc/mailserver/certificates',
+  certificates: [],
+  original: {
+    file: '/etc/ssl/certs/ssl-cert-snakeoil.pem',
+    facts: {
+      names: ['box.example.net'],
+      issuer: 'box.example.net',
+      selfSigned: true,
+      expires: '2036-03-01T12:00:00.000Z',
+    },
+  },
+  login: null,
+  ports: { submission: 587, submissions: 465 },
+};
+
 export function refusedAt(stage: HelperStage, key: string): HelperFailure {
   return { stage, key, values: {}, detail: `<script>alert('${stage}')</script>`, restored: true };
 }
@@ -71,13 +89,23 @@ export function recordingHelper(): RecordingHelper {
       },
       domains: { settings: { names: [] }, unclear: [] },
       smarthost: { settings: NO_SMARTHOST, unclear: [] },
+      tls: {
+        settings: {
+          incoming: 'may',
+          outgoing: 'may',
+          certificate: '',
+          submission: false,
+          submissions: false,
+        },
+        unclear: [],
+      },
       relay: { settings: { networks: ['127.0.0.0/8', '::1'] }, unclear: [] },
     },
     postfix: { installed: true, running: true, version: '3.7.11' },
     queueFreeBytes: 3 * 1024 ** 3,
     failure: null,
     refusal: null,
-    answers: {},
+    answers: { encryption: () => ENCRYPTION },
     key: pair.privateKey,
     result: {},
     async request(action, params, { actor }) {

@@ -8,6 +8,7 @@ import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { access, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostCertificate } from '../../contract.js';
+import { hostNames } from '../../tls/certificate.js';
 
 export const DEFAULT_CERTIFICATES = '/etc/mailserver/certificates';
 
@@ -78,17 +79,4 @@ async function keyProblem(certificate: X509Certificate, path: string): Promise<s
   } catch {
     return 'certificate.problem.keyUnreadable';
   }
-}
-
-/** The DNS names of the subjectAltName; of the subject only where there is no such extension (RFC 6125, 6.4.4). */
-function hostNames(certificate: X509Certificate): readonly string[] {
-  const alternatives = certificate.subjectAltName;
-  if (alternatives === undefined) {
-    const common = /^CN=(.+)$/m.exec(certificate.subject)?.[1];
-    return common === undefined ? [] : [common];
-  }
-  return alternatives
-    .split(', ')
-    .filter((name) => name.startsWith('DNS:'))
-    .map((name) => name.slice('DNS:'.length));
 }

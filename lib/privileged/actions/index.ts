@@ -7,9 +7,9 @@ import type { Action } from './action.js';
 
 const loaders = {
   apply: async () => (await import('./apply.js')).applyAction,
-  certificates: async () => (await import('./certificates.js')).certificatesAction,
   describe: async () => (await import('./describe.js')).describeAction,
   drift: async () => (await import('./drift.js')).driftAction,
+  encryption: async () => (await import('./encryption.js')).encryptionAction,
   'fetchmail-run': async () => (await import('./fetchmail-run.js')).fetchmailRunAction,
   'fetchmail-status': async () => (await import('./fetchmail-status.js')).fetchmailStatusAction,
   'fetchmail-test': async () => (await import('./fetchmail-test.js')).fetchmailTestAction,

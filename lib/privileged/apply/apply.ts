@@ -47,6 +47,7 @@ import { relayQuestions } from './relay-questions.js';
 import { proveOnShadow } from './shadow.js';
 import { closeStages, editsConfiguration, openStage, type Stage } from './stage.js';
 import { buildTables, closeBuild, type BuiltTables } from './tables.js';
+import { isAboutTls } from './tls-proof.js';
 
 export interface ApplyContext {
   readonly paths: Paths;
@@ -148,9 +149,10 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     clock.lap('swap');
     const activation = await activate(service, how, log);
     clock.lap('activate');
-    const questions = relayQuestions(plan);
-    const tolerated = tolerable(before.faults, questions);
-    const expected = expectationOf(stage.view, contents.recipients, questions);
+    const relay = relayQuestions(plan);
+    const tolerated = tolerable(before.faults, relay);
+    const { recipients } = contents;
+    const expected = expectationOf(stage.view, paths, { recipients, relay, tls: isAboutTls(plan) });
     const limit = activation === 'none' ? PROVE_TABLES_LIMIT_MS : PROVE_LIMIT_MS;
     const proof = judge(await prove(paths, expected, limit, tolerated), tolerated);
     clock.lap('prove');
@@ -324,7 +326,7 @@ async function rolledBack(
 async function provenAgain(paths: Paths, { view, faults }: Before): Promise<boolean> {
   const hadProbe = view.masterService(PROBE_SERVICE) !== null;
   const expected = hadProbe ? faults : new Set([...faults, 'proof.listener']);
-  const steps = await prove(paths, expectationOf(view), PROVE_RESTORED_LIMIT_MS, expected);
+  const steps = await prove(paths, expectationOf(view, paths), PROVE_RESTORED_LIMIT_MS, expected);
   return steps.every((step) => step.ok || step.tolerated || expected.has(step.key));
 }
 

@@ -4,6 +4,7 @@ import type { ConfigView } from '../postfix/config-view.js';
 import type { ProofStep } from '../protocol.js';
 import { checkStage, refuseNewWarnings } from './check.js';
 import type { Plan } from './plan.js';
+import { checkNewPorts } from './ports-free.js';
 import { expectationOf, proveOnce } from './prove.js';
 import {
   editsConfiguration,
@@ -13,6 +14,7 @@ import {
   writeStage,
   type Stage,
 } from './stage.js';
+import { isAboutTls } from './tls-proof.js';
 
 export interface StageOrder {
   readonly folder: string;
@@ -35,11 +37,13 @@ export async function makeAndCheck(
   // Without an edit there is nothing in main.cf and master.cf that Postfix has not checked before.
   const edited = editsConfiguration(plan) || !hasRightProbe(present);
   const checked = edited ? checkStage(folder, written, paths) : Promise.resolve();
-  const proved = running ? proveOnce(paths, expectationOf(present)) : Promise.resolve([]);
+  const expected = expectationOf(present, paths, { tls: isAboutTls(plan) });
+  const proved = running ? proveOnce(paths, expected) : Promise.resolve([]);
   // None is left behind, whichever of them fails; what is wrong with the stage itself is said first.
   await Promise.allSettled([read, checked, proved]);
   const stage = await read;
   await checked;
+  await checkNewPorts(present, stage.view);
   refuseNewWarnings(present.warnings, stage.view.warnings);
   return { stage, proofBefore: await proved };
 }

@@ -41,6 +41,8 @@ export interface Plan {
   readonly baseline: ReadonlyMap<string, string | null>;
   /** Hand edits that the settings say too from now on: they count as written by us. */
   readonly taken: ReadonlySet<string>;
+  /** What stood where before a section began to speak of it: it is put back when the section no longer does. */
+  readonly originals: ReadonlyMap<string, string | null>;
   /** Everything the helper will have applied afterwards. */
   readonly settings: AllSettings;
   /** Sections whose output is touched, with their settings before. */
@@ -123,6 +125,7 @@ interface Both<T> {
 class Draft implements Omit<Plan, 'settings' | 'touched'> {
   readonly parameters = new Map<string, string | null>();
   readonly baseline = new Map<string, string | null>();
+  readonly originals: Map<string, string | null>;
   readonly lists = new Map<string, readonly string[]>();
   readonly master = new Map<string, string | null>();
   readonly options = new Map<string, string | null>();
@@ -138,6 +141,7 @@ class Draft implements Omit<Plan, 'settings' | 'touched'> {
     this.#view = view;
     this.#decided = decided;
     this.taken = decided.take;
+    this.originals = new Map(Object.entries(state.originals));
   }
 
   takeParameters({ now, old }: Both<SectionOutput>): void {
@@ -147,9 +151,21 @@ class Draft implements Omit<Plan, 'settings' | 'touched'> {
       if (this.#isLeft(name, old.parameters?.[name] === value)) continue;
       const same = old.parameters?.[name] === value && !this.#decided.overwrite.has(name);
       const after = same || this.taken.has(name) ? present : value;
-      this.baseline.set(name, after);
-      if (after !== present) this.parameters.set(name, after);
+      this.#note(name, present, after);
+      if (old.parameters?.[name] === undefined) this.originals.set(name, present);
     }
+    for (const name of Object.keys(old.parameters ?? {})) {
+      const original = this.originals.get(name);
+      if (now.parameters?.[name] !== undefined || original === undefined) continue;
+      this.#isLeft(name, false);
+      this.#note(name, presentValue(this.#view, name), original);
+      this.originals.delete(name);
+    }
+  }
+
+  #note(name: string, present: string | null, after: string | null): void {
+    this.baseline.set(name, after);
+    if (after !== present) this.parameters.set(name, after);
   }
 
   takeServices({ now, old }: Both<SectionOutput>): void {

@@ -7,7 +7,7 @@ import type { Paths } from '../paths.js';
 import type { ProofStep } from '../protocol.js';
 import { SmtpDialogue, type SmtpReply } from '../smtp-dialogue.js';
 import type { ConfigView } from '../postfix/config-view.js';
-import { addressToAsk, publicListener } from '../postfix/listeners.js';
+import { publicListener, reachableHost } from '../postfix/listeners.js';
 import { relaySection } from '../../relay-subnets/section.js';
 import {
   askAs,
@@ -17,6 +17,7 @@ import {
   strangersOutside,
   type StrangerAnswer,
 } from './strangers.js';
+import { proveTls, tlsExpectationOf, type TlsExpectation } from './tls-proof.js';
 
 /** How long the running Postfix has to show a change, in milliseconds. */
 export const PROVE_LIMIT_MS = 20_000;
@@ -50,6 +51,7 @@ export interface Expectation {
   readonly strangers: readonly string[];
   /** Networks that should be able to, newly let in. */
   readonly friends: readonly Friend[];
+  readonly tls: TlsExpectation;
   /** The LMTP server that local mail goes to, if it does. */
   readonly lmtp: { readonly host: string; readonly port: number } | null;
 }
@@ -67,11 +69,20 @@ export interface RelayQuestions {
 }
 const EVERY_DAY: RelayQuestions = { thorough: false, friends: [] };
 
-/** What the configuration in `view` promises, and that mail for `recipients` is accepted. */
+/** What is asked beyond what any change asks. */
+export interface Questions {
+  /** Addresses that must be accepted. */
+  readonly recipients?: readonly string[];
+  readonly relay?: RelayQuestions;
+  /** Whether encryption and login are what changes. */
+  readonly tls?: boolean;
+}
+
+/** What the configuration in `view` promises. */
 export function expectationOf(
   view: ConfigView,
-  recipients: readonly string[] = [],
-  relay = EVERY_DAY,
+  paths: Paths,
+  { recipients = [], relay = EVERY_DAY, tls = false }: Questions = {},
 ): Expectation {
   const name = view.parameter('myhostname');
   const local = firstLocalDomain(view);
@@ -84,9 +95,10 @@ export function expectationOf(
     size: Number(view.parameter('message_size_limit')),
     localRecipient: local === null ? null : `root@${local}`,
     recipients,
-    listener: listener && { host: listener.host ?? addressToAsk(view), port: listener.port },
+    listener: listener && { host: reachableHost(listener, view), port: listener.port },
     strangers: strangers.slice(0, relay.thorough ? strangers.length : 1),
     friends: relay.friends.filter(({ address }) => canAsk(address, protocols)),
+    tls: tlsExpectationOf(view, paths, tls),
     lmtp: lmtpServer(view),
   };
 }
@@ -135,12 +147,13 @@ export async function proveOnce(
   paths: Paths,
   expected: Expectation,
 ): Promise<readonly ProofStep[]> {
-  const [port, behaviour, lmtp] = await Promise.all([
+  const [port, behaviour, tls, lmtp] = await Promise.all([
     askPort(expected),
     askProbe(paths, expected),
+    proveTls(expected.tls),
     askLmtp(expected),
   ]);
-  return [...port, ...behaviour, ...lmtp];
+  return [...port, ...behaviour, ...tls, ...lmtp];
 }
 
 async function askPort({ listener, name }: Expectation): Promise<ProofStep[]> {

@@ -24,7 +24,8 @@ export function stateAfter(state: HelperState, plan: Plan, view: ConfigView): He
     master,
     files,
   };
-  return { ...state, sections: plan.settings, written };
+  const originals = Object.fromEntries(plan.originals);
+  return { ...state, sections: plan.settings, written, originals };
 }
 
 export function recordOf(

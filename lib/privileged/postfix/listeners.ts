@@ -1,6 +1,7 @@
 /** Where Postfix listens for mail, and the private listener through which a stranger is simulated. */
 import { isIP } from 'node:net';
-import type { ConfigView, MasterEntry } from './config-view.js';
+import type { SystemView } from '../../sections/section.js';
+import type { MasterEntry } from './config-view.js';
 import { splitList } from './list-value.js';
 import { parseMasterLine } from './master.js';
 
@@ -22,9 +23,9 @@ const PORT_NAMES: Readonly<Record<string, number>> = {
   smtps: 465,
 };
 
-/** The port-25 service, or in a private instance the first smtpd on TCP; null when mail is taken from nowhere. */
-export function publicListener(master: readonly MasterEntry[]): PublicListener | null {
-  const candidates = master.flatMap((entry) => {
+/** Every smtpd(8), and postscreen(8), that listens on TCP; services on ports of unknown names are left out. */
+export function tcpListeners(master: readonly MasterEntry[]): readonly PublicListener[] {
+  return master.flatMap((entry) => {
     const service = parseMasterLine(entry.line);
     if (service.type !== 'inet' || !['smtpd', 'postscreen'].includes(service.command)) return [];
     const match = /^(?:\[?([^\]]*)\]?:)?([a-z]+|\d+)$/.exec(service.name);
@@ -32,11 +33,23 @@ export function publicListener(master: readonly MasterEntry[]): PublicListener |
     if (!Number.isInteger(port)) return [];
     return [{ entry, host: match?.[1] || null, port }];
   });
+}
+
+/** Where a listener is reached from this machine: without a host of its own it is wherever Postfix listens. */
+export function reachableHost({ host }: PublicListener, view: ListeningView): string {
+  return host ?? addressToAsk(view);
+}
+
+export type ListeningView = Pick<SystemView, 'parameter'>;
+
+/** The port-25 service, or in a private instance the first smtpd on TCP; null when mail is taken from nowhere. */
+export function publicListener(master: readonly MasterEntry[]): PublicListener | null {
+  const candidates = tcpListeners(master);
   return candidates.find(({ port }) => port === 25) ?? candidates[0] ?? null;
 }
 
 /** An address of this machine at which a listener that names none takes connections, by inet_interfaces. */
-export function addressToAsk({ parameter }: Pick<ConfigView, 'parameter'>): string {
+function addressToAsk({ parameter }: ListeningView): string {
   const loopback = parameter('inet_protocols') === 'ipv6' ? '::1' : '127.0.0.1';
   const named = splitList(parameter('inet_interfaces')).map((name) => {
     const plain = name.replace(/^\[(.*)\]$/, '$1');

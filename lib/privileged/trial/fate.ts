@@ -44,6 +44,7 @@ function follow(lines: readonly string[], id: string, known: ReadonlySet<string>
   return { state: state as FateState, queueId: id, relay: relay === 'none' ? '' : relay, reply };
 }
 
-export function isFinal({ state }: Fate): boolean {
-  return FINAL.includes(state);
+/** Whether the message was tried to its end, or has to wait for its next turn, which may be hours away. */
+export function isSettled({ state }: Fate): boolean {
+  return FINAL.includes(state) || state === 'deferred';
 }

@@ -1,4 +1,4 @@
-/** Sends a real message through the real queue, and follows it until it is delivered, came back, or the time is over. */
+/** Sends a real message through the real queue, and follows it until it is delivered, came back, or has to wait. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HelperError } from '../../errors.js';
@@ -7,7 +7,7 @@ import { openMailLog } from '../mail-log.js';
 import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
 import { readConfig } from '../postfix/config-view.js';
-import { fateOf, isFinal, type Fate } from './fate.js';
+import { fateOf, isSettled, type Fate } from './fate.js';
 
 /** How long the message is followed, in milliseconds. After that it is in the queue, where it is looked after. */
 export const FOLLOW_LIMIT_MS = 90_000;
@@ -57,7 +57,7 @@ export async function sendTestMessage(
     const fate = fateOf(await log.lines(), messageId);
     if (fate.state !== said) context.progress({ done: 0, total: null, row: fate });
     said = fate.state;
-    if (isFinal(fate) || Date.now() > end || signal.aborted) {
+    if (isSettled(fate) || Date.now() > end || signal.aborted) {
       return { ...fate, milliseconds: elapsed(), followed: true };
     }
   }
