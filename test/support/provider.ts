@@ -18,9 +18,12 @@ export const REACHED_DOMAIN = 'outside.example';
 const DNS_SERVER = fileURLToPath(new URL('./dns-server.js', import.meta.url));
 const NOBODY = 65_534;
 
+/** Hosts that the good certificate is for. */
+const GOOD_HOSTS = ['good', 'mx', 'slow', 'plain', 'login', 'cram', 'sender', 'later', 'away'];
+
 /** What a server may show. `expired` has run out, `wrong` is for another name, nobody vouches for `self`. */
 const CERTIFICATES = {
-  good: { names: ['good.provider.test', 'slow.provider.test', 'mx.provider.test'] },
+  good: { names: GOOD_HOSTS.map((host) => `${host}.provider.test`) },
   expired: { names: ['expired.provider.test'], days: -1 },
   wrong: { names: ['elsewhere.test'] },
   self: { names: ['self.provider.test'] },
