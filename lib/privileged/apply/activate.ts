@@ -2,7 +2,7 @@
 import { HelperError } from '../../errors.js';
 import type { MailLog } from '../mail-log.js';
 import type { ConfigView } from '../postfix/config-view.js';
-import type { ApplyResult } from '../protocol.js';
+import type { ApplyResult, ProofStep } from '../protocol.js';
 import type { Attempt, PostfixService } from '../services/postfix.js';
 
 /** Parameters master(8) reads only when it starts (postconf(5): "stop and start Postfix"). */
@@ -10,8 +10,21 @@ const NEED_RESTART = ['inet_interfaces', 'inet_protocols', 'queue_directory', 'd
 
 export type Activation = ApplyResult['activation'];
 
-/** Tables need nothing, parameters and services a reload, addresses to listen on a restart. */
-export function activationFor(before: ConfigView, after: ConfigView): Exclude<Activation, 'start'> {
+/**
+ * Tables need nothing, parameters and services a reload, addresses to listen on a restart; and so does a Postfix that
+ * falls over what stands there now: master(8) waits a minute before it starts such a daemon again, reload or not.
+ */
+export function activationFor(
+  before: ConfigView,
+  after: ConfigView,
+  proofBefore: readonly ProofStep[] = [],
+): Exclude<Activation, 'start'> {
+  const how = activationBetween(before, after);
+  const falls = proofBefore.some(({ key, ok }) => key === 'proof.banner' && !ok);
+  return how === 'reload' && falls ? 'restart' : how;
+}
+
+function activationBetween(before: ConfigView, after: ConfigView): Exclude<Activation, 'start'> {
   if (NEED_RESTART.some((name) => before.parameter(name) !== after.parameter(name)))
     return 'restart';
   const changed =

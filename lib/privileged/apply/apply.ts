@@ -123,7 +123,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     parameters: reportParameters(plan, present),
     files: reportFiles(stage, files, [tables, contents], paths),
   };
-  const how = activationFor(present, stage.view);
+  const how = activationFor(present, stage.view, proofBefore);
   if (params.dryRun) {
     const preview = { status: 'preview', ...report, activation: how, contents: digests } as const;
     return { ...preview, proof: [], timing: clock.laps };
