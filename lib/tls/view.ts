@@ -87,7 +87,7 @@ function noteOf(
   { serverName }: Seen,
 ): string {
   if (problem !== null) return t(problem);
-  if (serverName !== '' && !coversName(names, serverName)) {
+  if (serverName.includes('.') && !coversName(names, serverName)) {
     return t('tls.certificate.otherName', { name: serverName });
   }
   return selfSigned ? t('tls.certificate.selfSigned') : '';
