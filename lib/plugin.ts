@@ -7,6 +7,7 @@ import { Router } from 'express';
 import { backupRoutes } from '../routes/backup.js';
 import { aliasesRoutes } from '../routes/aliases.js';
 import { aliasesEditRoutes } from '../routes/aliases-edit.js';
+import { aliasesTransferRoutes } from '../routes/aliases-transfer.js';
 import { baseRoutes } from '../routes/base.js';
 import { divergenceRoutes } from '../routes/divergence.js';
 import { domainsRoutes } from '../routes/domains.js';
@@ -33,6 +34,7 @@ import { aliasesHolding } from './aliases/holding.js';
 import { createAliasTaker } from './aliases/take-edits.js';
 import { createAliasesService } from './aliases/service.js';
 import { aliasesSource } from './aliases/source.js';
+import { createAliasTransfer } from './aliases/transfer.js';
 import { createAliasWatch } from './aliases/watch.js';
 import { createWorlds } from './aliases/world.js';
 import { createBackupService } from './backup/service.js';
@@ -147,6 +149,7 @@ export function createPlugin(
   });
   const aliases = createAliasesService({ db, changes, worlds });
   const aliasWatch = createAliasWatch({ db, worlds, directory: host.directory, log });
+  const aliasTransfer = createAliasTransfer({ db, changes, worlds, log });
   const route = createRouteService({ db, helper, worlds });
   const fetchmail = createFetchmailService({
     ...{ db, changes, helper, directory: host.directory },
@@ -198,6 +201,7 @@ export function createPlugin(
   queueJobsRoutes(router, web, queue);
   queueShowRoutes(router, web, queue);
   aliasesRoutes(router, web, aliases);
+  aliasesTransferRoutes(router, web, aliasTransfer);
   aliasesEditRoutes(router, web, aliases);
   routeRoutes(router, web, route);
   fetchmailRoutes(router, web, fetchmail);
@@ -249,6 +253,7 @@ export function createPlugin(
       await migrateMail(db);
       await Promise.race([recover(), sleep(recoverLimitMs, null, { ref: false })]);
       queueWatch.start();
+      await aliasTransfer.start();
       aliasWatch.start();
     },
     facts: async () => {
@@ -261,6 +266,7 @@ export function createPlugin(
     close: async () => {
       await queueWatch.close();
       await aliasWatch.close();
+      await aliasTransfer.close();
       await queue.close();
       await domainChecks.close();
       await smarthost.close();

@@ -6,6 +6,7 @@ import * as queue from './004-queue.js';
 import * as relayNetworks from './005-relay-networks.js';
 import * as aliasIndex from './006-alias-index.js';
 import * as fetchQueries from './007-fetch-queries.js';
+import * as aliasImports from './008-alias-imports.js';
 
 export const migrations = [
   { name: '001-core', up: core.up },
@@ -15,4 +16,5 @@ export const migrations = [
   { name: '005-relay-networks', up: relayNetworks.up },
   { name: '006-alias-index', up: aliasIndex.up },
   { name: '007-fetch-queries', up: fetchQueries.up },
+  { name: '008-alias-imports', up: aliasImports.up },
 ];

@@ -7,7 +7,7 @@ import { settingRows } from '../lib/history/words.js';
 import type { SectionPages } from '../lib/manifest.js';
 import { oneText } from '../lib/web/fields.js';
 import { requestFailed, saveFailed } from '../lib/web/helper-notices.js';
-import { tooLargeField } from '../lib/web/multipart.js';
+import { tooLargeField, uploadedFile } from '../lib/web/multipart.js';
 import type { Notice } from '../lib/web/notice.js';
 import { viewPreview } from '../lib/web/preview.js';
 import { savedQuery } from '../lib/web/saved-notice.js';
@@ -47,7 +47,8 @@ export function backupRoutes(
         const values = { limit: mebibytes() };
         throw new UserError({ key: 'backup.problem.tooLarge', values, field: 'file' });
       }
-      const reference = await service.receive(oneText(req.body, 'file'), pages.user(req).login);
+      const text = uploadedFile(req.body, 'file')?.bytes.toString('utf8') ?? '';
+      const reference = await service.receive(text, pages.user(req).login);
       res.redirect(303, `${req.baseUrl}${RESTORE}?file=${reference}`);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;

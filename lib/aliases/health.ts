@@ -1,6 +1,6 @@
 /** What is to be said of an alias: whether its mail arrives, and whether it takes somebody else's. */
 import { kindOfName, splitAddress } from './address.js';
-import { complete, lookUp, resolve, type World } from './resolve.js';
+import { complete, lookUp, resolve, type Resolution, type World } from './resolve.js';
 import type { Alias } from './schema.js';
 import type { AliasState } from './states.js';
 
@@ -29,6 +29,17 @@ export async function healthOf(
   return new Map(aliases.map((alias) => [alias.name, judge(alias, known, world)]));
 }
 
+/** Names that one circle shows. */
+const MAX_CIRCLE = 6;
+
+/** Once round, with the name where it closes. */
+function circleOf(steps: Resolution['steps']): readonly string[] {
+  const names = steps.map(({ name }) => name);
+  const end = names.findIndex((name, index) => names.indexOf(name) < index);
+  const once = end < 0 ? names : names.slice(names.indexOf(names[end] ?? ''), end + 1);
+  return once.slice(0, MAX_CIRCLE);
+}
+
 /** A line of the system's own aliases file: whether it arrives, whatever ours say of its name. */
 export function healthOfSystemAlias(name: string, world: World): Health {
   const { ends } = resolve(name, new Map(), world);
@@ -48,8 +59,7 @@ function judge(
   const whole = kindOfName(name) === 'catchAll' ? null : resolve(name, known, world);
   const circled = [...perTarget, ...(whole ? [whole] : [])].find(({ endless }) => endless);
   if (circled) {
-    const circle = circled.steps.slice(0, 6).map((step) => step.name);
-    return { state: 'loop', dead: [], hidden: null, circle };
+    return { state: 'loop', dead: [], hidden: null, circle: circleOf(circled.steps) };
   }
   const ends = whole?.ends ?? perTarget.flatMap((one) => one.ends);
   const dead = ends.filter(({ ending }) => ending === 'unknown').map(({ address }) => address);

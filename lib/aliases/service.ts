@@ -1,13 +1,14 @@
 /** The administrator's aliases: the list with what is to be said of each, saving, switching, removing. */
 import type { Look } from '../machine/service.js';
 import type { Knex } from 'knex';
-import type { Change, Intent, TouchedRow } from '../changes/change.js';
+import type { Change, Intent } from '../changes/change.js';
 import type { RowKey } from '../changes/rows.js';
 import type { Changes } from '../changes/service.js';
 import { NotFoundError, UserError, type Problem } from '../errors.js';
 import { displayAddress, kindOfName, splitAddress } from './address.js';
+import { guarded } from './guarded.js';
 import { healthOf, healthOfSystemAlias, type Health } from './health.js';
-import { lostNames, PROTECTED } from './protection.js';
+import { PROTECTED } from './protection.js';
 import type { World } from './resolve.js';
 import type { Alias } from './schema.js';
 import {
@@ -104,24 +105,6 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
     const health = await healthOf(aliases, await worlds.now(db));
     const none: Health = { state: 'fine', dead: [], hidden: null, circle: [] };
     return aliases.map((alias) => ({ ...alias, health: health.get(alias.name) ?? none }));
-  };
-
-  /** Runs what writes; throws `UserError` when mail to the postmaster or root would lead nowhere afterwards. */
-  const guarded = async (
-    trx: Knex.Transaction,
-    now: World,
-    write: () => Promise<TouchedRow[]>,
-  ): Promise<TouchedRow[]> => {
-    const world = { ...now, aliases: aliasesIn(trx) };
-    const before = await lostNames(world);
-    const touched = await write();
-    const lost = (await lostNames(world)).find((name) => !before.includes(name));
-    if (lost === undefined) return touched;
-    throw new UserError({
-      key: 'aliases.problem.protected',
-      values: { name: lost },
-      field: 'targets',
-    });
   };
 
   const countAndName = async (keys: readonly RowKey[]) => {

@@ -1,7 +1,14 @@
 /** The administrator's aliases: one row each. */
 import type { Knex } from 'knex';
 import type { Row, TouchedRow } from '../changes/change.js';
-import { deleteRows, insertRows, updateRow, updateRows, type RowKey } from '../changes/rows.js';
+import {
+  deleteRows,
+  insertRows,
+  updateEach,
+  updateRow,
+  updateRows,
+  type RowKey,
+} from '../changes/rows.js';
 import { displayAddress } from './address.js';
 import type { Alias } from './schema.js';
 
@@ -79,6 +86,21 @@ export async function* readAllEnabled(
   }
 }
 
+/** All there are, in the order of their names' bytes. */
+export async function* readAllAliases(db: Knex): AsyncIterable<readonly Alias[]> {
+  let after = '';
+  for (;;) {
+    const rows = await db(ALIASES_TABLE)
+      .where('name', '>', after)
+      .orderBy('name')
+      .limit(ROWS_PER_PAGE)
+      .select<AliasRecord[]>();
+    if (rows.length > 0) yield rows.map(toAlias);
+    if (rows.length < ROWS_PER_PAGE) return;
+    after = rows.at(-1)?.name ?? after;
+  }
+}
+
 export function insertAliases(
   trx: Knex.Transaction,
   aliases: readonly AliasValues[],
@@ -95,6 +117,16 @@ export function updateAlias(
   actor: string,
 ): Promise<TouchedRow[]> {
   return updateRow(trx, ALIASES_TABLE, key, toColumns(values), { actor, formValues });
+}
+
+/** Throws like `updateAlias`, for the first that cannot be changed. */
+export function updateAliases(
+  trx: Knex.Transaction,
+  aliases: readonly { readonly key: RowKey; readonly values: AliasValues }[],
+  actor: string,
+): Promise<TouchedRow[]> {
+  const changes = aliases.map(({ key, values }) => ({ key, values: toColumns(values) }));
+  return updateEach(trx, ALIASES_TABLE, changes, { actor, formValues });
 }
 
 /** All of them or none. Throws `ConflictError` on another version, `NotFoundError` when one is gone. */

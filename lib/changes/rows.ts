@@ -139,6 +139,43 @@ export async function updateRows(
   return touched;
 }
 
+/** Values of its own for each of many rows, the same columns for all, in a few statements. Throws like `updateRows`. */
+export async function updateEach(
+  trx: Knex.Transaction,
+  table: string,
+  changes: readonly {
+    readonly key: RowKey;
+    readonly values: Readonly<Record<string, unknown>>;
+  }[],
+  options: WriteOptions,
+): Promise<TouchedRow[]> {
+  const touched: TouchedRow[] = [];
+  const wanted = new Map(changes.map(({ key, values }) => [key.id, values]));
+  const columns = Object.keys(changes[0]?.values ?? {});
+  for (const batch of batchesOf(changes.map(({ key }) => key))) {
+    const before = await lockRows(trx, table, batch, options);
+    const rows = [...before.keys()].map((id) => ({ ...wanted.get(id), id }));
+    const written: { rows: { after: Row }[] } = await trx.raw(
+      `update ?? as t set ${columns.map(() => '?? = new.??').join(', ')}, ` +
+        `version = nextval('mail_versions'), updated_at = now(), updated_by = ? ` +
+        `from jsonb_populate_recordset(null::??, ?::jsonb) as new where t.id = new.id ` +
+        `returning to_jsonb(t.*) as after`,
+      [
+        table,
+        ...columns.flatMap((column) => [column, column]),
+        options.actor,
+        table,
+        JSON.stringify(rows),
+      ],
+    );
+    for (const { after } of written.rows) {
+      const id = String(after.id);
+      touched.push({ table, id, before: before.get(id) ?? null, after });
+    }
+  }
+  return touched;
+}
+
 /** Removes many rows in a few statements. Throws like `deleteRow`, for the first that cannot be removed; then none is. */
 export async function deleteRows(
   trx: Knex.Transaction,

@@ -71,7 +71,7 @@ export function createApp(parts: AppParts): Express {
   return app;
 }
 
-/** A stranger's form is read no further than what can be held for them (see `sign-in/held-form.ts`). */
+/** A stranger's form is read no further than what can be held for them (see `sign-in/held-form.ts`), and no file of theirs. */
 function readForm(): RequestHandler {
   const reader = (limit: number): RequestHandler =>
     express.urlencoded({ extended: false, limit, parameterLimit: MAX_FORM_FIELDS });

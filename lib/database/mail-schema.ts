@@ -11,6 +11,8 @@ export const PASSING_TABLES = [
   'mail_alias_index',
   'mail_alias_counts',
   'mail_alias_work',
+  'mail_alias_imports',
+  'mail_alias_import_rows',
 ] as const;
 
 export function migrateMail(db: Knex): Promise<void> {

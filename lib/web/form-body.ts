@@ -1,11 +1,11 @@
 /**
- * Reads the body of a form (`application/x-www-form-urlencoded`, or `multipart/form-data` with files in it as text) into
+ * Reads the body of a form (`application/x-www-form-urlencoded`, or `multipart/form-data` with files in it as bytes) into
  * plain strings. A host that has parsed the body
  * already is left alone; one that has not may use this handler too.
  */
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
-import { boundaryOf, MAX_UPLOAD_BYTES, parseMultipart } from './multipart.js';
+import { boundaryOf, MAX_UPLOAD_BYTES, parseMultipart, type UploadedFile } from './multipart.js';
 import { RequestError } from './request-error.js';
 
 /** Largest form, in bytes. A value that is too long for its field must still arrive, so that the field can be named. */
@@ -56,15 +56,20 @@ export function parseForm(text: string): FormBody {
   );
 }
 
-function bodyOf(pairs: readonly (readonly [name: string, value: string])[]): FormBody {
-  const fields = new Map<string, string[]>();
+function bodyOf<Value extends string | UploadedFile>(
+  pairs: readonly (readonly [name: string, value: Value])[],
+): Readonly<Record<string, Value | readonly Value[]>> {
+  const fields = new Map<string, Value[]>();
   for (const [name, value] of pairs) {
     const known = fields.get(name);
     if (known === undefined) fields.set(name, [value]);
     else known.push(value);
   }
-  const body: Record<string, string | string[]> = Object.create(null) as Record<string, string>;
-  for (const [name, values] of fields) body[name] = values.length === 1 ? values.join('') : values;
+  const body = Object.create(null) as Record<string, Value | readonly Value[]>;
+  for (const [name, values] of fields) {
+    const [first] = values;
+    body[name] = values.length === 1 && first !== undefined ? first : values;
+  }
   return body;
 }
 

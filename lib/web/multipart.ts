@@ -1,13 +1,21 @@
-/** Forms with a file in them (`multipart/form-data`, RFC 7578): every part as text, the file's content too. */
+/** Forms with a file in them (`multipart/form-data`, RFC 7578): text fields as strings, files as bytes. */
 import { RequestError } from './request-error.js';
 
-/** Largest form with a file, in bytes. What is longer loses its last part, which is marked. */
-export const MAX_UPLOAD_BYTES = 33 * 1024 * 1024;
+/** Largest file, in bytes. */
+export const MAX_FILE_BYTES = 32 * 1024 * 1024;
+/** Largest form with a file, in bytes; somebody may paste the file instead. What is longer loses its last part, which is marked. */
+export const MAX_UPLOAD_BYTES = MAX_FILE_BYTES + 2 * 1024 * 1024;
 const MAX_PARTS = 100;
-const MAX_HEADER_BYTES = 4_096;
+const MAX_HEADER_BYTES = 8 * 1024;
 
 const NEWLINE = Buffer.from('\r\n');
 const HEADER_END = Buffer.from('\r\n\r\n');
+
+/** A file of a form. A browser sends one without a name and content when nobody chose any. */
+export interface UploadedFile {
+  readonly fileName: string;
+  readonly bytes: Buffer;
+}
 
 /** What stands in a form beside a part that was cut off: `<name>.tooLarge`. */
 export function tooLargeField(name: string): string {
@@ -23,14 +31,14 @@ export function boundaryOf(contentType: string): string | null {
   return match?.[1] ?? match?.[2] ?? null;
 }
 
-/** Name and value pairs in their order. Throws `RequestError` 400 for a body that is none. */
+/** Names and values in their order. Throws `RequestError` 400 for a body that is none. */
 export function parseMultipart(
   body: Buffer,
   boundary: string,
   cut: boolean,
-): readonly (readonly [name: string, value: string])[] {
+): readonly (readonly [name: string, value: string | UploadedFile])[] {
   const delimiter = Buffer.from(`--${boundary}`);
-  const fields: (readonly [string, string])[] = [];
+  const fields: (readonly [string, string | UploadedFile])[] = [];
   let start = body.indexOf(delimiter);
   if (start < 0) throw new RequestError(400);
   for (;;) {
@@ -42,20 +50,35 @@ export function parseMultipart(
       if (cut) return fields;
       throw new RequestError(400);
     }
-    const name = nameIn(header.toString('utf8'));
+    const { name, fileName } = namesIn(header.toString('utf8'));
     const next = body.indexOf(Buffer.concat([NEWLINE, delimiter]), headerEnd + HEADER_END.length);
     if (next < 0) {
       if (!cut) throw new RequestError(400);
       return [...fields, [tooLargeField(name), 'yes']];
     }
-    fields.push([name, body.subarray(headerEnd + HEADER_END.length, next).toString('utf8')]);
+    const bytes = body.subarray(headerEnd + HEADER_END.length, next);
+    fields.push([name, fileName === null ? bytes.toString('utf8') : { fileName, bytes }]);
     start = next + NEWLINE.length;
   }
 }
 
-function nameIn(header: string): string {
-  const disposition = /^content-disposition:\s*form-data\b(.*)$/im.exec(header)?.[1];
-  const name = /;\s*name="([^"\r\n]*)"/i.exec(disposition ?? '')?.[1];
-  if (name === undefined) throw new RequestError(400);
-  return name;
+function namesIn(header: string): { readonly name: string; readonly fileName: string | null } {
+  const disposition = /^content-disposition:\s*form-data\b(.*)$/im.exec(header)?.[1] ?? '';
+  const name = parameterOf(disposition, 'name');
+  if (name === null) throw new RequestError(400);
+  return { name, fileName: parameterOf(disposition, 'filename') };
+}
+
+function parameterOf(disposition: string, name: string): string | null {
+  const match = new RegExp(`;\\s*${name}="((?:[^"\\\\]|\\\\.)*)"`, 'i').exec(disposition);
+  return match ? (match[1] ?? '').replaceAll('%22', '"') : null;
+}
+
+/** The file of a field; null when none was chosen. */
+export function uploadedFile(body: unknown, name: string): UploadedFile | null {
+  const given = (body ?? {}) as Readonly<Record<string, unknown>>;
+  const value = Object.hasOwn(given, name) ? given[name] : null;
+  if (typeof value !== 'object' || value === null || !('bytes' in value)) return null;
+  const file = value as UploadedFile;
+  return file.bytes.length === 0 && file.fileName === '' ? null : file;
 }

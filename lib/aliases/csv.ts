@@ -1,0 +1,194 @@
+/** Aliases as a table in a text file (CSV, RFC 4180), as spreadsheets write and read it. Pure. */
+import { parseAliasName, parseTarget, displayAddress } from './address.js';
+import { MAX_NAME_LENGTH, MAX_NOTE_LENGTH, MAX_TARGETS } from './schema.js';
+import type { AliasValues } from './store.js';
+
+/** Longest field, in characters. */
+const MAX_FIELD_CHARS = 200_000;
+/** Columns of the file, in the order in which they are written, and what else they may be called. */
+const COLUMNS = {
+  name: ['name', 'alias', 'address', 'mail to', 'adresse', 'mail an'],
+  targets: ['targets', 'target', 'goes to', 'ziele', 'ziel', 'geht an'],
+  note: ['note', 'notes', 'comment', 'notiz', 'bemerkung'],
+  enabled: ['enabled', 'active', 'on', 'state', 'aktiv', 'eingeschaltet'],
+} as const;
+type Column = keyof typeof COLUMNS;
+const ORDER = Object.keys(COLUMNS) as readonly Column[];
+
+const YES = ['', 'yes', '1', 'true', 'on', 'ja', 'an', 'x'];
+const NO = ['no', '0', 'false', 'off', 'nein', 'aus'];
+
+/** A value that a spreadsheet would take for a formula; `'` in front of it, as spreadsheets themselves have it. */
+const FORMULA = /^'*[=+\-@\t\r]/;
+const QUOTED_FORMULA = /^'('*[=+\-@\t\r])/;
+
+// eslint-disable-next-line no-control-regex -- control characters are what this looks for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/u;
+
+export type Separator = ',' | ';' | '\t';
+
+/** A line of the file: the number of its first line in the file, from 1, and its fields. */
+export interface CsvLine {
+  readonly line: number;
+  readonly fields: readonly string[];
+}
+
+/** What is wrong with a line: a key below `aliases.import.wrong.`, and the value concerned. */
+export interface CsvFault {
+  readonly reason: string;
+  readonly value: string;
+}
+
+export type CsvRow = { readonly line: number } & (
+  { readonly values: AliasValues } | { readonly fault: CsvFault }
+);
+
+/** UTF-8 or UTF-16 with their marks; UTF-8 without; else what older spreadsheets write (Windows-1252). */
+export function decodeText(bytes: Buffer): string {
+  const [first, second] = bytes;
+  if (first === 0xff && second === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
+  if (first === 0xfe && second === 0xff) return new TextDecoder('utf-16be').decode(bytes);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder('windows-1252').decode(bytes);
+  }
+}
+
+/** The separator that stands most often in the first line, outside of quotes. */
+export function separatorOf(text: string): Separator {
+  const line = /^(?:"(?:[^"]|"")*"|[^"\r\n])*/.exec(text.slice(0, 10_000))?.[0] ?? '';
+  const plain = line.replace(/"(?:[^"]|"")*"/g, '');
+  const count = (sign: string): number => plain.split(sign).length;
+  const signs: readonly Separator[] = [',', ';', '\t'];
+  return signs.reduce((best, sign) => (count(sign) > count(best) ? sign : best));
+}
+
+/** The lines of a file, one after the other; empty ones are passed over. */
+export function* readLines(text: string, separator: Separator): Generator<CsvLine> {
+  let at = 0;
+  let line = 1;
+  while (at < text.length) {
+    const first = line;
+    const fields: string[] = [];
+    for (;;) {
+      const field = text[at] === '"' ? quotedField(text, at) : plainField(text, at, separator);
+      fields.push(field.value.slice(0, MAX_FIELD_CHARS));
+      line += field.newlines;
+      at = field.end;
+      if (text[at] !== separator) break;
+      at += 1;
+    }
+    if (text[at] === '\r' && text[at + 1] === '\n') at += 1;
+    at += 1;
+    line += 1;
+    if (fields.some((field) => field !== '')) yield { line: first, fields };
+  }
+}
+
+interface ReadField {
+  readonly value: string;
+  readonly end: number;
+  readonly newlines: number;
+}
+
+function plainField(text: string, start: number, separator: Separator): ReadField {
+  let end = start;
+  while (end < text.length && !'\r\n'.includes(text[end] ?? '') && text[end] !== separator)
+    end += 1;
+  return { value: text.slice(start, end), end, newlines: 0 };
+}
+
+/** What follows the closing quote up to the separator belongs to the field, as spreadsheets read it. */
+function quotedField(text: string, start: number): ReadField {
+  let value = '';
+  let at = start + 1;
+  for (;;) {
+    const quote = text.indexOf('"', at);
+    if (quote < 0) {
+      // Never closed: the rest of the file would be one field.
+      value += text.slice(at);
+      at = text.length;
+      break;
+    }
+    value += text.slice(at, quote);
+    if (text[quote + 1] !== '"') {
+      at = quote + 1;
+      break;
+    }
+    value += '"';
+    at = quote + 2;
+  }
+  const newlines = value.match(/\r\n|\n|\r/g)?.length ?? 0;
+  return { value, end: at, newlines };
+}
+
+/** The rows of a file. A first line with names of columns says their order; without it they stand in ours. */
+export function* readRows(text: string): Generator<CsvRow> {
+  const plain = text.startsWith('\ufeff') ? text.slice(1) : text;
+  let order: readonly (Column | null)[] | null = null;
+  for (const { line, fields } of readLines(plain, separatorOf(plain))) {
+    if (order === null) {
+      const named = fields.map(columnOf);
+      order = named.includes('name') ? named : ORDER;
+      if (named.includes('name')) continue;
+    }
+    const found = readRow(fields, order);
+    yield 'reason' in found ? { line, fault: found } : { line, values: found };
+  }
+}
+
+function columnOf(heading: string): Column | null {
+  const name = heading.trim().toLowerCase();
+  return ORDER.find((column) => COLUMNS[column].some((known) => known === name)) ?? null;
+}
+
+function readRow(
+  fields: readonly string[],
+  order: readonly (Column | null)[],
+): AliasValues | CsvFault {
+  const field = (column: Column): string => {
+    const text = fields[order.indexOf(column)] ?? '';
+    return text.replace(QUOTED_FORMULA, '$1').trim();
+  };
+  const typed = field('name');
+  if (typed === '') return { reason: 'noName', value: '' };
+  const name = typed.length > MAX_NAME_LENGTH ? null : parseAliasName(typed);
+  if (name === null) return { reason: 'name', value: typed };
+  const targets = new Set<string>();
+  for (const word of field('targets').split(/[\s,;]+/)) {
+    if (word === '') continue;
+    const target = word.length > MAX_NAME_LENGTH ? null : parseTarget(word);
+    if (target === null) return { reason: 'target', value: word };
+    targets.add(target);
+  }
+  if (targets.size === 0) return { reason: 'noTarget', value: typed };
+  if (targets.size > MAX_TARGETS) return { reason: 'tooMany', value: typed };
+  const note = field('note').normalize('NFC');
+  if (CONTROL.test(note) || note.includes('\ufffd')) return { reason: 'note', value: typed };
+  if (note.length > MAX_NOTE_LENGTH) return { reason: 'noteLength', value: typed };
+  const state = field('enabled').toLowerCase();
+  if (!YES.includes(state) && !NO.includes(state)) return { reason: 'enabled', value: state };
+  return { name, targets: [...targets], note, enabled: YES.includes(state) };
+}
+
+/** The line of names, with the mark by which spreadsheets know that the file is UTF-8. */
+export function csvHead(separator: Separator): string {
+  return `\ufeff${ORDER.join(separator)}\r\n`;
+}
+
+/** One alias as a line that `readRows` reads back as it was. */
+export function csvLine(
+  { name, targets, note, enabled }: AliasValues,
+  separator: Separator,
+): string {
+  const shown = targets.map(displayAddress).join(' ');
+  const fields = [displayAddress(name), shown, note, enabled ? 'yes' : 'no'];
+  return `${fields.map((field) => csvField(field, separator)).join(separator)}\r\n`;
+}
+
+function csvField(value: string, separator: Separator): string {
+  const safe = FORMULA.test(value) ? `'${value}` : value;
+  const plain = !safe.includes(separator) && !/["\r\n]/.test(safe) && safe === safe.trim();
+  return plain ? safe : `"${safe.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,293 @@
+/** Import of a file with aliases: read, compared and shown first, then saved whole or not at all. And export. */
+import type { Knex } from 'knex';
+import type { TouchedRow } from '../changes/change.js';
+import type { Changes } from '../changes/service.js';
+import type { Log } from '../contract.js';
+import { ConflictError, HelperError, NotFoundError, UserError } from '../errors.js';
+import { decodeText, readRows, type CsvRow } from './csv.js';
+import { guarded } from './guarded.js';
+import { healthOf } from './health.js';
+import {
+  aliasesWithImport,
+  beginImport,
+  changeImport,
+  claimImport,
+  countImportRows,
+  findImport,
+  giveUpOpenImports,
+  insertImportRows,
+  markRepeated,
+  markRows,
+  readDoubtfulRows,
+  readImportRows,
+  type AliasImport,
+  type ImportCounts,
+  type ImportRow,
+  type RowKind,
+} from './import-store.js';
+import { kindOfName, splitAddress } from './address.js';
+import type { World } from './resolve.js';
+import {
+  findByNames,
+  insertAliases,
+  readAllAliases,
+  updateAliases,
+  type AliasValues,
+} from './store.js';
+import { aliasesIn, type Worlds } from './world.js';
+
+/** Lines one file may have. */
+export const MAX_IMPORT_LINES = 500_000;
+/** Rows that are compared and written together. */
+const AT_ONCE = 500;
+/** Rows of each kind that the preview shows. */
+export const SHOWN_ROWS = 50;
+
+export interface ImportPreview {
+  readonly found: AliasImport;
+  readonly counts: ImportCounts;
+  readonly wrong: readonly ImportRow[];
+  readonly doubtful: readonly ImportRow[];
+  readonly changing: readonly ImportRow[];
+}
+
+export interface AliasTransfer {
+  /** Begins to read a file; the preview says how far it is. */
+  begin(bytes: Buffer, actor: string): Promise<string>;
+  /** Throws `NotFoundError`. */
+  preview(id: string): Promise<ImportPreview>;
+  /** Begins to save it, once. Throws `UserError` while something in it is wrong, `NotFoundError`. */
+  apply(id: string, actor: string): Promise<void>;
+  /** Resolves when the import has nothing under way any more, or after `limitMs`. */
+  settled(id: string, limitMs: number): Promise<void>;
+  /** All aliases in the order of their names, page by page. */
+  all(): AsyncIterable<readonly AliasValues[]>;
+  /** What a process that ended left half done. */
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function createAliasTransfer({
+  db,
+  changes,
+  worlds,
+  log,
+}: {
+  readonly db: Knex;
+  readonly changes: Pick<Changes, 'save'>;
+  readonly worlds: Worlds;
+  readonly log: Log;
+}): AliasTransfer {
+  const running = new Map<string, Promise<void>>();
+
+  const run = (id: string, work: () => Promise<void>): void => {
+    const done = work()
+      .catch(async (error: unknown) => {
+        log.error({ err: error, import: id }, 'an import of aliases broke off');
+        await changeImport(db, id, { state: 'broken' }).catch(() => undefined);
+      })
+      .finally(() => running.delete(id));
+    running.set(id, done);
+  };
+
+  const need = async (id: string): Promise<AliasImport> => {
+    const found = await findImport(db, id);
+    if (!found) throw new NotFoundError(`import ${id}`);
+    return found;
+  };
+
+  /** Compares with what is there; what is wrong about all of them together comes after the last one. */
+  const read = async (id: string, bytes: Buffer): Promise<void> => {
+    const world = await worlds.now(db);
+    let batch: CsvRow[] = [];
+    let lines = 0;
+    const flush = async (): Promise<void> => {
+      await insertImportRows(db, id, await compare(db, world, batch));
+      lines += batch.length;
+      await changeImport(db, id, { lines });
+      batch = [];
+    };
+    for (const row of readRows(decodeText(bytes))) {
+      batch.push(row);
+      if (batch.length === AT_ONCE) await flush();
+      if (lines >= MAX_IMPORT_LINES) {
+        const problem = { key: 'aliases.import.tooLong', values: { limit: MAX_IMPORT_LINES } };
+        await changeImport(db, id, { state: 'refused', failure: { problems: [problem] } });
+        return;
+      }
+    }
+    await flush();
+    await markRepeated(db, id);
+    const after = { ...world, aliases: aliasesWithImport(db, id, aliasesIn(db)) };
+    for await (const rows of changingRows(db, id)) await markRows(db, id, await judge(rows, after));
+    await changeImport(db, id, { state: 'ready' });
+  };
+
+  const write = async (
+    trx: Knex.Transaction,
+    id: string,
+    actor: string,
+  ): Promise<readonly TouchedRow[]> => {
+    const touched: TouchedRow[] = [];
+    for await (const rows of changingRows(trx, id)) {
+      const fresh = rows.filter(({ kind }) => kind === 'new');
+      const taken = await findByNames(
+        trx,
+        fresh.map(({ name }) => name),
+      );
+      const [first] = taken;
+      if (first) throw changedMeanwhile(first.name);
+      touched.push(...(await insertAliases(trx, fresh, actor)));
+      const changed = rows.filter(({ kind }) => kind === 'changed');
+      touched.push(...(await updateAliases(trx, changed.map(withKey), actor)));
+    }
+    return touched;
+  };
+
+  const save = async (id: string, actor: string): Promise<void> => {
+    const counts = await countImportRows(db, id);
+    const now = await worlds.now(db);
+    try {
+      const change = await changes.save({
+        sections: ['aliases'],
+        title: {
+          key: 'aliases.change.imported',
+          values: { added: counts.new, changed: counts.changed },
+        },
+        actor,
+        write: (trx) => guarded(trx, now, () => write(trx, id, actor)),
+      });
+      await changeImport(db, id, { state: 'done', change: change.id });
+    } catch (error) {
+      const problems = problemsOf(error);
+      if (problems === null) throw error;
+      await changeImport(db, id, { state: 'refused', failure: { problems } });
+    }
+  };
+
+  return {
+    begin: async (bytes, actor) => {
+      const id = await beginImport(db, actor);
+      run(id, () => read(id, bytes));
+      return id;
+    },
+    preview: async (id) => {
+      const found = await need(id);
+      const limit = SHOWN_ROWS;
+      const [counts, wrong, doubtful, changing] = [
+        await countImportRows(db, id),
+        await readImportRows(db, id, { kinds: ['wrong'], after: 0, limit }),
+        await readDoubtfulRows(db, id, limit),
+        await readImportRows(db, id, { kinds: ['new', 'changed'], after: 0, limit }),
+      ];
+      return { found, counts, wrong, doubtful, changing };
+    },
+    apply: async (id, actor) => {
+      await need(id);
+      const { wrong, new: added, changed } = await countImportRows(db, id);
+      if (wrong > 0) throw refused('aliases.import.notWhole', { count: wrong });
+      if (added + changed === 0) throw refused('aliases.import.nothing', {});
+      // A second click finds it under way.
+      if (await claimImport(db, id)) run(id, () => save(id, actor));
+    },
+    settled: async (id, limitMs) => {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, limitMs);
+      });
+      await Promise.race([running.get(id), late]);
+      clearTimeout(timer);
+    },
+    all: () => readAllAliases(db),
+    start: () => giveUpOpenImports(db),
+    close: async () => {
+      await Promise.allSettled(running.values());
+    },
+  };
+}
+
+/** What each row of the file is, beside what is there. */
+async function compare(db: Knex, world: World, rows: readonly CsvRow[]): Promise<ImportRow[]> {
+  const names = rows.flatMap((row) => ('values' in row ? [row.values.name] : []));
+  const present = new Map((await findByNames(db, names)).map((alias) => [alias.name, alias]));
+  return rows.map((row): ImportRow => {
+    const none = { alias_id: null, version: null, reason: '', value: '' };
+    if ('fault' in row) {
+      const { reason, value } = row.fault;
+      const empty = { name: '', targets: [], note: '', enabled: false };
+      return { ...none, ...empty, line: row.line, kind: 'wrong', reason, value: cut(value) };
+    }
+    const { line, values } = row;
+    const domain = splitAddress(values.name).domain;
+    if (kindOfName(values.name) === 'catchAll' && !world.isLocal(domain ?? '')) {
+      const value = cut(values.name);
+      return { ...none, ...values, line, kind: 'wrong', reason: 'catchAllForeign', value };
+    }
+    const there = present.get(values.name);
+    if (!there) return { ...none, ...values, line, kind: 'new' };
+    const kind = isSame(there, values) ? 'same' : 'changed';
+    return { ...none, ...values, line, kind, alias_id: there.id, version: there.version };
+  });
+}
+
+function isSame(one: AliasValues, other: AliasValues): boolean {
+  const text = ({ targets, note, enabled }: AliasValues): string =>
+    JSON.stringify([targets, note, enabled]);
+  return text(one) === text(other);
+}
+
+/** Loops cannot be saved; other states are told. */
+async function judge(rows: readonly ImportRow[], world: World) {
+  const health = await healthOf(rows, world);
+  return rows.flatMap(({ line, kind, name }) => {
+    const { state, dead, hidden, circle } = health.get(name) ?? { state: 'fine' as const };
+    if (state === 'fine' || state === 'off') return [];
+    if (state === 'loop') {
+      const value = cut((circle ?? []).join(' → '));
+      return [{ line, kind: 'wrong' as const, reason: 'loop', value }];
+    }
+    return [{ line, kind, reason: state, value: cut((dead ?? []).join(', ') || (hidden ?? name)) }];
+  });
+}
+
+/** Text of somebody else's file that is repeated in a sentence, at most this long, in characters. */
+const MAX_VALUE_CHARS = 200;
+
+function cut(value: string): string {
+  // eslint-disable-next-line no-control-regex -- a text column takes no NUL, and a sentence no line break
+  const line = value.replace(/[\u0000-\u001f\u007f-\u009f]/g, '␣');
+  return line.length > MAX_VALUE_CHARS ? `${line.slice(0, MAX_VALUE_CHARS)}…` : line;
+}
+
+async function* changingRows(db: Knex, id: string): AsyncIterable<readonly ImportRow[]> {
+  let after = 0;
+  for (;;) {
+    const wanted = { kinds: ['new', 'changed'], after, limit: AT_ONCE } as const;
+    const rows = await readImportRows(db, id, wanted);
+    if (rows.length > 0) yield rows;
+    if (rows.length < AT_ONCE) return;
+    after = rows.at(-1)?.line ?? after;
+  }
+}
+
+function withKey(row: ImportRow) {
+  return { key: { id: String(row.alias_id), version: row.version ?? 0 }, values: row };
+}
+
+function changedMeanwhile(name: string): UserError {
+  return refused('aliases.import.meanwhile', { name });
+}
+
+function refused(key: string, values: Record<string, string | number>): UserError {
+  return new UserError({ key, values });
+}
+
+/** Null for what is a fault of ours. */
+function problemsOf(error: unknown) {
+  if (error instanceof UserError) return error.problems.map(({ key, values }) => ({ key, values }));
+  if (error instanceof HelperError) return [{ key: error.key, values: error.values }];
+  if (error instanceof ConflictError || error instanceof NotFoundError) {
+    return [{ key: 'aliases.import.meanwhile', values: { name: '–' } }];
+  }
+  return null;
+}
