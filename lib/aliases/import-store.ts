@@ -148,16 +148,10 @@ export async function markRepeated(db: Knex, id: string): Promise<void> {
   );
 }
 
-export async function markRows(
-  db: Knex,
-  id: string,
-  marks: readonly {
-    readonly line: number;
-    readonly kind: RowKind;
-    readonly reason: string;
-    readonly value: string;
-  }[],
-): Promise<void> {
+/** What a look at all of the file together says of a line. */
+export type RowMark = Pick<ImportRow, 'line' | 'kind' | 'reason' | 'value'>;
+
+export async function markRows(db: Knex, id: string, marks: readonly RowMark[]): Promise<void> {
   if (marks.length === 0) return;
   await db.raw(
     `update mail_alias_import_rows as one set kind = said.kind, reason = said.reason, value = said.value

@@ -23,7 +23,7 @@ import {
   type AliasImport,
   type ImportCounts,
   type ImportRow,
-  type RowKind,
+  type RowMark,
 } from './import-store.js';
 import { kindOfName, splitAddress } from './address.js';
 import type { World } from './resolve.js';
@@ -237,14 +237,14 @@ function isSame(one: AliasValues, other: AliasValues): boolean {
 }
 
 /** Loops cannot be saved; other states are told. */
-async function judge(rows: readonly ImportRow[], world: World) {
+async function judge(rows: readonly ImportRow[], world: World): Promise<readonly RowMark[]> {
   const health = await healthOf(rows, world);
-  return rows.flatMap(({ line, kind, name }) => {
+  return rows.flatMap(({ line, kind, name }): RowMark[] => {
     const { state, dead, hidden, circle } = health.get(name) ?? { state: 'fine' as const };
     if (state === 'fine' || state === 'off') return [];
     if (state === 'loop') {
       const value = cut((circle ?? []).join(' → '));
-      return [{ line, kind: 'wrong' as const, reason: 'loop', value }];
+      return [{ line, kind: 'wrong', reason: 'loop', value }];
     }
     return [{ line, kind, reason: state, value: cut((dead ?? []).join(', ') || (hidden ?? name)) }];
   });
