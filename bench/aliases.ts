@@ -1,0 +1,215 @@
+/**
+ * Aliases by the thousand in a lab, over the pages as a person uses them: import of all, list and search, one alias saved
+ * and asked of the running Postfix, 1,000 removed at once; each beside `postmap` or `postalias` on the same table in the
+ * same run. `node dist/bench/aliases.js [sizes]`, as root; sizes default to 1000 10000 100000 300000.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { ConsoleClient, Page } from '../test/support/console-client.js';
+import { startLab, type Lab } from '../test/support/lab.js';
+
+const DEFAULT_SIZES = [1_000, 10_000, 100_000, 300_000];
+const ROUNDS = 15;
+const SAVES = 8;
+const BULK = 1_000;
+const ACTION = '/mail/aliases/new';
+const TRANSFER = '/mail/aliases/transfer';
+
+const run = promisify(execFile);
+const sizes = process.argv.slice(2).map(Number);
+const lab = await startLab();
+const scratch = await mkdtemp(join(tmpdir(), 'mailserver-bench-'));
+try {
+  const client = await lab.signIn();
+  const domains = '/mail/configuration/domains';
+  await client.submit(domains, { name: 'example.org' }, { action: domains });
+  await client.submit(
+    ACTION,
+    { name: 'first', targets: 'alice', enabled: '1' },
+    { action: ACTION },
+  );
+  let before = 0;
+  for (const size of sizes.length > 0 ? sizes : DEFAULT_SIZES) {
+    console.log(`\n${size.toLocaleString('en')} aliases`);
+    await importUpTo(client, before, size);
+    await look(client, size);
+    await saveOne(client, size);
+    await removeMany(client, size);
+    before = size;
+  }
+} finally {
+  await lab.stop();
+  await rm(scratch, { recursive: true, force: true });
+}
+
+function nameOf(index: number): string {
+  return `person.${index}@example.org`;
+}
+
+async function importUpTo(client: ConsoleClient, from: number, to: number): Promise<void> {
+  const numbers = Array.from({ length: to - from }, (_, index) => from + index + 1);
+  const lines = numbers.map((n) => `${nameOf(n)},alice target${n}@outside.example,Note ${n},yes`);
+  const form = new FormData();
+  form.set('_csrf', tokenOf(await client.get(TRANSFER)));
+  form.set('file', new Blob([`name,targets,note,enabled\n${lines.join('\n')}\n`]), 'aliases.csv');
+  const started = performance.now();
+  const sent = await client.request('POST', TRANSFER, form);
+  const preview = sent.headers.get('location') ?? '';
+  await untilIdle(client, preview);
+  const read = performance.now() - started;
+  const page = await client.get(preview);
+  const begun = performance.now();
+  const body = new URLSearchParams({ _csrf: tokenOf(page) });
+  const answer = await client.request('POST', preview, body);
+  if (answer.status !== 303) throw new Error(`the import was refused: ${answer.status}`);
+  await untilIdle(client, preview);
+  const saved = performance.now() - begun;
+  const bare = await bareBuild(Array.from({ length: to }, (_, index) => index + 1));
+  const [change] = /\/mail\/history\/\d+/.exec((await client.get('/mail/history')).html) ?? [''];
+  say('import, reading and preview', read, `${to - from} lines`);
+  say('import, saved and proved', saved, `postmap of the same table ${ms(bare.postmap)}`);
+  say('  the same table with postalias', bare.postalias, change);
+}
+
+async function untilIdle(client: ConsoleClient, path: string): Promise<void> {
+  for (;;) {
+    const { html } = await client.get(path);
+    if (!html.includes('id="import"')) return;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
+/** The same entries as the table has, built by the bare tools. */
+async function bareBuild(numbers: readonly number[]) {
+  const text = numbers.map((n) => `${nameOf(n)}\talice@example.org, target${n}@outside.example\n`);
+  const table = join(scratch, 'table');
+  await writeFile(table, text.join(''));
+  const aliases = join(scratch, 'aliases');
+  await writeFile(
+    aliases,
+    numbers.map((n) => `person.${n}: alice, target${n}@outside.example\n`),
+  );
+  return {
+    postmap: await timed(() => run('/usr/sbin/postmap', [`lmdb:${table}`])),
+    postalias: await timed(() => run('/usr/sbin/postalias', [`lmdb:${aliases}`])),
+  };
+}
+
+async function look(client: ConsoleClient, size: number): Promise<void> {
+  const some = Math.ceil(size * 0.7);
+  const paths = {
+    'list, first page': '/mail/aliases',
+    'list, a page in the middle': `/mail/aliases?after=${encodeURIComponent(nameOf(some))}`,
+    'list, by target': '/mail/aliases?sort=goes',
+    'list, by state': '/mail/aliases?sort=-state',
+    'list, with a problem': '/mail/aliases?state=trouble',
+    'search, one alias': `/mail/aliases?q=${encodeURIComponent(`person.${some}@`)}`,
+    'search, a target': `/mail/aliases?q=target${some}@`,
+    'search, a note': `/mail/aliases?q=${encodeURIComponent(`Note ${some}`)}`,
+    'search, nothing': '/mail/aliases?q=zqzqzq',
+    'search, everything': '/mail/aliases?q=outside',
+  };
+  const memory = await consoleMemory();
+  for (const [what, path] of Object.entries(paths)) {
+    const times: number[] = [];
+    let bytes = 0;
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const begun = performance.now();
+      const answer = await client.request('GET', path);
+      const html = await answer.text();
+      times.push(performance.now() - begun);
+      bytes = Buffer.byteLength(html);
+      if (answer.status !== 200) throw new Error(`${path}: ${answer.status}`);
+    }
+    say(what, median(times), `best ${ms(Math.min(...times))}, ${Math.round(bytes / 1024)} KB`);
+  }
+  const grown = (await consoleMemory()) - memory;
+  console.log(`  memory of the console ${memory} MB, ${grown} MB more after all that`);
+}
+
+/** From the press of the button to the running Postfix taking mail for it. */
+async function saveOne(client: ConsoleClient, size: number): Promise<void> {
+  const times: number[] = [];
+  const asked: number[] = [];
+  const reloads = await countReloads();
+  for (let round = 0; round < SAVES; round += 1) {
+    const name = `saved-${size}-${round}@example.org`;
+    if ((await recipientCode(name)) < 500) throw new Error(`${name} is there already`);
+    const page = await client.get(ACTION);
+    const body = new URLSearchParams({
+      ...{ _csrf: tokenOf(page), version: '0', intent: 'save' },
+      ...{ name, targets: 'alice', enabled: '1' },
+    });
+    const begun = performance.now();
+    const answer = await client.request('POST', ACTION, body);
+    times.push(performance.now() - begun);
+    if (answer.status !== 303) throw new Error(`not saved: ${answer.status}`);
+    if ((await recipientCode(name)) !== 250) throw new Error(`${name} is not taken`);
+    asked.push(performance.now() - begun);
+  }
+  const bare = await timed(async () => {
+    await run('/usr/sbin/postmap', ['-q', nameOf(1), `lmdb:${join(scratch, 'table')}`]);
+  });
+  say('one alias saved', median(times), `best ${ms(Math.min(...times))}`);
+  say('  and asked of Postfix', median(asked), `one bare postmap -q takes ${ms(bare)}`);
+  console.log(`  reloads of Postfix: ${(await countReloads()) - reloads}`);
+}
+
+async function removeMany(client: ConsoleClient, size: number): Promise<void> {
+  const rows: string[] = [];
+  let path = `/mail/aliases?q=${encodeURIComponent('person.')}`;
+  while (rows.length < Math.min(BULK, size / 2)) {
+    const { html } = await client.get(path);
+    rows.push(...[...html.matchAll(/name="row" value="([\d.]+)"/g)].map(([, key = '']) => key));
+    const next = /href="([^"]+)" rel="next"/.exec(html)?.[1];
+    if (next === undefined) break;
+    path = next.replaceAll('&amp;', '&');
+  }
+  const token = tokenOf(await client.get('/mail/aliases'));
+  const body = new URLSearchParams({ _csrf: token, do: 'remove', row: rows.join(' ') });
+  const begun = performance.now();
+  const answer = await client.request('POST', '/mail/aliases/act', body);
+  const took = performance.now() - begun;
+  if (answer.status !== 303) throw new Error(`not removed: ${answer.status}`);
+  say(`${rows.length} aliases removed`, took, '');
+}
+
+function tokenOf({ html }: Page): string {
+  return /name="_csrf" value="([^"]+)"/.exec(html)?.[1] ?? '';
+}
+
+async function recipientCode(to: string): Promise<number> {
+  const { recipients } = await lab.sendMail({ from: 'x@example.net', to, subject: 'never sent' });
+  return recipients[0]?.code ?? 0;
+}
+
+async function countReloads(): Promise<number> {
+  return (await lab.mailLog()).split('\n').filter((line) => /reload -- version/.test(line)).length;
+}
+
+async function consoleMemory(): Promise<number> {
+  const { pids } = await (lab as Lab).facts();
+  const status = await readFile(`/proc/${pids.console}/status`, 'utf8');
+  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now();
+  await work();
+  return performance.now() - begun;
+}
+
+function median(times: readonly number[]): number {
+  return [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
+}
+
+function ms(time: number): string {
+  return time < 10_000 ? `${Math.round(time)} ms` : `${(time / 1000).toFixed(1)} s`;
+}
+
+function say(what: string, time: number, more: string): void {
+  console.log(`  ${what.padEnd(32)} ${ms(time).padStart(8)}   ${more}`);
+}
