@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ConsoleClient, Page } from '../test/support/console-client.js';
-import { startLab, type Lab } from '../test/support/lab.js';
+import { startLab } from '../test/support/lab.js';
 
 const DEFAULT_SIZES = [1_000, 10_000, 100_000, 300_000];
 const ROUNDS = 15;
@@ -191,7 +191,7 @@ async function countReloads(): Promise<number> {
 }
 
 async function consoleMemory(): Promise<number> {
-  const { pids } = await (lab as Lab).facts();
+  const { pids } = await (lab).facts();
   const status = await readFile(`/proc/${pids.console}/status`, 'utf8');
   return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
 }

@@ -178,6 +178,7 @@ export function createPlugin(
     tls,
     queue: queueWatch,
     fetchmail,
+    aliases: aliasWatch,
     takeover,
   });
 

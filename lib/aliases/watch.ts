@@ -11,15 +11,18 @@ import { healthOf } from './health.js';
 import {
   advanceSweep,
   beginSweep,
+  countStates,
   doubtNames,
   readRankedAfter,
   readUnchecked,
   readWork,
   writeStates,
 } from './index-store.js';
+import { lostNames } from './protection.js';
 import type { World } from './resolve.js';
 import type { Alias } from './schema.js';
 import { STATE_RANKS, type AliasState } from './states.js';
+import type { Words } from '../words.js';
 import { fingerprintOf, type Worlds } from './world.js';
 
 /** Between two looks at what nobody tells of (domains, the system's own aliases), in milliseconds. */
@@ -31,11 +34,22 @@ const PAUSE_MS = 15;
 /** Users that came or went; for more, all aliases are looked at. */
 const MANY_USERS = 100;
 const LEASE = 'alias-states';
+/** How long the overview waits for a look, in milliseconds. */
+const PATIENCE_MS = 250;
+
+/** Mail that is lost, or does not go where people expect it. */
+export interface AliasTrouble extends Words {
+  readonly severity: 'warn';
+  /** Where it is put right, below the mount point. */
+  readonly remedy: string;
+}
 
 export interface AliasWatch {
   start(): void;
   /** Something has changed. Never throws. */
   look(): Promise<void>;
+  /** What the overview should tell, as far as it is known within a moment. */
+  troubles(): Promise<readonly AliasTrouble[]>;
   close(): Promise<void>;
 }
 
@@ -119,8 +133,29 @@ export function createAliasWatch({
     return running;
   };
 
+  const troubles = async (): Promise<readonly AliasTrouble[]> => {
+    // Somebody who left a moment ago is noticed at once where there are few aliases, and soon where there are many.
+    await Promise.race([look(), sleep(PATIENCE_MS)]);
+    const { dead, partly, loop } = await countStates(db);
+    const lost = await lostNames(await worlds.now(db));
+    return [
+      ...lost.map((name) => trouble('aliases.trouble.lost', { name }, `/route?address=${name}`)),
+      ...(dead + partly === 0
+        ? []
+        : [trouble('aliases.trouble.dead', { count: dead + partly }, '/aliases?state=trouble')]),
+      ...(loop === 0
+        ? []
+        : [trouble('aliases.trouble.loop', { count: loop }, '/aliases?state=loop')]),
+    ];
+  };
+
   return {
     look,
+    troubles: () =>
+      troubles().catch((error: unknown) => {
+        log.warn({ err: error }, 'it cannot be told what is wrong with the aliases');
+        return [];
+      }),
     start() {
       stopListening = directory.onChange(() => void look());
       timer = setInterval(() => void look(), LOOK_EVERY_MS).unref();
@@ -134,6 +169,10 @@ export function createAliasWatch({
       await releaseLease(db, LEASE, holder).catch(() => undefined);
     },
   };
+}
+
+function trouble(key: string, values: Words['values'], remedy: string): AliasTrouble {
+  return { severity: 'warn', key, values, remedy };
 }
 
 /** The names to look at when nothing but a few users came or went; null when more than that is other. */

@@ -1,6 +1,7 @@
 /**
  * Is mail flowing? What can be told right now, from the helper and the settings; also the plugin's health for the host.
  */
+import type { AliasWatch } from '../aliases/watch.js';
 import type { Changes } from '../changes/service.js';
 import type { PluginHealth } from '../contract.js';
 import type { DomainsService } from '../domains/service.js';
@@ -56,6 +57,7 @@ export function createOverviewService({
   queue,
   fetchmail,
   takeover,
+  aliases,
 }: {
   readonly changes: Pick<Changes, 'history' | 'divergence'>;
   readonly machine: Machine;
@@ -64,6 +66,7 @@ export function createOverviewService({
   readonly queue: Pick<QueueWatch, 'notices'>;
   readonly fetchmail: Pick<FetchmailService, 'troubles'>;
   readonly takeover: Pick<TakeoverService, 'offered'>;
+  readonly aliases: Pick<AliasWatch, 'troubles'>;
 }): OverviewService {
   const look = async (): Promise<Overview> => {
     const [{ view, failure }, local, { changes: last }, divergence, seen, unfetched, ofTls] =
@@ -105,6 +108,7 @@ export function createOverviewService({
       const remedy = '/configuration/domains';
       troubles.push({ severity: 'warn', key: 'overview.trouble.noDomain', values: {}, remedy });
     }
+    troubles.push(...(await aliases.troubles()));
     troubles.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
     return {
       state: stateOf(view, failure, troubles, notices),

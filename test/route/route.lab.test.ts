@@ -1,0 +1,124 @@
+/** Real mail through every kind of alias, to outside as well, beside what the page says of its way. */
+import assert from 'node:assert/strict';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import { DOMAIN, playRound } from '../support/alias-rounds.js';
+import type { ConsoleClient } from '../support/console-client.js';
+import { startLab, type Lab } from '../support/lab.js';
+import { startSmtpSink, type SmtpSink } from '../support/smtp-sink.js';
+import { SmtpClient } from '../support/smtp-client.js';
+import { until } from '../support/wait.js';
+
+const ADD = '/mail/aliases/new';
+/** Rounds of random aliases; `bench/routes.ts` plays more. */
+const ROUNDS = 3;
+
+describe('where mail would go', () => {
+  let lab: Lab;
+  let client: ConsoleClient;
+  let sink: SmtpSink;
+
+  before(async () => {
+    sink = await startSmtpSink();
+    lab = await startLab();
+    client = await lab.signIn();
+    const domains = '/mail/configuration/domains';
+    await client.submit(domains, { name: DOMAIN }, { action: domains });
+    const smarthost = '/mail/configuration/smarthost';
+    const saved = await client.submit(
+      smarthost,
+      { host: '127.0.0.1', port: String(sink.port), tls: 'none' },
+      { action: smarthost, button: 'intent=save' },
+    );
+    assert.equal(saved.status, 200, saved.text);
+  });
+  after(async () => {
+    await lab.stop();
+    await sink.stop();
+  });
+
+  const save = async (name: string, targets: string): Promise<void> => {
+    const typed = { name, targets, enabled: '1', sure: '1' };
+    const page = await client.get(ADD);
+    const token = /name="_csrf" value="([^"]+)"/.exec(page.html)?.[1] ?? '';
+    const body = new URLSearchParams({ _csrf: token, version: '0', intent: 'save', ...typed });
+    assert.equal((await client.request('POST', ADD, body)).status, 303, name);
+  };
+  const wayOf = (address: string) =>
+    client.get(`/mail/route?address=${encodeURIComponent(address)}`);
+
+  it('is where random aliases really lead', async () => {
+    for (let round = 1; round <= ROUNDS; round += 1) {
+      assert.ok((await playRound(round, { lab, client, sink, random: Math.random })) > 8);
+    }
+  });
+
+  it('is told of a chain that ends outside, and the smarthost takes it', async () => {
+    await save('third', 'someone@far.example');
+    await save('second', 'third');
+    await save('first', `second@${DOMAIN}`);
+    const { text } = await wayOf('first');
+    assert.match(text, /The alias first leads first@example.org to second@example.org/);
+    assert.match(text, /someone@far.example outside through the smarthost \[127.0.0.1\]/);
+    await lab.sendMail({ from: 'x@example.net', to: `first@${DOMAIN}`, subject: 'to-the-far-end' });
+    const { to } = await sink.waitFor('to-the-far-end');
+    assert.deepEqual(to, ['someone@far.example']);
+  });
+
+  it('is told for names in other scripts, and the mail goes there', async () => {
+    await save('müller', 'juergen');
+    assert.match((await wayOf('müller')).text, /juergen@example.org mailbox/);
+    const [smtp] = await SmtpClient.open(lab.smtpPort);
+    await smtp.command('EHLO client.example');
+    assert.equal((await smtp.command('MAIL FROM:<x@example.net> SMTPUTF8')).code, 250);
+    assert.equal((await smtp.command(`RCPT TO:<Müller+neu@${DOMAIN}>`)).code, 250);
+    await smtp.command('DATA');
+    assert.equal((await smtp.message('Subject: in-another-script\n\nHello\n')).code, 250);
+    smtp.close();
+    await lab.waitForMail('juergen', 'in-another-script');
+  });
+
+  it('is told for the system’s own aliases, users, strangers and nobody', async () => {
+    assert.match((await wayOf('postmaster')).text, /The system’s own alias postmaster leads/);
+    assert.match((await wayOf('erika')).text, /erika@example.org mailbox/);
+    assert.match((await wayOf(`no-such-name@${DOMAIN}`)).text, /reaches nobody/);
+    assert.match((await wayOf('a@far.example')).text, /through the smarthost/);
+    assert.equal((await wayOf('no address')).status, 422);
+    assert.equal((await wayOf('-oQ/tmp@example.org')).status, 422);
+    assert.equal((await wayOf(`x@${DOMAIN}\nroot`)).status, 422);
+  });
+
+  it('is what Postfix itself reports, and nobody gets a mail of it', async () => {
+    const page = await wayOf('postmaster');
+    const asked = await client.send(page, {}, { action: '/mail/route' });
+    assert.equal(asked.status, 200);
+    const report = await client.request(
+      'POST',
+      '/mail/route',
+      new URLSearchParams({
+        _csrf: /name="_csrf" value="([^"]+)"/.exec(page.html)?.[1] ?? '',
+        address: 'postmaster',
+      }),
+    );
+    assert.match(await report.text(), /delivers to mailbox/);
+    const boxes = await lab.mailbox('root');
+    assert.ok(!boxes.some((mail) => /Delivery Status Report/.test(mail)));
+  });
+
+  it('says when the settings lead elsewhere than the running Postfix', async () => {
+    const file = `${lab.configDir}/main.cf`;
+    const before = await readFile(file);
+    await save('agreed', 'alice');
+    await appendFile(file, '\nvirtual_alias_maps = inline:{agreed=bob@example.org}\n');
+    try {
+      const page = await until('the disagreement', async () => {
+        const shown = await wayOf('agreed');
+        return shown.text.includes('The settings lead elsewhere') ? shown : undefined;
+      });
+      assert.match(page.text, /alice@example.org \(mailbox\)/);
+      assert.match(page.html, /href="\/mail\/differences"/);
+    } finally {
+      await writeFile(file, before);
+    }
+  });
+});
