@@ -1,0 +1,42 @@
+/**
+ * Random aliases that lead to each other, to outside and to nobody, with a mail to each of them: where it really goes must
+ * be what the page “Where would mail go?” says. `node dist/bench/routes.js [rounds] [seed]`, as root.
+ */
+import { DOMAIN, playRound } from '../test/support/alias-rounds.js';
+import { startLab } from '../test/support/lab.js';
+import { startSmtpSink } from '../test/support/smtp-sink.js';
+
+const DEFAULT_ROUNDS = 50;
+
+const rounds = Number(process.argv[2] ?? DEFAULT_ROUNDS);
+const seed = Number(process.argv[3] ?? Date.now() % 1_000_000);
+
+/** The same numbers for the same seed (mulberry32). */
+let state = seed;
+function random(): number {
+  state = (state + 0x6d2b79f5) | 0;
+  let value = Math.imul(state ^ (state >>> 15), 1 | state);
+  value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
+  return ((value ^ (value >>> 14)) >>> 0) / 4_294_967_296;
+}
+
+const sink = await startSmtpSink();
+const lab = await startLab();
+try {
+  const client = await lab.signIn();
+  const domains = '/mail/configuration/domains';
+  await client.submit(domains, { name: DOMAIN }, { action: domains });
+  const smarthost = '/mail/configuration/smarthost';
+  const typed = { host: '127.0.0.1', port: String(sink.port), tls: 'none' };
+  await client.submit(smarthost, typed, { action: smarthost, button: 'intent=save' });
+  console.log(`seed ${seed}`);
+  let mails = 0;
+  for (let round = 1; round <= rounds; round += 1) {
+    mails += await playRound(round, { lab, client, sink, random });
+    if (round % 10 === 0) console.log(`${round} rounds, ${mails} mails: all where the page said`);
+  }
+  console.log(`${rounds} rounds, ${mails} mails: all where the page said`);
+} finally {
+  await lab.stop();
+  await sink.stop();
+}
