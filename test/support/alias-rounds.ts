@@ -77,7 +77,7 @@ export async function playRound(round: number, parts: RoundParts): Promise<numbe
   await until('an empty queue', async () => (await queueLength(lab)) === 0 || undefined);
   for (const { address, said, subject, taken } of mails) {
     const really = await endsOf(lab, sink, subject);
-    const wanted = said.filter((end) => end !== 'nobody').sort();
+    const wanted = [...new Set(said.filter((end) => end !== 'nobody'))].sort();
     const words = `${address}, from ${JSON.stringify(drawn)}`;
     assert.deepEqual(really, taken ? wanted : [], words);
     if (wanted.length > 0) assert.ok(taken, `refused: ${words}`);
