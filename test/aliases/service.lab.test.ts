@@ -51,6 +51,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       db = await databases.fresh();
       users = ['alice', 'bob', 'carol', 'root'];
       worlds = {
+        machine: () => Promise.resolve({ view: null, failure: null }),
         systemAliases: () => Promise.resolve([{ name: 'postmaster', value: 'root' }]),
         now: (reader) =>
           Promise.resolve({
