@@ -191,7 +191,7 @@ async function countReloads(): Promise<number> {
 }
 
 async function consoleMemory(): Promise<number> {
-  const { pids } = await (lab).facts();
+  const { pids } = await lab.facts();
   const status = await readFile(`/proc/${pids.console}/status`, 'utf8');
   return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
 }

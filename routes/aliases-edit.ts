@@ -12,7 +12,13 @@ import { saveFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import { savedQuery } from '../lib/web/saved-notice.js';
 import type { Web } from '../lib/web/web.js';
-import { ALIASES_PATH, aliasesPage, standingOfAliases, viewHealth } from './aliases-page.js';
+import {
+  ALIASES_PATH,
+  aliasesPage,
+  standingOfAliases,
+  viewHealth,
+  routeHref,
+} from './aliases-page.js';
 
 /** People the form shows to choose from at once; the others are found by their name. */
 const SHOWN_USERS = 60;
@@ -193,6 +199,7 @@ export function aliasesEditRoutes(router: Router, web: Web, service: AliasesServ
       isNew: key === null,
       catchAll: name !== null && kindOfName(name) === 'catchAll',
       state: shown.state ?? null,
+      routeHref: name === null || kindOfName(name) === 'catchAll' ? '' : routeHref(req, name),
       users: await usersFor(typed),
       doubts: doubts.map((doubt) => t(doubt.key, doubt.values)),
       alsoMailbox: hides === undefined ? '' : String(hides.values['user']),
