@@ -1,0 +1,115 @@
+/**
+ * Fetching mail, measured. `node dist/bench/fetchmail.js save [queries]`: the list page and one save with so many
+ * queries, beside a bare `fetchmail --configdump`. `... kill [rounds]`: mail fetched while fetchmail, helper, console and
+ * Postfix are killed; every message must arrive exactly once. As root.
+ */
+import { spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import request from 'supertest';
+import type { DirectoryUser } from '../lib/contract.js';
+import { migrateMail } from '../lib/database/mail-schema.js';
+import { insertQuery } from '../lib/fetchmail/store.js';
+import { NEW_QUERY, type QueryValues } from '../lib/fetchmail/schema.js';
+import { bindingOf } from '../lib/fetchmail/security.js';
+import { seal } from '../lib/secrets/seal.js';
+import { createDummyHost } from '../test/support/dummy-host.js';
+import { startFetchLab } from '../test/support/fetch-lab.js';
+import { killRounds } from '../test/support/fetch-rounds.js';
+import { formFields } from '../test/support/forms.js';
+import { openMemoryDatabase } from '../test/support/memory-database.js';
+import { startPostfixRoot } from '../test/support/postfix-root.js';
+
+const PATH = '/mail/fetchmail';
+const ALICE: DirectoryUser = {
+  ...{ id: '1000', login: 'alice', name: 'Alice', addresses: [], hasMailbox: true },
+  ...{ system: false, locked: false, groups: [] },
+};
+/** Times that are measured; the middle one counts. */
+const TIMES = 7;
+
+const [what = 'save', count = ''] = process.argv.slice(2);
+if (what === 'kill') await kills(Number(count || 120));
+else await saves(Number(count || 500));
+
+async function kills(rounds: number): Promise<void> {
+  const at = await startFetchLab();
+  const started = performance.now();
+  try {
+    const onRound = (round: number): void => {
+      if (round % 10 === 0) console.log(`${round} rounds`);
+    };
+    await killRounds(at, { rounds, messages: rounds * 5, onRound });
+    const seconds = Math.round((performance.now() - started) / 1_000);
+    console.log(`${rounds} rounds in ${seconds} s: nothing lost, nothing twice`);
+  } finally {
+    await at.stop();
+  }
+}
+
+async function saves(queries: number): Promise<void> {
+  const root = await startPostfixRoot();
+  const database = await openMemoryDatabase();
+  try {
+    await migrateMail(database.db);
+    const { publicKey } = await root.helper.call('describe', {}, { actor: 'bench' });
+    await database.db.transaction(async (trx) => {
+      for (let number = 0; number < queries; number += 1) {
+        await insertQuery(trx, someQuery(publicKey, number), 'bench');
+      }
+    });
+    const { app } = createDummyHost({ db: database.db, helper: root.transport, users: [ALICE] });
+    const list = await median(() => request(app).get(PATH).expect(200));
+    const first = await request(app).get(PATH);
+    const href = /\/mail\/fetchmail\/\d+/.exec(first.text)?.[0] ?? '';
+    await save(app, href, 1_000);
+    let interval = 1_000;
+    const saved = await median(() => save(app, href, (interval += 1)));
+    const file = `${root.places.root}/etc/mailserver/fetchmail/${href.split('/').at(-1) ?? ''}.rc`;
+    await readFile(file);
+    const bare = await median(async () => {
+      spawnSync('/usr/bin/fetchmail', ['-f', file, '--configdump'], { env: { HOME: '/tmp' } });
+      await Promise.resolve();
+    });
+    const limit = bare * 1.3 + 100;
+    console.log(`list page with ${queries} queries: ${list.toFixed(0)} ms (wanted: below 50)`);
+    console.log(
+      `saving one: ${saved.toFixed(0)} ms; fetchmail --configdump alone ${bare.toFixed(0)} ms (wanted: below ${limit.toFixed(0)})`,
+    );
+  } finally {
+    await database.close();
+    await root.stop();
+  }
+}
+
+type App = Parameters<typeof request>[0];
+
+async function save(app: App, href: string, interval: number): Promise<void> {
+  const fields = formFields((await request(app).get(href)).text);
+  const more = { interval: String(interval), intent: 'save', users: ['alice'] };
+  await request(app)
+    .post(href)
+    .type('form')
+    .send({ ...fields, ...more })
+    .expect(303);
+}
+
+async function median(work: () => PromiseLike<unknown>): Promise<number> {
+  const times: number[] = [];
+  for (let time = 0; time < TIMES; time += 1) {
+    const started = performance.now();
+    await work();
+    times.push(performance.now() - started);
+  }
+  return times.toSorted((a, b) => a - b)[Math.floor(TIMES / 2)] ?? 0;
+}
+
+function someQuery(publicKey: string, number: number): QueryValues {
+  const query: QueryValues = {
+    ...NEW_QUERY,
+    name: `imap${number}.provider.example`,
+    server: `imap${number}.provider.example`,
+    remoteUser: `user-${number}`,
+    users: ['alice'],
+  };
+  return { ...query, remotePassword: seal(publicKey, `secret ${number}`, bindingOf(query)) };
+}
