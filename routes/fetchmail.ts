@@ -119,11 +119,18 @@ export function fetchmailRoutes(router: Router, web: Web, service: FetchmailServ
       const version = keys.find((key) => key.id === id)?.version ?? 0;
       return { key: `${id}.${version}`, name, remoteUser };
     });
-    pages.page(req, res, fetchmailPage(web, req, 'remove', 'fetchmail'), {
-      action: `${req.baseUrl}${FETCHMAIL_PATH}/act`,
-      listHref: req.baseUrl + FETCHMAIL_PATH,
-      rows,
-    });
+    const question = { count: rows.length, name: rows[0]?.name ?? '' };
+    const title = pages.translator(req)('fetchmail.remove.question', question);
+    pages.page(
+      req,
+      res,
+      { ...fetchmailPage(web, req, 'remove', 'fetchmail'), title },
+      {
+        action: `${req.baseUrl}${FETCHMAIL_PATH}/act`,
+        listHref: req.baseUrl + FETCHMAIL_PATH,
+        rows,
+      },
+    );
   };
 
   const show = async (
