@@ -43,6 +43,7 @@ describe('taking over an existing server', () => {
     const settings = () =>
       Object.fromEntries(Object.entries(helper.machine).map(([id, one]) => [id, one.settings]));
     helper.answers['takeover'] = () => ({ findings: FINDINGS, settings: settings(), edits: {} });
+    helper.answers['fetchmail-status'] = () => ({ installed: true, running: true, queries: {} });
     helper.result = { status: 'unchanged', activation: 'none' };
     host = createDummyHost({ db: database.db, helper });
   });
