@@ -2,11 +2,14 @@
  * The command line that moves a database: `export FILE` and `import FILE [--replace]`, for the database that the console's
  * environment names (`DATABASE_URL`, or `MAILSERVER_STATE` for the embedded one). A host starts it with its own tables; the
  * bundled console's program is `lib/console/database-cli.ts`. The console must be stopped while the embedded one is moved.
+ * `-` is stdout or stdin. Root may start it for the console's folder too, see `as-owner.ts`.
  */
 import { constants, createReadStream } from 'node:fs';
-import { access, open, rename, rm } from 'node:fs/promises';
+import { access, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { resolve as absolute } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Log } from '../contract.js';
+import { ownerToBecome, runAsOwner, type Owner } from './as-owner.js';
 import { DatabaseStartError } from './errors.js';
 import { runMigrations } from './migrate.js';
 import { openDatabase, type Database } from './open.js';
@@ -15,8 +18,12 @@ import { ImportError, type TransferSet } from './transfer/format.js';
 import { importDatabase } from './transfer/import.js';
 
 const USAGE = 'usage: database-cli.js export FILE | database-cli.js import FILE [--replace]';
+/** In place of a file: stdout or stdin. */
+const STANDARD = '-';
 
 class UsageError extends Error {}
+/** What went wrong stands on stderr already. */
+class Said extends Error {}
 
 const log: Log = {
   debug: () => undefined,
@@ -34,8 +41,11 @@ async function run(sets: readonly TransferSet[]): Promise<void> {
   const { MAILSERVER_STATE: stateDir, DATABASE_URL: url } = process.env;
   if (!url && !stateDir) throw new UsageError('set DATABASE_URL or MAILSERVER_STATE');
   // Before a database is made for a file that is not there.
-  if (action === 'import') await access(file, constants.R_OK);
-  const database = await openDatabase({ stateDir: stateDir ?? '', url, log });
+  if (action === 'import' && file !== STANDARD) await access(file, constants.R_OK);
+  const state = absolute(stateDir ?? '');
+  const owner = url ? null : await ownerToBecome(state);
+  if (owner) return moveAs(owner, state, action, file, values.replace);
+  const database = await openDatabase({ stateDir: state, url, log });
   try {
     const counts =
       action === 'export'
@@ -58,13 +68,39 @@ function readArguments() {
   }
 }
 
-/** The file appears whole or not at all, for its owner's eyes only: it holds password hashes and sealed passwords. */
+/** Root opens the file, the owner of the database reads or writes it. */
+async function moveAs(
+  owner: Owner,
+  state: string,
+  action: 'export' | 'import',
+  file: string,
+  replace: boolean,
+): Promise<void> {
+  if (action === 'export') {
+    const write = async (output: number): Promise<void> => {
+      if (!(await runAsOwner(owner, [action, STANDARD], state, { output }))) throw new Said();
+    };
+    if (file === STANDARD) return write(process.stdout.fd);
+    return writeWhole(file, async (handle) => {
+      await write(handle.fd);
+      await handle.sync();
+      await handle.close();
+    });
+  }
+  const handle = file === STANDARD ? null : await open(file, 'r');
+  try {
+    const args = [action, STANDARD, ...(replace ? ['--replace'] : [])];
+    const input = handle?.fd ?? process.stdin.fd;
+    if (!(await runAsOwner(owner, args, state, { input }))) throw new Said();
+  } finally {
+    await handle?.close();
+  }
+}
+
 async function exportTo(file: string, { db }: Database, sets: readonly TransferSet[]) {
   for (const set of sets) await runMigrations(db, set);
-  const unfinished = `${file}.unfinished`;
-  await rm(unfinished, { force: true });
-  const handle = await open(unfinished, 'wx', 0o600);
-  try {
+  if (file === STANDARD) return exportDatabase(db, process.stdout, sets);
+  return writeWhole(file, async (handle) => {
     const output = handle.createWriteStream({ flush: true });
     const written = new Promise<void>((resolve, reject) => {
       output.once('close', resolve).once('error', reject);
@@ -72,8 +108,25 @@ async function exportTo(file: string, { db }: Database, sets: readonly TransferS
     const counts = await exportDatabase(db, output, sets);
     output.end();
     await written;
-    await rename(unfinished, file);
     return counts;
+  });
+}
+
+/**
+ * The file appears whole or not at all, for its owner's eyes only: it holds password hashes and sealed passwords.
+ * `write` closes it, with all of it on the disk.
+ */
+async function writeWhole<Result>(
+  file: string,
+  write: (handle: FileHandle) => Promise<Result>,
+): Promise<Result> {
+  const unfinished = `${file}.unfinished`;
+  await rm(unfinished, { force: true });
+  const handle = await open(unfinished, 'wx', 0o600);
+  try {
+    const result = await write(handle);
+    await rename(unfinished, file);
+    return result;
   } catch (error) {
     await rm(unfinished, { force: true });
     throw error;
@@ -86,8 +139,8 @@ function importFrom(
   sets: readonly TransferSet[],
   replace: boolean,
 ) {
-  const input = createReadStream(file) as AsyncIterable<Uint8Array>;
-  return importDatabase(db, input, sets, { replace });
+  const input = file === STANDARD ? process.stdin : createReadStream(file);
+  return importDatabase(db, input as AsyncIterable<Uint8Array>, sets, { replace });
 }
 
 function say(text: string): void {
@@ -99,7 +152,7 @@ export async function moveDatabase(sets: readonly TransferSet[]): Promise<void> 
   try {
     await run(sets);
   } catch (error) {
-    say(`mailserver: ${wordsOf(error)}`);
+    if (!(error instanceof Said)) say(`mailserver: ${wordsOf(error)}`);
     process.exitCode = 1;
   }
 }
