@@ -198,7 +198,7 @@ export function smarthostRoutes(router: Router, web: Web, service: SmarthostServ
         by === null
           ? t('conflict.titleUnknown')
           : t('conflict.title', { who: by.login, when: pages.formats(req).moment(by.at) });
-      showForm(web, page({ reference, trial: '' }), req, res, {
+      await showForm(web, page({ reference, trial: '' }), req, res, {
         current,
         values: smarthostForm.toForm(mine),
         version: error.version,

@@ -87,7 +87,7 @@ export async function* readAllEnabled(
 }
 
 /** All there are, in the order of their names' bytes. */
-export async function* readAllAliases(db: Knex): AsyncIterable<readonly Alias[]> {
+export async function* streamAliases(db: Knex): AsyncIterable<readonly Alias[]> {
   let after = '';
   for (;;) {
     const rows = await db(ALIASES_TABLE)

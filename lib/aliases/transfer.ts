@@ -30,7 +30,7 @@ import type { World } from './resolve.js';
 import {
   findByNames,
   insertAliases,
-  readAllAliases,
+  streamAliases,
   updateAliases,
   type AliasValues,
 } from './store.js';
@@ -198,7 +198,7 @@ export function createAliasTransfer({
       await Promise.race([running.get(id), late]);
       clearTimeout(timer);
     },
-    all: () => readAllAliases(db),
+    all: () => streamAliases(db),
     start: () => giveUpOpenImports(db),
     close: async () => {
       await Promise.allSettled(running.values());

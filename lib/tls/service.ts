@@ -9,7 +9,7 @@ import {
   type SettingsService,
 } from '../settings/service.js';
 import type { Words } from '../words.js';
-import type { TlsSettings } from './schema.js';
+import { tlsSchema, type TlsSettings } from './schema.js';
 import { tlsTitle } from './words.js';
 
 /** A certificate is told to run out when it is valid for less than this many days. */
@@ -75,6 +75,7 @@ export function createTlsService({
     ...parts,
     section: 'tls',
     fallback: FALLBACK,
+    schema: tlsSchema,
     title: tlsTitle,
   });
   let known: Means | null = null;

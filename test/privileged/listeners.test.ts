@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { expectationOf } from '../../lib/privileged/apply/prove.js';
+import { pathsBelow } from '../../lib/privileged/paths.js';
 import { configView } from '../support/config-view.js';
 
 const ANY = 'smtp inet n - y - - smtpd';
 
 /** Where the banner is asked with this in main.cf, and this port-25 service in master.cf. */
 function askedAt(set: Readonly<Record<string, string>>, service = ANY): string | undefined {
-  return expectationOf(configView(set, [service])).listener?.host;
+  return expectationOf(configView(set, [service]), pathsBelow(null)).listener?.host;
 }
 
 describe('the address at which the banner is asked', () => {

@@ -105,7 +105,10 @@ export function recordingHelper(): RecordingHelper {
     queueFreeBytes: 3 * 1024 ** 3,
     failure: null,
     refusal: null,
-    answers: { encryption: () => ENCRYPTION },
+    answers: {
+      encryption: () => ENCRYPTION,
+      'fetchmail-status': () => ({ installed: true, running: true, queries: {} }),
+    },
     key: pair.privateKey,
     result: {},
     async request(action, params, { actor }) {

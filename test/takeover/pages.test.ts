@@ -43,7 +43,6 @@ describe('taking over an existing server', () => {
     const settings = () =>
       Object.fromEntries(Object.entries(helper.machine).map(([id, one]) => [id, one.settings]));
     helper.answers['takeover'] = () => ({ findings: FINDINGS, settings: settings(), edits: {} });
-    helper.answers['fetchmail-status'] = () => ({ installed: true, running: true, queries: {} });
     helper.result = { status: 'unchanged', activation: 'none' };
     host = createDummyHost({ db: database.db, helper });
   });
@@ -80,6 +79,7 @@ describe('taking over an existing server', () => {
     const [applied] = helper.applied;
     assert.deepEqual(Object.keys(applied?.sections ?? {}), [
       'base',
+      'tls',
       'domains',
       'smarthost',
       'relay',
@@ -115,7 +115,7 @@ describe('taking over an existing server', () => {
       .expect(303);
     await accept();
     const taken = helper.applied.at(-1);
-    assert.deepEqual(Object.keys(taken?.sections ?? {}), ['domains', 'smarthost', 'relay']);
+    assert.deepEqual(Object.keys(taken?.sections ?? {}), ['tls', 'domains', 'smarthost', 'relay']);
     assert.match((await get(path)).text, /value="mine\.example"/);
   });
 
