@@ -61,41 +61,43 @@ async function makeFolders(places: Places): Promise<void> {
   for (const [login] of LAB_USERS) await owned(`${places.root}/home/${login}`, 0o700, login, login);
 }
 
-/** The accounts of the machine's daemons, of console and fetcher, and the people. */
+/**
+ * The accounts of the machine's daemons, of console and fetcher, and the people. A lab that is there keeps its people, and
+ * gets the accounts that a newer release needs.
+ */
 async function writeAccounts({ root }: Places): Promise<void> {
-  if (existsSync(`${root}/etc/passwd`) && existsSync(`${root}/etc/group`)) return;
-  const passwd = (await linesOf('/etc/passwd')).filter(isDaemon);
-  const group = (await linesOf('/etc/group')).filter(isDaemon);
-  const add = (
-    name: string,
-    uid: number,
-    primary: number,
-    fullName: string,
-    home: string,
-  ): void => {
-    passwd.push(`${name}:x:${uid}:${primary}:${fullName},,,:${home}:/bin/sh`);
-  };
-  const free = freeSystemId([...passwd, ...group]);
-  const names = (lines: readonly string[]): Set<string> =>
-    new Set(lines.map((line) => line.slice(0, line.indexOf(':'))));
-  if (!names(group).has(HELPER_GROUP)) group.push(`${HELPER_GROUP}:x:${free}:`);
-  if (!names(passwd).has(CONSOLE_USER)) {
-    const gid = Number(group.find((line) => line.startsWith(`${HELPER_GROUP}:`))?.split(':')[2]);
-    passwd.push(`${CONSOLE_USER}:x:${free}:${gid}::/var/lib/${CONSOLE_USER}:/usr/sbin/nologin`);
-  }
-  if (!names(passwd).has(FETCH_USER)) {
-    const own = freeSystemId([...passwd, ...group]);
-    if (!names(group).has(FETCH_USER)) group.push(`${FETCH_USER}:x:${own}:`);
-    const gid = Number(group.find((line) => line.startsWith(`${FETCH_USER}:`))?.split(':')[2]);
-    passwd.push(`${FETCH_USER}:x:${own}:${gid}::${FETCH_STATE}:/usr/sbin/nologin`);
-  }
-  LAB_USERS.forEach(([login, fullName], index) => {
+  const fresh = !(existsSync(`${root}/etc/passwd`) && existsSync(`${root}/etc/group`));
+  const read = async (name: string): Promise<string[]> =>
+    fresh ? (await linesOf(`/etc/${name}`)).filter(isDaemon) : linesOf(`${root}/etc/${name}`);
+  const accounts: Accounts = { passwd: await read('passwd'), group: await read('group') };
+  addDaemon(accounts, CONSOLE_USER, HELPER_GROUP, `/var/lib/${CONSOLE_USER}`);
+  addDaemon(accounts, FETCH_USER, FETCH_USER, FETCH_STATE);
+  for (const [index, [login, fullName]] of fresh ? LAB_USERS.entries() : []) {
     const uid = FIRST_USER_ID + index;
-    add(login, uid, uid, fullName, `${root}/home/${login}`);
-    group.push(`${login}:x:${uid}:`);
-  });
-  await writeFile(`${root}/etc/passwd`, `${passwd.join('\n')}\n`, { mode: 0o644 });
-  await writeFile(`${root}/etc/group`, `${group.join('\n')}\n`, { mode: 0o644 });
+    const home = `${root}/home/${login}`;
+    accounts.passwd.push(`${login}:x:${uid}:${uid}:${fullName},,,:${home}:/bin/sh`);
+    accounts.group.push(`${login}:x:${uid}:`);
+  }
+  for (const name of ['passwd', 'group'] as const) {
+    await writeFile(`${root}/etc/${name}`, `${accounts[name].join('\n')}\n`, { mode: 0o644 });
+  }
+}
+
+/** Lines of /etc/passwd and /etc/group. */
+interface Accounts {
+  readonly passwd: string[];
+  readonly group: string[];
+}
+
+/** An account of a program and its group, where they are missing. */
+function addDaemon({ passwd, group }: Accounts, user: string, primary: string, home: string): void {
+  const has = (lines: readonly string[], name: string): boolean =>
+    lines.some((line) => line.startsWith(`${name}:`));
+  const free = freeSystemId([...passwd, ...group]);
+  if (!has(group, primary)) group.push(`${primary}:x:${free}:`);
+  if (has(passwd, user)) return;
+  const gid = Number(group.find((line) => line.startsWith(`${primary}:`))?.split(':')[2]);
+  passwd.push(`${user}:x:${free}:${gid}::${home}:/usr/sbin/nologin`);
 }
 
 /** Debian keeps 0 to 999 for the system, and `nobody`. */
