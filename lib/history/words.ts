@@ -5,6 +5,8 @@ import type { Row, TouchedRow } from '../changes/change.js';
 import type { Translator } from '../i18n.js';
 import type { SmarthostSettings } from '../smarthost/schema.js';
 import { SMARTHOST_FIELDS, smarthostWords } from '../smarthost/words.js';
+import type { TlsSettings } from '../tls/schema.js';
+import { TLS_FIELDS, tlsWords } from '../tls/words.js';
 import type { SettingRow } from '../web/preview.js';
 
 /** Columns that say nothing about the settings. */
@@ -25,6 +27,13 @@ const KNOWN: Readonly<Record<string, Describe>> = {
     return BASE_FIELDS.map((field) => {
       const { key, values } = baseWords(field, settings);
       return { label: t(`base.field.${field}`), value: t(key, values) };
+    });
+  },
+  'mail_settings/tls': (t, row) => {
+    const settings = row['value'] as TlsSettings;
+    return TLS_FIELDS.map((field) => {
+      const { key, values } = tlsWords(field, settings);
+      return { label: t(`tls.field.${field}`), value: t(key, values) };
     });
   },
   'mail_settings/smarthost': (t, row) => {

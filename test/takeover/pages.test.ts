@@ -88,6 +88,10 @@ describe('taking over an existing server', () => {
     const words = textOf((await get(PATH).expect(200)).text);
     assert.match(words, /nothing left to take over/);
     assert.match(textOf((await get('/mail/history')).text), /Existing mail server taken over/);
+    const [, id = ''] = /saved=(\d+)$/.exec(answer.headers['location'] ?? '') ?? [];
+    const told = textOf((await get(`/mail/history/${id}`).expect(200)).text);
+    assert.match(told, /Incoming mail.*SMTPS, port 465/);
+    assert.doesNotMatch(told, /\bsubmissions\b/);
   });
 
   it('saves nothing when the machine was changed while somebody looked', async () => {
