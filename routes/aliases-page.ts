@@ -26,10 +26,14 @@ export function aliasesPage(
   status = 200,
 ): PageInfo {
   const t = pages.translator(req);
-  const editing = tab === 'new' ? 'aliases.edit.titleNew' : 'aliases.edit.title';
+  const titles: Readonly<Record<string, string>> = {
+    edit: tab === 'new' ? 'aliases.edit.titleNew' : 'aliases.edit.title',
+    transfer: 'aliases.tab.transfer',
+    import: 'aliases.import.title',
+  };
   return {
     view: `aliases/${view}`,
-    title: t(view === 'edit' ? editing : 'aliases.title'),
+    title: t(titles[view] ?? 'aliases.title'),
     heading: t('aliases.title'),
     menu: 'aliases',
     tab,

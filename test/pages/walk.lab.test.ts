@@ -192,7 +192,12 @@ describe('every page', () => {
     it('refuses nonsense in every form and says so', async () => {
       const states = await inspect((page, seen) => refuseForms(page, lab.url, places, seen));
       assert.ok(states.length >= 6, states.map(({ name }) => name).join('\n'));
-      for (const { name, answer } of states) assert.equal(answer.status, 422, name);
+      for (const { name, answer } of states) {
+        // A file that was read is answered by its preview, which names what is wrong in it.
+        const read =
+          name.startsWith('/mail/aliases/transfer') && answer.html.includes('import-wrong');
+        assert.equal(answer.status, read ? 200 : 422, name);
+      }
     });
 
     it('asks before it does what cannot be undone', async () => {
