@@ -24,7 +24,8 @@ import type { FetchmailService, Listed } from '../lib/fetchmail/service.js';
 import { statusFacts, viewStatus } from '../lib/fetchmail/status-view.js';
 import { oneText } from '../lib/web/fields.js';
 import { viewForm } from '../lib/web/form.js';
-import { saveFailed } from '../lib/web/helper-notices.js';
+import { noHelper } from '../lib/changes/failures.js';
+import { helperAway, saveFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import { viewPreview, type PreviewView } from '../lib/web/preview.js';
 import { savedQuery } from '../lib/web/saved-notice.js';
@@ -204,8 +205,14 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
     const tab = key === null ? 'new' : 'fetchmail';
     const query = listed?.query ?? null;
     const running = shown.run?.running ?? false;
+    const formats = pages.formats(req);
+    const away =
+      host.helper === null && !notices.some(({ kind }) => kind === 'bad')
+        ? [helperAway(t, formats, noHelper().toFailure(), null, web.has)]
+        : [];
     pages.page(req, res, fetchmailPage(web, req, 'edit', tab, status), {
-      ...{ action, listHref, notices, typed },
+      ...{ action, listHref, typed },
+      notices: [...away, ...notices],
       isNew: key === null,
       version: key?.version ?? 0,
       name: query?.name ?? '',
@@ -221,7 +228,7 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
         ...viewStatus(t, query, listed?.status ?? null),
         to: destinationText(t, query),
         enabled: query.enabled,
-        facts: statusFacts(t, pages.formats(req), query, listed?.status ?? null),
+        facts: statusFacts(t, formats, query, listed?.status ?? null),
         detail: listed?.status?.result.detail ?? '',
         dialogue: (listed?.status?.dialogue ?? []).join('\n'),
       },
