@@ -145,7 +145,7 @@ describe('the mail queue in browsers', () => {
       'Deliver now',
       'Hold',
       'Requeue',
-      'Delete …',
+      'Delete…',
     ]);
     await page.keyboard.press('Escape');
     assert.deepEqual(await openMenus(page), []);
