@@ -14,6 +14,8 @@ import {
   helperProgram,
 } from '../launch/programs.js';
 import { startSupervised, type SupervisedProcess } from '../launch/supervised-process.js';
+import { startAtBoot } from '../privileged/services/daemons.js';
+import { DAEMONS } from '../privileged/services/all.js';
 import { masterPid, postfixService } from '../privileged/services/postfix.js';
 import { enterLab } from './namespace.js';
 
@@ -69,6 +71,7 @@ async function start(): Promise<Running> {
     startConsole(),
     startFetcher(),
     startPostfix(),
+    startDaemons(),
   ]);
   return { helper, console: webConsole, fetcher };
 }
@@ -92,6 +95,13 @@ function startFetcher(): Promise<SupervisedProcess> {
 async function startPostfix(): Promise<void> {
   const { up, said } = await postfix.start();
   if (!up) throw new Error(`Postfix did not start, see ${places.mailLog}: ${said}`);
+}
+
+/** Mail that needs one of them waits while it is away, and the pages tell. */
+async function startDaemons(): Promise<void> {
+  const down = await startAtBoot(DAEMONS, places);
+  if (down.length > 0)
+    process.stderr.write(`mailserver: these did not start: ${down.join(', ')}\n`);
 }
 
 function onRestart(): void {

@@ -4,6 +4,7 @@ import { chmod, chown, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { FETCH_STATE } from '../fetcher/places.js';
 import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, type Places } from '../launch/places.js';
+import { makeScannerTree } from './scanners.js';
 
 /** The people of a lab, as `[login, full name]`. No machine has all of them by accident. */
 export const LAB_USERS = [
@@ -46,7 +47,7 @@ async function makeFolders(places: Places): Promise<void> {
   const users = await idsByName(`${places.root}/etc/passwd`);
   const groups = await idsByName(`${places.root}/etc/group`);
   const owned = async (path: string, mode: number, user: string, group: string): Promise<void> => {
-    await mkdir(path, { recursive: true });
+    if (!existsSync(path)) await mkdir(path, { recursive: true });
     await chown(path, id(users, user), id(groups, group));
     await chmod(path, mode);
   };
@@ -59,6 +60,7 @@ async function makeFolders(places: Places): Promise<void> {
   await owned(places.queueDir, 0o755, 'root', 'root');
   await owned(places.dataDir, 0o755, 'postfix', 'postfix');
   for (const [login] of LAB_USERS) await owned(`${places.root}/home/${login}`, 0o700, login, login);
+  await makeScannerTree(places, new Set(users.keys()), owned);
 }
 
 /**
@@ -72,6 +74,8 @@ async function writeAccounts({ root }: Places): Promise<void> {
   const accounts: Accounts = { passwd: await read('passwd'), group: await read('group') };
   addDaemon(accounts, CONSOLE_USER, HELPER_GROUP, `/var/lib/${CONSOLE_USER}`);
   addDaemon(accounts, FETCH_USER, FETCH_USER, FETCH_STATE);
+  // The scanner reads what amavis has taken apart.
+  if (fresh) addMember(accounts, 'amavis', 'clamav');
   for (const [index, [login, fullName]] of fresh ? LAB_USERS.entries() : []) {
     const uid = FIRST_USER_ID + index;
     const home = `${root}/home/${login}`;
@@ -98,6 +102,16 @@ function addDaemon({ passwd, group }: Accounts, user: string, primary: string, h
   if (has(passwd, user)) return;
   const gid = Number(group.find((line) => line.startsWith(`${primary}:`))?.split(':')[2]);
   passwd.push(`${user}:x:${free}:${gid}::${home}:/usr/sbin/nologin`);
+}
+
+/** Puts an account that is there into a group that is there. */
+function addMember({ passwd, group }: Accounts, name: string, member: string): void {
+  const index = group.findIndex((line) => line.startsWith(`${name}:`));
+  const line = group[index];
+  if (line === undefined || !passwd.some((one) => one.startsWith(`${member}:`))) return;
+  const members = (line.split(':')[3] ?? '').split(',').filter((one) => one !== '');
+  if (members.includes(member)) return;
+  group[index] = `${line.split(':').slice(0, 3).join(':')}:${[...members, member].join(',')}`;
 }
 
 /** Debian keeps 0 to 999 for the system, and `nobody`. */

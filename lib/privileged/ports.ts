@@ -8,12 +8,15 @@ import type { Paths } from './paths.js';
 
 export type InnerPorts = Readonly<Record<InnerPort, number>>;
 
-/** As Debian's packages and the field use them (amavisd: 10024 and 10026, back on 10025; postgrey: 10023). */
+/** As Debian's packages and the field use them (amavisd: from 10024 on, back on 10025; postgrey: 10023). */
 export const MACHINE_PORTS: InnerPorts = {
   fetchmailIn: 10029,
   amavisIn: 10024,
   amavisFetched: 10026,
   amavisBack: 10025,
+  amavisProxy: 10027,
+  amavisProxyBack: 10028,
+  amavisProbe: 10030,
   policy: 10023,
   submission: 587,
   submissions: 465,

@@ -97,6 +97,9 @@ export type InnerPort =
   | 'amavisIn'
   | 'amavisFetched'
   | 'amavisBack'
+  | 'amavisProxy'
+  | 'amavisProxyBack'
+  | 'amavisProbe'
   | 'policy'
   | 'submission'
   | 'submissions';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import Ajv from 'ajv';
@@ -7,6 +7,7 @@ import { readManifest } from '../../lib/manifest.js';
 import { PACKAGE_ROOT } from '../../lib/package-root.js';
 import { ACTION_NAMES } from '../../lib/privileged/actions/index.js';
 import { PROTOCOL_VERSION } from '../../lib/privileged/protocol.js';
+import { DAEMONS } from '../../lib/privileged/services/all.js';
 import { sourceFiles } from '../support/sources.js';
 
 const json = (path: string): object =>
@@ -53,8 +54,7 @@ describe('plugin.json', () => {
   });
 
   it('lists exactly the services the helper looks after', () => {
-    const files = readdirSync(join(PACKAGE_ROOT, 'lib/privileged/services'));
-    const services = files.map((name) => name.replace(/\.ts$/, '')).sort();
+    const services = ['postfix', ...DAEMONS.map(({ name }) => name)].sort();
     assert.deepEqual(manifest.privileged.services, services);
   });
 });

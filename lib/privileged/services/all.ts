@@ -1,0 +1,5 @@
+/** All daemons beside Postfix. Adding a feature with one adds a line here. */
+import type { DaemonDefinition } from './daemons.js';
+import { SCANNERS } from './scanners.js';
+
+export const DAEMONS: readonly DaemonDefinition[] = [...SCANNERS];
