@@ -38,9 +38,16 @@ async function kills(rounds: number): Promise<void> {
     const onRound = (round: number): void => {
       if (round % 10 === 0) console.log(`${round} rounds`);
     };
-    await killRounds(at, { rounds, messages: rounds * 5, onRound });
+    const ledger = await killRounds(at, { rounds, messages: rounds * 5, onRound });
+    const { messages, told, byPostfix } = ledger;
     const seconds = Math.round((performance.now() - started) / 1_000);
-    console.log(`${rounds} rounds in ${seconds} s: nothing lost, nothing twice`);
+    console.log(
+      `${rounds} rounds in ${seconds} s, ${messages} messages: nothing lost, nothing twice without a word`,
+    );
+    console.log(`told that they may be here twice, and are: ${told}`);
+    console.log(
+      `fetched once, put into the mailbox twice by a Postfix killed over it: ${byPostfix}`,
+    );
   } finally {
     await at.stop();
   }

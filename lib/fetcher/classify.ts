@@ -2,8 +2,11 @@
 import type { Counts } from './transcript.js';
 import type { Outcome, PollResult } from './status.js';
 
-/** What flock(1) ends with when somebody else holds the lock (-E). */
-export const LOCKED = 75;
+/** The exit status of a poll that a limit on messages ended. */
+export const LIMIT_REACHED = 13;
+
+/** What fetchmail is told when our Postfix says nothing. */
+export const NO_ANSWER = '451 4.3.0 The mail server here does not answer';
 
 /** Providers that take no plain password of an account any more: an app password, or nothing, works there. */
 const NO_BASIC_LOGIN =
@@ -67,7 +70,6 @@ const BY_CODE: Readonly<Record<number, Outcome>> = {
   11: 'unknownHost',
   13: 'fetched',
   14: 'mailboxBusy',
-  [LOCKED]: 'alreadyFetching',
 };
 
 export interface PollEnd {
@@ -94,8 +96,7 @@ export function resultOf(end: PollEnd): PollResult {
 function outcomeOf(end: PollEnd): Outcome {
   const { code, lines, counts, stopped, refusals } = end;
   if (stopped) return 'stopped';
-  if (code === LOCKED) return 'alreadyFetching';
-  if (code === 0 || code === 13)
+  if (code === 0 || code === LIMIT_REACHED)
     return refused(end) ?? (counts.fetched > 0 ? 'fetched' : 'nothing');
   if (code === 1) return refused(end) ?? 'nothing';
   if (code === null) return 'unknown';
@@ -122,6 +123,7 @@ function refused({ counts, refusals }: PollEnd): Outcome | null {
 /** What our own Postfix said no to; null when it took everything. */
 function hereRefused(refusals: readonly string[]): Outcome | null {
   if (refusals.length === 0) return null;
+  if (refusals.includes(NO_ANSWER)) return 'awayHere';
   const full = refusals.some((reply) =>
     /^452|insufficient system storage|queue file write/i.test(reply),
   );

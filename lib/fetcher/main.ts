@@ -22,9 +22,14 @@ const scheduler = createScheduler({
   failuresOf: async (id) => (await readStatus(places.of(id)))?.failures ?? 0,
   poll: async ({ id }, deliveryPort) => {
     try {
-      const { result } = await fetchOnce(places, id, deliveryPort, { signal: end.signal });
+      const { result, maybeTwice } = await fetchOnce(places, id, deliveryPort, {
+        signal: end.signal,
+      });
       const { outcome, code, fetched, left } = result;
       log.info({ query: id, outcome, code, fetched, left }, 'polled');
+      for (const messageId of maybeTwice) {
+        log.warn({ query: id, messageId }, 'a message may have been handed over twice');
+      }
       return outcome;
     } catch (error) {
       log.error({ err: error, query: id }, 'could not be polled');

@@ -3,11 +3,11 @@
  * Runs as the account that fetches; whoever starts it, the scheduler or somebody who wants mail now.
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import {
   copyFile,
   mkdir,
   mkdtemp,
+  open,
   readdir,
   readFile,
   rename,
@@ -16,8 +16,10 @@ import {
 } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { LOCKED, resultOf } from './classify.js';
+import { LIMIT_REACHED, resultOf } from './classify.js';
 import { openIntake, type Intake } from './intake.js';
+import { openJournal } from './journal.js';
+import { takeLock, type Lock } from './lock.js';
 import type { FetchPlaces, QueryPlaces } from './places.js';
 import { queryAddress } from '../fetchmail/run-control.js';
 import { readWord } from './run-control-words.js';
@@ -30,8 +32,9 @@ import {
 } from './status.js';
 import { createTranscript } from './transcript.js';
 
-const FLOCK = '/usr/bin/flock';
 export const FETCHMAIL = '/usr/bin/fetchmail';
+/** fetchmail logged out, so that the provider has heard of what was taken; a limit may have cut it short. */
+const ENDED_WELL: ReadonlySet<number> = new Set([0, 1, LIMIT_REACHED]);
 /** How long one poll may take at all, in milliseconds: the first look into a large mailbox takes hours. */
 const POLL_LIMIT_MS = 6 * 3_600_000;
 /** How long fetchmail has to say goodbye after SIGTERM, in milliseconds. */
@@ -48,6 +51,8 @@ export interface PollOutcome {
   readonly startedAt: Date;
   readonly finishedAt: Date;
   readonly dialogue: readonly string[];
+  /** Message-IDs of those that may be here twice, since nobody can know whether they were taken before. */
+  readonly maybeTwice: readonly string[];
 }
 
 /** Fetches, and remembers how it went. `missing` when there is no such query (any more). */
@@ -60,43 +65,53 @@ export async function fetchOnce(
   const own = places.of(id);
   const file = places.runControl(id);
   const text = await readFile(file, 'utf8').catch(() => null);
-  if (text === null) return nothingThere();
+  if (text === null) return withoutPoll('missing');
   await mkdir(own.folder, { recursive: true, mode: 0o700 });
-  await removeRemains(own);
-  const socket = `${own.folder}/in-${process.pid}`;
-  const spool = `${own.folder}/spool-${process.pid}`;
-  const intake = await openIntake(
-    { socket, spool, taken: own.taken },
-    deliveryPort,
-    queryAddress(id),
-  );
-  const args = ['-f', file, '-i', own.ids, '--smtphost', socket];
-  let outcome: PollOutcome;
+  const lock = await takeLock(own.lock);
+  if (lock === null) return withoutPoll('alreadyFetching');
   try {
-    outcome = await runFetchmail(own, text, args, null, { ...options, intake });
-    if (endedWell(outcome.result)) await intake.settle();
+    await removeRemains(own);
+    const journal = await openJournal(own.taken);
+    const socket = `${own.folder}/in`;
+    const files = { socket, spool: `${own.folder}/spool` };
+    const intake = await openIntake(files, journal, deliveryPort, queryAddress(id));
+    const args = ['-f', file, '-i', own.ids, '--smtphost', socket];
+    let outcome: PollOutcome;
+    try {
+      outcome = await runFetchmail(own, lock, text, args, null, { ...options, intake });
+    } finally {
+      await intake.close();
+    }
+    const { code } = outcome.result;
+    if (code !== null && ENDED_WELL.has(code)) {
+      // What fetchmail remembers instead of us must outlast a power cut.
+      await syncFile(own.ids);
+      await journal.settle(code !== LIMIT_REACHED && intake.refusals().length === 0);
+    }
+    await journal.close();
+    if (!saysNothing(outcome.result.outcome)) {
+      await writeStatus(own, statusAfter(await readStatus(own), outcome));
+    }
+    return outcome;
   } finally {
-    await intake.close();
+    await lock.release();
   }
-  if (!saysNothing(outcome.result.outcome)) {
-    await writeStatus(own, statusAfter(await readStatus(own), outcome));
-  }
-  return outcome;
 }
 
-/** The provider has heard of everything that was taken: fetchmail logged out, and no limit cut it short. */
-function endedWell({ code }: PollResult): boolean {
-  return code === 0 || code === 1;
-}
-
-/** Sockets and half received messages of processes that were killed. */
+/** What processes left that were killed: half a message, half a status. To be done under the lock. */
 async function removeRemains(own: QueryPlaces): Promise<void> {
   for (const name of await readdir(own.folder)) {
-    const pid = /^(?:in|spool)-(\d+)$/.exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) {
+    if (/^(?:in|spool)\b|\.(?:new|\d+)$/.test(name)) {
       await rm(`${own.folder}/${name}`, { force: true });
     }
   }
+}
+
+/** Nothing there is nothing to lose. */
+async function syncFile(file: string): Promise<void> {
+  const handle = await open(file).catch(() => null);
+  await handle?.sync();
+  await handle?.close();
 }
 
 /**
@@ -118,9 +133,14 @@ export async function testOnce(
       await mkdir(known.folder, { recursive: true, mode: 0o700 });
       await copyFile(known.ids, ids).catch(() => undefined);
     }
-    const lock = known?.lock ?? `${folder}/lock`;
-    const own = { ...places.of('0'), folder, ids, lock, pid: `${folder}/pid` };
-    return await runFetchmail(own, text, ['-f', '-', '-i', ids, '--check'], text, options);
+    const lock = await takeLock(known?.lock ?? `${folder}/lock`);
+    if (lock === null) return withoutPoll('alreadyFetching');
+    const own = { ...places.of('0'), folder, ids, pid: `${folder}/pid` };
+    try {
+      return await runFetchmail(own, lock, text, ['-f', '-', '-i', ids, '--check'], text, options);
+    } finally {
+      await lock.release();
+    }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -128,6 +148,7 @@ export async function testOnce(
 
 async function runFetchmail(
   own: QueryPlaces,
+  lock: Lock,
   runControl: string,
   args: readonly string[],
   input: string | null,
@@ -136,15 +157,13 @@ async function runFetchmail(
   const startedAt = new Date();
   const transcript = createTranscript(readWord(runControl, 'password'));
   const child = spawn(
-    FLOCK,
-    [
-      ...['-n', '-E', String(LOCKED), own.lock, FETCHMAIL, ...args],
-      ...['--pidfile', own.pid, '--nosyslog', '--nodetach', '-v'],
-    ],
+    FETCHMAIL,
+    [...args, '--pidfile', own.pid, '--nosyslog', '--nodetach', '-v'],
     {
       cwd: own.folder,
       env: { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8', HOME: own.folder },
-      stdio: [input === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      // It shares the lock, so that one that outlives us is waited for.
+      stdio: [input === null ? 'ignore' : 'pipe', 'pipe', 'pipe', lock.fd],
       detached: true,
     },
   );
@@ -172,11 +191,12 @@ async function runFetchmail(
     await intake?.idle();
     const { taken, again } = intake?.counts() ?? { taken: 0, again: 0 };
     const refusals = intake?.refusals() ?? [];
+    const maybeTwice = intake?.maybeTwice() ?? [];
     const counts = { ...transcript.counts(), fetched: taken };
     const left = Math.max(0, (counts.waiting ?? 0) - (counts.seen ?? 0) - taken - again);
     const end = { code, lines, counts: { ...counts, left }, server, stopped, refusals };
     const result = resultOf(end);
-    return { result, startedAt, finishedAt: new Date(), dialogue: lines };
+    return { result, startedAt, finishedAt: new Date(), dialogue: lines, maybeTwice };
   } finally {
     clearTimeout(limit);
     signal?.removeEventListener('abort', stop);
@@ -190,7 +210,7 @@ function linesOf(stream: Readable, take: (line: string) => void): Promise<void> 
   });
 }
 
-/** flock(1) and the fetchmail it became the parent of. */
+/** fetchmail, and what it may have started. */
 function endGroup(pid: number | undefined): void {
   if (pid === undefined) return;
   const send = (signal: NodeJS.Signals): void => {
@@ -204,11 +224,11 @@ function endGroup(pid: number | undefined): void {
   setTimeout(() => send('SIGKILL'), STOP_LIMIT_MS).unref();
 }
 
-function nothingThere(): PollOutcome {
+function withoutPoll(outcome: 'missing' | 'alreadyFetching'): PollOutcome {
   const now = new Date();
   const counts = { waiting: null, seen: null, fetched: 0, left: 0 };
-  const result: PollResult = { outcome: 'missing', code: null, ...counts, detail: '' };
-  return { result, startedAt: now, finishedAt: now, dialogue: [] };
+  const result: PollResult = { outcome, code: null, ...counts, detail: '' };
+  return { result, startedAt: now, finishedAt: now, dialogue: [], maybeTwice: [] };
 }
 
 export async function readStatus(own: QueryPlaces): Promise<QueryStatus | null> {

@@ -51,11 +51,16 @@ export interface QueryStatus {
   /** When mail last came, and how many messages in all. */
   readonly lastMailAt: string | null;
   readonly fetchedInAll: number;
+  /** Messages of which nobody can know whether they were taken before, the last ones last; Message-ID '' without one. */
+  readonly maybeTwice: readonly { readonly at: string; readonly messageId: string }[];
   /** When the scheduler wants to look again; null when it has not said so. */
   readonly nextAt: string | null;
   /** The end of the last dialogue, secrets starred. */
   readonly dialogue: readonly string[];
 }
+
+/** So many of the messages that may be here twice are remembered. */
+const MAX_MAYBE_TWICE = 20;
 
 const GOOD: ReadonlySet<Outcome> = new Set(['fetched', 'nothing']);
 /** Another one was at work: that says nothing about the query. */
@@ -74,11 +79,12 @@ export interface PollReport {
   readonly finishedAt: Date;
   readonly result: PollResult;
   readonly dialogue: readonly string[];
+  readonly maybeTwice?: readonly string[];
 }
 
 /** The status after one more poll. */
 export function statusAfter(before: QueryStatus | null, report: PollReport): QueryStatus {
-  const { result, dialogue } = report;
+  const { result, dialogue, maybeTwice = [] } = report;
   const finishedAt = report.finishedAt.toISOString();
   const good = isGood(result.outcome);
   return {
@@ -90,6 +96,10 @@ export function statusAfter(before: QueryStatus | null, report: PollReport): Que
     lastGoodAt: good ? finishedAt : (before?.lastGoodAt ?? null),
     lastMailAt: result.fetched > 0 ? finishedAt : (before?.lastMailAt ?? null),
     fetchedInAll: (before?.fetchedInAll ?? 0) + result.fetched,
+    maybeTwice: [
+      ...(before?.maybeTwice ?? []),
+      ...maybeTwice.map((messageId) => ({ at: finishedAt, messageId })),
+    ].slice(-MAX_MAYBE_TWICE),
     nextAt: null,
     dialogue,
   };
@@ -98,8 +108,10 @@ export function statusAfter(before: QueryStatus | null, report: PollReport): Que
 /** Null for anything that is no status: the file may be of another version of us. */
 export function parseStatus(text: string): QueryStatus | null {
   try {
-    const status = JSON.parse(text) as QueryStatus;
-    const { result, dialogue } = status;
+    const read = JSON.parse(text) as QueryStatus;
+    // One of an earlier release does not have it.
+    const status: QueryStatus = { ...read, maybeTwice: read.maybeTwice ?? [] };
+    const { result, dialogue, maybeTwice } = status;
     const whole =
       OUTCOMES.includes(result.outcome) &&
       typeof result.fetched === 'number' &&
@@ -112,6 +124,8 @@ export function parseStatus(text: string): QueryStatus | null {
       ) &&
       typeof status.failures === 'number' &&
       typeof status.fetchedInAll === 'number' &&
+      Array.isArray(maybeTwice) &&
+      maybeTwice.every(({ at, messageId }) => isMoment(at) && typeof messageId === 'string') &&
       Array.isArray(dialogue) &&
       dialogue.every((line) => typeof line === 'string');
     return whole ? status : null;

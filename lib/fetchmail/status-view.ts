@@ -69,7 +69,7 @@ export function statusFacts(
   if (status === null) return [];
   const when = (at: string | null): string =>
     at === null ? t('fetchmail.fact.never') : format.moment(new Date(at));
-  const { result, failingSince, failures } = status;
+  const { result, failingSince, failures, maybeTwice } = status;
   return [
     { label: t('fetchmail.fact.last'), value: when(status.finishedAt) },
     ...(query.enabled
@@ -78,6 +78,21 @@ export function statusFacts(
     { label: t('fetchmail.fact.lastMail'), value: when(status.lastMailAt) },
     { label: t('fetchmail.fact.fetched'), value: format.number(status.fetchedInAll) },
     { label: t('fetchmail.fact.left'), value: format.number(result.left) },
+    ...(maybeTwice.length === 0
+      ? []
+      : [
+          {
+            label: t('fetchmail.fact.maybeTwice'),
+            value: maybeTwice
+              .map(({ at, messageId }) =>
+                t('fetchmail.fact.maybeTwice.value', {
+                  when: when(at),
+                  message: messageId === '' ? t('fetchmail.fact.maybeTwice.nameless') : messageId,
+                }),
+              )
+              .join(' '),
+          },
+        ]),
     ...(failingSince === null
       ? []
       : [

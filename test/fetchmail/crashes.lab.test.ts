@@ -1,11 +1,14 @@
-/** Nothing is lost and nothing comes twice when a line drops in the middle: counted mail by mail. Kills: bench/fetchmail.ts. */
+/** Nothing is lost and nothing comes twice when a line drops, or somebody is killed: counted mail by mail. More: bench/fetchmail.ts. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startCuttingProxy } from '../support/cutting-proxy.js';
 import { startFetchLab, type FetchLab } from '../support/fetch-lab.js';
-import { eachOnce, fetchNow, subjectsOf } from '../support/fetch-rounds.js';
+import { eachOnce, fetchNow, killRounds, subjectsOf } from '../support/fetch-rounds.js';
 import { until } from '../support/wait.js';
+
+/** The tenth kills a Postfix, the eighth the fetcher itself; see `killRounds`. */
+const ROUNDS = 10;
 
 describe('fetching while something breaks', () => {
   let at: FetchLab;
@@ -38,11 +41,16 @@ describe('fetching while something breaks', () => {
           return proxy.cuts === 2;
         });
         await fetchNow(at, account);
-        await eachOnce(at, user, wanted);
+        await eachOnce(at, account, user, wanted);
         assert.equal(proxy.cuts, 2);
       } finally {
         proxy.stop();
       }
     });
   }
+
+  it('survives the kill of fetchmail, Postfix, helper, console and fetcher at any moment', async () => {
+    const { messages } = await killRounds(at, { rounds: ROUNDS, messages: ROUNDS * 4 });
+    assert.equal(messages, ROUNDS * 4 * 2);
+  });
 });

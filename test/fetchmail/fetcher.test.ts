@@ -1,7 +1,7 @@
 /** The parts of the fetcher that need no fetchmail: what it says, what that means, when it looks again. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { resultOf, type PollEnd } from '../../lib/fetcher/classify.js';
+import { NO_ANSWER, resultOf, type PollEnd } from '../../lib/fetcher/classify.js';
 import { createScheduler, MAX_PARALLEL, pauseAfter } from '../../lib/fetcher/scheduler.js';
 import { parseStatus, statusAfter, type Outcome } from '../../lib/fetcher/status.js';
 import { createTranscript } from '../../lib/fetcher/transcript.js';
@@ -75,10 +75,10 @@ describe('how a poll ended', () => {
     ['timeout', { code: 2, lines: ['fetchmail: timeout after 60 seconds waiting for server x.'] }],
     ['dropped', { code: 2, counts, lines: ['socket error while fetching'] }],
     ['mailboxBusy', { code: 9, lines: ['lock busy on server'] }],
-    ['alreadyFetching', { code: 75 }],
     ['refusedHere', { code: 0, counts, refusals: ['550 5.1.1 User unknown'] }],
     ['diskHere', { code: 10, counts, refusals: ['452 4.3.1 Insufficient system storage'] }],
     ['awayHere', { code: 10 }],
+    ['awayHere', { code: 0, counts, refusals: [NO_ANSWER] }],
     ['settings', { code: 5 }],
     ['stopped', { code: null, stopped: true }],
     ['unknown', { code: null }],
@@ -115,6 +115,23 @@ describe('the status of a query', () => {
     assert.equal(second.failures, 2);
     const third = statusAfter(second, report('fetched', '2026-01-03T00:00:00Z'));
     assert.deepEqual([third.failingSince, third.failures, third.fetchedInAll], [null, 0, 3]);
+  });
+  it('remembers which messages may be here twice, the last twenty of them', () => {
+    const messageIds = Array.from({ length: 30 }, (_, index) => `<${index}@x>`);
+    const first = statusAfter(null, {
+      ...report('fetched', '2026-01-01T00:00:00Z'),
+      maybeTwice: messageIds,
+    });
+    const second = statusAfter(first, report('nothing', '2026-01-02T00:00:00Z'));
+    assert.equal(second.maybeTwice.length, 20);
+    assert.deepEqual(second.maybeTwice.at(-1), {
+      at: '2026-01-01T00:00:00.000Z',
+      messageId: '<29@x>',
+    });
+  });
+  it('of an earlier release knows nothing of those, and is read all the same', () => {
+    const { maybeTwice, ...older } = statusAfter(null, report('nothing', '2026-01-01T00:00:00Z'));
+    assert.deepEqual(parseStatus(JSON.stringify(older))?.maybeTwice, maybeTwice);
   });
   it('is read back as it was written, and nothing else is taken for one', () => {
     const status = statusAfter(null, report('fetched', '2026-01-01T00:00:00Z'));

@@ -45,7 +45,7 @@ export async function startFetchLab(): Promise<FetchLab> {
         { action: `${FETCHMAIL}/new`, button: 'intent=save' },
       ),
     message: (subject, headers = '', body = `The text of ${subject}.\n`) =>
-      `From: somebody@elsewhere.example\nTo: me@provider.example\n${headers}Subject: ${subject}\n\n${body}`,
+      `From: somebody@elsewhere.example\nTo: me@provider.example\nMessage-ID: <${subject}@fetch.test>\n${headers}Subject: ${subject}\n\n${body}`,
     stop: async () => {
       await lab.stop();
       await remote.stop();

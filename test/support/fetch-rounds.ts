@@ -1,17 +1,29 @@
 /** Rounds in which somebody is killed while mail is fetched, and the count afterwards, message by message. */
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fetchPlaces } from '../../lib/fetcher/places.js';
+import { readStatus } from '../../lib/fetcher/poll.js';
 import { runNative } from '../../lib/privileged/native.js';
 import { FETCHMAIL, type FetchLab } from './fetch-lab.js';
 import { until } from './wait.js';
 
 export interface RoundsOptions {
   readonly rounds: number;
+  /** Per mailbox. */
   readonly messages: number;
   /** Told now and then how far it is. */
   readonly onRound?: (round: number) => void;
+}
+
+/** What became of all messages. Lost ones, and ones fetched twice without a word, are failures and not counted. */
+export interface Ledger {
+  readonly messages: number;
+  /** Handed over twice because nobody can know, and told so. */
+  readonly told: number;
+  /** Handed over once, and put into the mailbox twice by a Postfix that was killed over it: one queue id. */
+  readonly byPostfix: number;
 }
 
 const ACCOUNTS = [
@@ -23,26 +35,33 @@ export function subjectsOf(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}-${index}-end`);
 }
 
-/** Waits until all of it is there, and throws when any of it came twice. */
+/** Waits until the mailbox at the provider is empty and all of it is here, and throws when any of it came twice. */
 export async function eachOnce(
   at: FetchLab,
+  account: string,
   user: string,
   wanted: readonly string[],
-): Promise<void> {
-  await until(`all mail for ${user}`, async () =>
-    [...(await arrived(at, user, wanted)).values()].every((count) => count > 0),
+): Promise<Ledger> {
+  const everything = async (): Promise<boolean> =>
+    [...(await arrived(at, user, wanted)).values()].every((ids) => ids.length > 0);
+  await until(`all mail for ${user}`, everything);
+  await until('the queue to be empty', async () => (await queued(at)) === '');
+  const copies = await arrived(at, user, wanted);
+  const told = await toldOf(at, account);
+  const twice = [...copies].filter(([, ids]) => new Set(ids).size > 1);
+  assert.deepEqual(
+    twice.filter(([subject]) => !told.includes(`<${subject}@fetch.test>`)),
+    [],
   );
-  // What came twice would come within one more poll.
-  await pause(2_000);
-  const twice = [...(await arrived(at, user, wanted))].filter(([, count]) => count !== 1);
-  assert.deepEqual(twice, []);
+  const byPostfix = [...copies.values()].filter((ids) => ids.length > new Set(ids).size).length;
+  return { messages: wanted.length, told: twice.length, byPostfix };
 }
 
-/** Kills fetchmail each round, and now and then helper, console and Postfix, at any moment. */
+/** Kills fetchmail each round, and now and then helper, console, the fetcher and Postfix, at any moment. */
 export async function killRounds(
   at: FetchLab,
   { rounds, messages, onRound = () => undefined }: RoundsOptions,
-): Promise<void> {
+): Promise<Ledger> {
   const each = Math.ceil(messages / rounds);
   for (const { account, protocol, user } of ACCOUNTS) {
     await at.remote.addUser(account, 'secret');
@@ -64,25 +83,40 @@ export async function killRounds(
     await pause(randomInt(20, 500));
     await killSome(at, round);
   }
+  let all: Ledger = { messages: 0, told: 0, byPostfix: 0 };
   for (const { account, user } of ACCOUNTS) {
-    await until('the console to answer', () =>
-      fetchNow(at, account).then(
-        () => true,
-        () => false,
-      ),
-    );
-    await eachOnce(at, user, subjectsOf(account, sent));
+    await emptied(at, account);
+    const one = await eachOnce(at, account, user, subjectsOf(account, sent));
+    all = {
+      messages: all.messages + one.messages,
+      told: all.told + one.told,
+      byPostfix: all.byPostfix + one.byPostfix,
+    };
   }
+  return all;
+}
+
+/** After failures the next look is late: somebody wants it now, also when the console has just been killed. */
+export async function emptied(at: FetchLab, account: string): Promise<void> {
+  await until(`the mailbox ${account} to be empty`, async () => {
+    if ((await at.remote.count(account)) === 0) return true;
+    await fetchNow(at, account).catch(() => undefined);
+    await pause(500);
+    return false;
+  });
 }
 
 async function killSome(at: FetchLab, round: number): Promise<void> {
   const { pids } = await at.lab.facts();
   const postfix = round % 5 === 4;
   const victims = [
-    ...(await named(at, 'fetchmail')),
+    ...(await running(at, (program) => program === '/usr/bin/fetchmail')),
     ...(round % 15 === 3 ? [pids.helper] : []),
     ...(round % 15 === 6 ? [pids.console] : []),
-    ...(postfix ? await named(at, 'master') : []),
+    ...(round % 10 === 7 ? [pids.fetcher] : []),
+    ...(postfix
+      ? await running(at, (program) => program.startsWith('/usr/lib/postfix/sbin/'))
+      : []),
   ];
   for (const pid of victims) kill(pid);
   if (!postfix) return;
@@ -93,38 +127,57 @@ async function killSome(at: FetchLab, round: number): Promise<void> {
   });
 }
 
-/** After failures the next look is late: somebody wants it now. Rejects while the console is down. */
+/** Rejects while the console is down. */
 export async function fetchNow(at: FetchLab, name: string): Promise<void> {
-  const page = await at.client.get(`${FETCHMAIL}?q=${name}`);
-  const href = /\/mail\/fetchmail\/\d+/.exec(page.html)?.[0] ?? assert.fail('no query');
+  const href = await hrefOf(at, name);
   await at.client.submit(href, {}, { action: `${href}/fetch` });
 }
 
+async function hrefOf(at: FetchLab, name: string): Promise<string> {
+  const page = await at.client.get(`${FETCHMAIL}?q=${name}`);
+  return /\/mail\/fetchmail\/\d+/.exec(page.html)?.[0] ?? assert.fail('no query');
+}
+
+/** Message-IDs the status of a query tells may be here twice. */
+async function toldOf(at: FetchLab, account: string): Promise<readonly string[]> {
+  const id = (await hrefOf(at, account)).split('/').at(-1) ?? '';
+  const status = await readStatus(fetchPlaces(at.lab.root).of(id));
+  return (status?.maybeTwice ?? []).map(({ messageId }) => messageId);
+}
+
+async function queued(at: FetchLab): Promise<string> {
+  const { pids } = await at.lab.facts();
+  const list = ['/usr/sbin/postqueue', '-c', at.lab.configDir, '-j'];
+  const args = ['-t', String(pids.inside), '-m', '--', ...list];
+  return (await runNative('/usr/bin/nsenter', args)).stdout.trim();
+}
+
 /**
- * How often each subject was brought in. A Postfix that is killed may put a message of its queue into a mailbox again when
- * it runs again; that has the same queue id, and was fetched once.
+ * The queue ids under which each subject came. A Postfix that is killed may put a message of its queue into a mailbox again
+ * when it runs again, since local(8) notes after it has written: that has the same queue id, and was fetched once.
  */
 async function arrived(
   at: FetchLab,
   user: string,
   wanted: readonly string[],
-): Promise<Map<string, number>> {
-  const ids = new Map(wanted.map((subject) => [subject, new Set<string>()]));
+): Promise<Map<string, string[]>> {
+  const ids = new Map(wanted.map((subject) => [subject, [] as string[]]));
   for (const message of await at.lab.mailbox(user)) {
     const subject = /^Subject: (.*)$/m.exec(message)?.[1] ?? '';
     const id = /\bid ([0-9A-Za-z]{6,})/.exec(message)?.[1] ?? assert.fail('no queue id');
-    ids.get(subject)?.add(id);
+    ids.get(subject)?.push(id);
   }
-  return new Map([...ids].map(([subject, known]) => [subject, known.size]));
+  return ids;
 }
 
-async function named(at: FetchLab, name: string): Promise<number[]> {
-  return (await at.lab.processes()).filter((pid) => commandOf(pid) === name);
+async function running(at: FetchLab, wanted: (program: string) => boolean): Promise<number[]> {
+  return (await at.lab.processes()).filter((pid) => wanted(programOf(pid)));
 }
 
-function commandOf(pid: number): string {
+function programOf(pid: number): string {
   try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    return command === '' ? '' : readlinkSync(`/proc/${pid}/exe`);
   } catch {
     return '';
   }

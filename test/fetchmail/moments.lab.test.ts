@@ -1,0 +1,219 @@
+/** The moments at which a message is neither here nor there: each made to happen, with the real fetchmail and a real provider. */
+import assert from 'node:assert/strict';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { renderRunControl } from '../../lib/fetchmail/run-control.js';
+import { FETCH_ORDERS, fetchPlaces } from '../../lib/fetcher/places.js';
+import { fetchOnce, readStatus, type PollOutcome } from '../../lib/fetcher/poll.js';
+import type { FetchQuery } from '../../lib/fetchmail/schema.js';
+import { startFetchPost, type FetchPost } from '../support/fetch-post.js';
+import { someQuery } from '../support/queries.js';
+import { startRemoteMailboxes, type RemoteMailboxes } from '../support/remote-mailboxes.js';
+import { until } from '../support/wait.js';
+
+const NOBODY_THERE = 1;
+/** One mailbox for each test. */
+const ACCOUNTS = 12;
+
+for (const protocol of ['imap', 'pop3'] as const) {
+  describe(`a message between a provider and us (${protocol})`, () => {
+    let remote: RemoteMailboxes;
+    let post: FetchPost;
+    let root: string;
+    let serial = 0;
+    const accounts = Array.from({ length: ACCOUNTS }, (_, index) => `box-${index + 1}`);
+    before(async () => {
+      remote = await startRemoteMailboxes();
+      // Dovecot looks for new users once a second.
+      for (const user of accounts) await remote.addUser(user, 'secret');
+      post = await startFetchPost();
+      root = await mkdtemp(join(tmpdir(), 'mailserver-moments-'));
+      await chmod(root, 0o755);
+      await mkdir(root + FETCH_ORDERS, { recursive: true });
+    });
+    after(async () => {
+      post.stop();
+      await remote.stop();
+      await rm(root, { recursive: true, force: true });
+    });
+
+    /** A mailbox of its own, and the query that fetches it. */
+    async function mailbox(count: number, more: Partial<FetchQuery> = {}) {
+      serial += 1;
+      const id = String(serial);
+      const user = `box-${id}`;
+      const subjects = Array.from({ length: count }, (_, index) => `${user}-${index}-end`);
+      await remote.put(user, subjects.map(message));
+      const query = someQuery({
+        ...{ id, protocol, remoteUser: user, port: remote.ports[protocol], server: '127.0.0.1' },
+        ...{ sameServer: false, ssl: 'none', certificate: 'none', timeout: 20 },
+        ...more,
+      });
+      const places = fetchPlaces(root);
+      const write = async (password: string): Promise<void> => {
+        const text = renderRunControl(query, {
+          password,
+          home: 'home.example',
+          isLocal: () => true,
+        });
+        await writeFile(places.runControl(id), text, { mode: 0o600 });
+      };
+      await write('secret');
+      return {
+        write,
+        user,
+        subjects,
+        own: places.of(id),
+        poll: (port = post.port): Promise<PollOutcome> => fetchOnce(places, id, port),
+        copies: () => subjects.map((subject) => copiesOf(subject)),
+      };
+    }
+
+    const copiesOf = (subject: string): number =>
+      post.messages.filter((text) => text.includes(`Subject: ${subject}\n`)).length;
+
+    /** Kills the fetchmail of a query when a message comes that holds the text. */
+    function killAt(folder: string, text: string, then: 'take' | 'hangUp'): void {
+      post.mood = async (message) => {
+        if (!message.includes(text)) return 'take';
+        post.mood = () => 'take';
+        const pid = fetchmailOf(folder) ?? assert.fail('no fetchmail');
+        process.kill(pid, 'SIGKILL');
+        await until('it to be gone', () => fetchmailOf(folder) === null);
+        return then;
+      };
+    }
+
+    it('is taken once when fetchmail is killed before the provider heard of it', async () => {
+      const { own, subjects, poll, copies, user } = await mailbox(4);
+      killAt(own.folder, subjects[2] ?? '', 'take');
+      assert.equal((await poll()).result.outcome, 'unknown');
+      assert.deepEqual(copies(), [1, 1, 1, 0]);
+      assert.equal((await poll()).result.fetched, 1);
+      assert.deepEqual(copies(), [1, 1, 1, 1]);
+      assert.equal(await remote.count(user), 0);
+      assert.equal(await readFile(own.taken, 'utf8'), '');
+    });
+
+    it('is taken once when Postfix is away after that', async () => {
+      const { own, subjects, poll, copies } = await mailbox(4);
+      killAt(own.folder, subjects[2] ?? '', 'take');
+      await poll();
+      assert.equal((await poll(NOBODY_THERE)).result.outcome, 'awayHere');
+      post.envelope = (command) => (command.startsWith('MAIL') ? '451 4.3.0 not now' : null);
+      await poll();
+      post.envelope = (command) => (command.startsWith('MAIL') ? '' : null);
+      assert.equal((await poll()).result.outcome, 'awayHere');
+      post.envelope = () => null;
+      await poll();
+      assert.deepEqual(copies(), [1, 1, 1, 1]);
+    });
+
+    it('comes again when Postfix took it and was ended before it could say so, and that is told', async () => {
+      const { subjects, poll, copies, own } = await mailbox(3);
+      post.mood = (text) => {
+        if (!text.includes(subjects[1] ?? '')) return 'take';
+        post.mood = () => 'take';
+        return 'takeAndHangUp';
+      };
+      assert.deepEqual((await poll()).maybeTwice, []);
+      assert.deepEqual((await poll()).maybeTwice, [`<${subjects[1]}@test>`]);
+      assert.deepEqual(copies(), [1, 2, 1]);
+      assert.equal((await readStatus(own))?.maybeTwice.length, 1);
+      assert.deepEqual((await poll()).maybeTwice, []);
+    });
+
+    it('comes again, once, when Postfix had not taken it', async () => {
+      const { subjects, poll, copies } = await mailbox(3);
+      post.mood = (text) => {
+        if (!text.includes(subjects[1] ?? '')) return 'take';
+        post.mood = () => 'take';
+        return 'refuse';
+      };
+      assert.equal((await poll()).result.left, 1);
+      assert.deepEqual((await poll()).maybeTwice, []);
+      assert.deepEqual(copies(), [1, 1, 1]);
+    });
+
+    it('is taken though Postfix was started anew while it came in', async () => {
+      const { poll, copies } = await mailbox(2);
+      let times = 0;
+      post.envelope = (command) => {
+        if (command !== 'DATA' || (times += 1) > 1) return null;
+        return '421 4.4.2 timeout exceeded';
+      };
+      assert.equal((await poll()).result.outcome, 'fetched');
+      post.envelope = () => null;
+      assert.deepEqual(copies(), [1, 1]);
+      assert.match(post.recipients.at(-1)?.[0] ?? '', /fetchmail-\d+@/);
+    });
+
+    it('is never fetched by two at once', async () => {
+      const { poll, copies } = await mailbox(3);
+      const results = await Promise.all([poll(), poll(), poll()]);
+      const outcomes = results.map(({ result }) => result.outcome).toSorted();
+      assert.deepEqual(outcomes, ['alreadyFetching', 'alreadyFetching', 'fetched']);
+      assert.deepEqual(copies(), [1, 1, 1]);
+    });
+
+    it('is one of two when the mailbox holds it twice', async () => {
+      const { poll, user } = await mailbox(0);
+      await remote.put(user, [message('same'), message('same')]);
+      const before = copiesOf('same');
+      await poll();
+      assert.equal(copiesOf('same') - before, 2);
+    });
+
+    it('comes again when somebody puts it back', async () => {
+      const { poll, user, subjects, copies } = await mailbox(1);
+      await poll();
+      await remote.put(user, subjects.map(message));
+      await poll();
+      assert.deepEqual(copies(), [2]);
+    });
+
+    it('is taken once where only so many are fetched at a time', async () => {
+      const { poll, copies, subjects, own } = await mailbox(5, { fetchLimit: 2 });
+      assert.equal((await poll()).result.code, 13);
+      killAt(own.folder, subjects[3] ?? '', 'take');
+      await poll();
+      await poll();
+      await poll();
+      assert.deepEqual(copies(), [1, 1, 1, 1, 1]);
+    });
+
+    it('stays with the provider, and is taken once, through failures and changes of the query', async () => {
+      const { poll, copies, user, own, subjects, write } = await mailbox(3, { keep: true });
+      killAt(own.folder, subjects[1] ?? '', 'take');
+      await poll();
+      await poll();
+      await write('another');
+      assert.equal((await poll()).result.outcome, 'login');
+      await write('secret');
+      await poll();
+      assert.deepEqual(copies(), [1, 1, 1]);
+      assert.equal(await remote.count(user), 3);
+    });
+  });
+}
+
+function message(subject: string): string {
+  return `From: somebody@elsewhere.example\nTo: me@provider.example\nMessage-ID: <${subject}@test>\nSubject: ${subject}\n\nThe text of ${subject}.\n`;
+}
+
+/** The fetchmail that works in a folder; null when there is none. */
+function fetchmailOf(folder: string): number | null {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const found = pids.find((pid) => {
+    try {
+      const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      return line.startsWith('/usr/bin/fetchmail') && line.includes(folder);
+    } catch {
+      return false;
+    }
+  });
+  return found === undefined ? null : Number(found);
+}
