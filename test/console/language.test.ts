@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { PACKAGE_ROOT } from '../../lib/package-root.js';
+import { createI18n } from '../../lib/i18n.js';
+import { createLanguages, directionOf } from '../../lib/console/web/language.js';
 import { startTestConsole, type Browser, type TestConsole } from '../support/test-console.js';
 
-const LOCALES = join(PACKAGE_ROOT, 'lib/console/locales');
-const read = (name: string) =>
-  JSON.parse(readFileSync(join(LOCALES, name), 'utf8')) as Record<string, string>;
+const texts = (folder: string) => createI18n(join(PACKAGE_ROOT, folder), { product: 'Acme' });
 
 describe('the language of the console', () => {
   let test: TestConsole;
@@ -53,28 +52,21 @@ describe('the language of the console', () => {
     browser.submit(page, '/language', { language, back });
 });
 
-describe('the texts of the console', () => {
-  const english = read('en.json');
-  const placeholders = (text: string) => [...new Set(text.match(/\{\w+[,}]/g) ?? [])].sort();
+describe('languages', () => {
+  it('are those there are texts for, each under its own name', () => {
+    const own = texts('lib/console/locales');
+    assert.deepEqual(
+      own.languages,
+      texts('locales').languages,
+      'console and plugin speak the same',
+    );
+    const { offered } = createLanguages(own);
+    assert.deepEqual(offered.find(({ tag }) => tag === 'fr')?.name, 'français');
+    for (const { tag, name } of offered) assert.notEqual(name, tag);
+  });
 
-  for (const name of readdirSync(LOCALES)) {
-    it(`${name} has every key in order, with the same placeholders`, () => {
-      const texts = read(name);
-      assert.deepEqual(Object.keys(texts), Object.keys(texts).sort());
-      assert.deepEqual(Object.keys(texts), Object.keys(english));
-      for (const [key, text] of Object.entries(texts)) {
-        assert.ok(key.startsWith('console.'), key);
-        assert.deepEqual(placeholders(text), placeholders(english[key] ?? ''), key);
-        assert.notEqual(text.trim(), '', key);
-      }
-    });
-  }
-
-  it('leave nothing in English by accident', () => {
-    // Words that are the same in both languages.
-    const same = new Set(['console.accounts.part.person']);
-    for (const [key, text] of Object.entries(read('de.json'))) {
-      if (!same.has(key)) assert.notEqual(text, english[key], key);
-    }
+  it('say which way they are read', () => {
+    assert.deepEqual(['de', 'nl', 'pt-BR', 'ja'].map(directionOf), ['ltr', 'ltr', 'ltr', 'ltr']);
+    assert.deepEqual(['ar', 'fa', 'he', 'az-Arab'].map(directionOf), ['rtl', 'rtl', 'rtl', 'rtl']);
   });
 });

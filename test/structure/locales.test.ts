@@ -1,16 +1,40 @@
 import assert from 'node:assert/strict';
+import { basename } from 'node:path';
 import { describe, it } from 'node:test';
 import { IntlMessageFormat } from 'intl-messageformat';
 import { messagesOf, sourceFiles } from '../support/sources.js';
 
 const FOLDERS = ['locales', 'lib/console/locales'];
 
-/** Words that are the same in every language: names, units, terms of the field. */
-const SAME = new Set(
-  'MB Mailserver Name Port Domain Dovecot Cyrus grommunio LMTP SMTPS SPF Server Smarthost MX PTR Postfix Person'.split(
-    ' ',
-  ),
-);
+/** Words that are the same in every language: names, terms of the field. */
+const SAME =
+  'Dovecot Cyrus grommunio LMTP SMTPS STARTTLS SPF Smarthost MX PTR Postfix multidrop main cf';
+
+/** Words that a language shares with English. A new language may add a line. */
+const SHARED: Readonly<Record<string, string>> = {
+  de: 'MB Mailserver Name Port Domain Server Person',
+  fr: 'Actions Alias alias Configuration Console Destination destination Menu Note Page Port port Question public',
+  nl: 'Accounts Alias alias Console in MB Mailserver Menu parameter Protocol Server',
+};
+
+/** What a language asks of its own texts: how the reader is addressed, which quotes there are. */
+const STYLE: Readonly<Record<string, (text: string) => void>> = {
+  de(text) {
+    assert.doesNotMatch(text, /\b([Dd]u|[Dd]ein\w*|[Dd]ich|[Dd]ir)\b/);
+    assert.doesNotMatch(text, /”/);
+    assert.equal(text.match(/„/g)?.length, text.match(/“/g)?.length);
+  },
+  fr(text) {
+    assert.doesNotMatch(text, /(?<!\p{L})([Tt]u|[Tt]oi|[Tt]es?|[Tt]on)(?!\p{L})/u);
+    assert.doesNotMatch(text, /[“”„]/);
+    assert.doesNotMatch(text, / [:;?»]|« /, 'a blank that may break stands before a mark');
+    assert.doesNotMatch(text, /[\p{L})][;?»]|«\p{L}/u, 'no blank stands before a mark');
+  },
+  nl(text) {
+    assert.doesNotMatch(text, /\b([Jj]e|[Jj]ij|[Jj]ou|[Jj]ouw)\b/);
+    assert.equal(text.match(/“/g)?.length, text.match(/”/g)?.length);
+  },
+};
 
 /** Arguments of an ICU message, with the kind of each: `count plural`. */
 function argumentsOf(message: string): string[] {
@@ -73,22 +97,26 @@ for (const folder of FOLDERS) {
         }
       });
 
-      if (!path.endsWith('/en.json')) {
+      const language = basename(path, '.json');
+      if (language !== 'en') {
+        const same = new Set(`${SAME} ${SHARED[language] ?? ''}`.split(' '));
         it(`${path}: nothing left in English by accident`, () => {
           for (const [key, text] of messages) {
-            const own = wordsOf(text).filter((word) => !SAME.has(word));
+            const own = wordsOf(text).filter((word) => !same.has(word));
             assert.ok(text !== english.get(key) || own.length === 0, `${key}: ${text}`);
           }
         });
       }
 
-      if (path.endsWith('/de.json')) {
-        it(`${path}: formal address and German quotes`, () => {
+      const style = STYLE[language];
+      if (style !== undefined) {
+        it(`${path}: formal address, quotes and blanks of the language`, () => {
           for (const [key, text] of messages) {
-            assert.doesNotMatch(text, /\b([Dd]u|[Dd]ein\w*|[Dd]ich|[Dd]ir)\b/, `${key}: ${text}`);
-            assert.doesNotMatch(text, /”/, `${key}: ${text}`);
-            const pairs = [text.match(/„/g)?.length ?? 0, text.match(/“/g)?.length ?? 0];
-            assert.equal(pairs[0], pairs[1], `${key}: ${text}`);
+            try {
+              style(text);
+            } catch (error) {
+              throw new Error(`${key}: ${text}`, { cause: error });
+            }
           }
         });
       }

@@ -98,3 +98,18 @@ describe('views', () => {
     }
   });
 });
+
+describe('styles', () => {
+  const PHYSICAL =
+    /(?:margin|padding|border)-(?:left|right)|(?:^|[\s;{])(?:left|right)\s*:|(?:text-align|float|clear)\s*:\s*(?:left|right)|border-(?:top|bottom)-(?:left|right)-radius/;
+
+  it('name sides by the direction of writing, so that a language may run the other way', () => {
+    for (const { path, text } of sourceFiles(['public', 'lib/console/public'], ['.css'])) {
+      assert.deepEqual(
+        text.split('\n').filter((line) => PHYSICAL.test(line)),
+        [],
+        path,
+      );
+    }
+  });
+});

@@ -96,7 +96,7 @@ describe('another console', () => {
       },
       requireRole: () => (_req, _res, next) => next(),
       user: () => ({ id: '7', login: 'root', name: '', email: null, roles: ['mail.admin'] }),
-      language: () => 'fr',
+      language: () => 'tlh',
       csrf: () => 'token',
       layoutContext: () => ({}),
       proxy: () => Promise.resolve(null),
