@@ -29,8 +29,8 @@ const PAGES = [
 const LOOKS: readonly VisitOptions[] = [
   { width: 1280 },
   { width: 320, dark: true, language: 'de' },
-  { width: 1920, dark: true },
-  { width: 640, language: 'de' },
+  { width: 1920, dark: true, language: 'nl' },
+  { width: 640, language: 'fr' },
 ];
 
 describe('the console in a browser', () => {

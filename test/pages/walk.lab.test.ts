@@ -1,8 +1,11 @@
 /** Every page there is and the states it can be in, with telling data, in a real browser. New pages are found by their links. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
+import { createI18n } from '../../lib/i18n.js';
 import { readManifest } from '../../lib/manifest.js';
+import { PACKAGE_ROOT } from '../../lib/package-root.js';
 import { openBrowser, signIn, type TestBrowser, type Visit } from '../support/browser.js';
 import { fillLab, HOSTILE_SUBJECT } from '../support/filled-lab.js';
 import { startLab, type Lab } from '../support/lab.js';
@@ -11,16 +14,30 @@ import {
   missedByTab,
   rowMenuProblems,
   tooWideAt,
+  tooWideTurned,
   unusable,
   wordsOf,
   type Words,
 } from '../support/page-check.js';
 import { findPages, kindOf, type FoundPage } from '../support/page-map.js';
 import { pressQuestions, refuseForms, SPECIAL, type State } from '../support/page-states.js';
+import { messagesOf } from '../support/sources.js';
 import { htmlProblems } from '../support/valid-html.js';
 
 /** All that comes over the wire with an empty cache. Bytes. */
 const FIRST_VIEW_LIMIT = 60 * 1024;
+
+/** Languages beside English and German, which the pages are tried in at length. */
+const OTHERS = createI18n(join(PACKAGE_ROOT, 'locales'), { product: 'Acme' }).languages.filter(
+  (language) => !['en', 'de'].includes(language),
+);
+
+/** How much there is to read in a language, in characters. */
+const size = (language: string): number =>
+  messagesOf(`locales/${language}.json`).reduce((sum, [, text]) => sum + text.length, 0);
+
+/** What stands on a page where its text is missing. */
+const KEYS = new Set(messagesOf('locales/en.json').map(([key]) => key));
 
 const manifest = readManifest();
 const LISTED = manifest.menu
@@ -147,19 +164,50 @@ describe('every page', () => {
     }
   };
 
-  it('fits in German too, where words are long', async () => {
+  it('fits in German too, where words are long, and turned round', async () => {
     const visit = await enter({ language: 'de-DE' });
     const wrong: string[] = [];
     const titles: string[] = [];
     for (const path of places) {
       await visit.page.goto(lab.url + path);
       wrong.push(...(await tooWideAt(visit.page)).map((width) => `${path} at ${width}`));
+      const turned = await tooWideTurned(visit.page);
+      wrong.push(...turned.map((width) => `${path} from right to left at ${width}`));
       titles.push((await wordsOf(visit.page)).title);
     }
     await visit.close();
     assert.deepEqual(wrong, []);
     assert.deepEqual(visit.problems, []);
     assert.equal(new Set(titles).size, titles.length);
+  });
+
+  it('speaks every other language', async () => {
+    const wrong: string[] = [];
+    for (const language of OTHERS) {
+      const person = await lab.signIn();
+      person.language = language;
+      for (const path of places) {
+        const { html, text } = await person.get(path);
+        if (!html.includes(`<html lang="${language}"`)) wrong.push(`${path} is not in ${language}`);
+        const lacking = text.split(/\s+/).filter((word) => KEYS.has(word));
+        wrong.push(...lacking.map((key) => `${path} in ${language} lacks ${key}`));
+      }
+    }
+    assert.deepEqual(wrong, []);
+  });
+
+  it('fits on a phone in the wordiest language', async () => {
+    const visit = await enter({
+      language: OTHERS.toSorted((a, b) => size(b) - size(a))[0] ?? 'en',
+    });
+    const wrong: string[] = [];
+    for (const path of places) {
+      await visit.page.goto(lab.url + path);
+      if ((await tooWideAt(visit.page, [360])).length > 0) wrong.push(path);
+    }
+    await visit.close();
+    assert.deepEqual(wrong, []);
+    assert.deepEqual(visit.problems, []);
   });
 
   describe('in the states it can be in', () => {

@@ -41,15 +41,23 @@ export async function unusable(page: Page): Promise<string[]> {
 }
 
 /** The widths at which one would have to scroll sideways. The window has its first width again afterwards. */
-export async function tooWideAt(page: Page): Promise<number[]> {
+export async function tooWideAt(page: Page, widths: readonly number[] = WIDTHS): Promise<number[]> {
   const size = page.viewportSize() ?? { width: 1280, height: 900 };
-  const widths: number[] = [];
-  for (const width of WIDTHS) {
+  const wide: number[] = [];
+  for (const width of widths) {
     await page.setViewportSize({ width, height: size.height });
-    if (await scrollsSideways(page)) widths.push(width);
+    if (await scrollsSideways(page)) wide.push(width);
   }
   await page.setViewportSize(size);
-  return widths;
+  return wide;
+}
+
+/** The same with the page turned round, as for a language that is read from right to left. */
+export async function tooWideTurned(page: Page): Promise<number[]> {
+  await page.evaluate("document.documentElement.dir = 'rtl'");
+  const wide = await tooWideAt(page, [360, 1280]);
+  await page.evaluate("document.documentElement.dir = 'ltr'");
+  return wide;
 }
 
 const ACTIONS = `[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')]
