@@ -37,6 +37,13 @@ const SHOWN_USERS = 60;
 /** How often a page without a script looks whether a run has ended, in seconds. */
 const RELOAD_S = 2;
 
+/** Only with multidrop it is the question who gets what. */
+const NOTHING_TO_SHARE: Problem = {
+  key: 'fetchmail.problem.look',
+  values: {},
+  field: 'destination',
+};
+
 interface Shown {
   readonly key: RowKey | null;
   readonly typed: TypedQuery;
@@ -127,11 +134,14 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
         if (!(error instanceof UserError)) throw error;
         problems.push(...error.problems);
       }
+      const intent = oneText(req.body, 'intent');
+      if (intent === 'look' && values.destination !== 'multidrop') problems.push(NOTHING_TO_SHARE);
       if (problems.length > 0) throw new UserError(problems);
-      switch (oneText(req.body, 'intent')) {
+      switch (intent) {
+        case 'look':
         case 'test': {
           const form = { ...typed, reference: kept(), version: key?.version ?? 0 };
-          const run = service.test(key?.id ?? null, values, actor, form);
+          const run = service[intent](key?.id ?? null, values, actor, form);
           if (run === null) throw new UserError({ key: 'fetchmail.problem.busy', values: {} });
           res.redirect(303, `${req.baseUrl}${FETCHMAIL_PATH}/${key?.id ?? 'new'}?run=${run}`);
           return;
@@ -228,6 +238,7 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
         ...viewStatus(t, query, listed?.status ?? null),
         to: destinationText(t, query),
         enabled: query.enabled,
+        shares: query.destination === 'multidrop',
         facts: statusFacts(t, formats, query, listed?.status ?? null),
         detail: listed?.status?.result.detail ?? '',
         dialogue: (listed?.status?.dialogue ?? []).join('\n'),

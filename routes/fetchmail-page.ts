@@ -2,6 +2,7 @@
 import type { Request } from 'express';
 import type { RowKey } from '../lib/changes/rows.js';
 import { isGood } from '../lib/fetcher/status.js';
+import { viewLook, type LookView } from '../lib/fetchmail/look-view.js';
 import type { Run } from '../lib/fetchmail/runs.js';
 import { viewResult, viewTest, type StatusView } from '../lib/fetchmail/status-view.js';
 import { requestFailed } from '../lib/web/helper-notices.js';
@@ -45,6 +46,7 @@ export interface RunView {
   readonly lines: readonly string[];
   readonly answer: (StatusView & { readonly points: readonly string[] }) | null;
   readonly notice: Notice | null;
+  readonly look: LookView | null;
 }
 
 /** A test or a fetch as its page shows it. */
@@ -57,6 +59,7 @@ export function viewRun({ pages, has }: Web, req: Request, run: Run, server: str
     lines: run.lines,
     answer: null,
     notice: null,
+    look: null,
   };
   switch (run.now.state) {
     case 'running':
@@ -64,7 +67,10 @@ export function viewRun({ pages, has }: Web, req: Request, run: Run, server: str
     case 'failed':
       return { ...base, notice: requestFailed(t, run.now.failure, has) };
     case 'done': {
-      const { result } = run.now;
+      const { result, looked } = run.now;
+      if (run.kind === 'look' && isGood(result.outcome) && looked !== null && run.about !== null) {
+        return { ...base, look: viewLook(t, looked, run.about) };
+      }
       if (run.kind === 'test') return { ...base, answer: viewTest(t, server, result) };
       const points =
         isGood(result.outcome) || result.detail === ''

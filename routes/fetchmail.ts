@@ -66,6 +66,11 @@ export function fetchmailRoutes(router: Router, web: Web, service: FetchmailServ
     begun(req, res, query.id, service.test(query.id, query, pages.user(req).login, null));
   });
 
+  router.post(`${FETCHMAIL_PATH}/:id/look`, operate, async (req, res) => {
+    const { query } = await service.get(String(req.params['id']));
+    begun(req, res, query.id, service.look(query.id, query, pages.user(req).login, null));
+  });
+
   const begun = (req: Request, res: Response, id: string, run: string | null): void => {
     const page = `${req.baseUrl}${FETCHMAIL_PATH}/${id}`;
     res.redirect(303, run === null ? `${page}?busy=1` : `${page}?run=${run}`);

@@ -3,30 +3,19 @@
  * deliver a message again when it is killed, or its line drops, after Postfix took it and before the provider heard of
  * it. Here what was handed over is noted on disk (`journal.ts`), and what comes again is taken as done.
  */
-import { rm } from 'node:fs/promises';
-import { createServer, type Server, type Socket } from 'node:net';
 import { NO_ANSWER } from './classify.js';
 import { openDelivery, type Delivery } from './delivery.js';
 import type { Journal } from './journal.js';
-import { createLineReader } from './line-reader.js';
-import { receiveMessage, type Message } from './message.js';
+import { lastLine, listenLmtp, wordOf, type LmtpFiles, type LmtpServer } from './lmtp.js';
+import type { Message } from './message.js';
 
-export interface IntakeFiles {
-  readonly socket: string;
-  /** Where a message waits that is being received. */
-  readonly spool: string;
-}
-
-export interface Intake {
+export interface Intake extends LmtpServer {
   /** Messages Postfix took, and messages that came again. */
   counts(): { readonly taken: number; readonly again: number };
   /** Answers of Postfix that were a no, as it gave them; `NO_ANSWER` where it gave none. */
   refusals(): readonly string[];
   /** Message-IDs of those that may be here twice. */
   maybeTwice(): readonly string[];
-  /** Resolves when nothing is being received any more. */
-  idle(): Promise<void>;
-  close(): Promise<void>;
 }
 
 interface Tally {
@@ -38,47 +27,32 @@ interface Tally {
 
 /** `fallback` is who gets what has no recipient here: refused, it would wait at the provider and come again each time. */
 export async function openIntake(
-  files: IntakeFiles,
+  files: LmtpFiles,
   journal: Journal,
   deliveryPort: number,
   fallback: string,
 ): Promise<Intake> {
   const tally: Tally = { taken: 0, again: 0, refusals: [], maybeTwice: [] };
-  const sessions = new Set<Promise<void>>();
-  const server = createServer((client) => {
+  const server = await listenLmtp(files, () => {
     const way = createWay(deliveryPort, fallback);
-    const session = serve(client, { files, way, journal, tally }).catch(() => undefined);
-    sessions.add(session);
-    void session.finally(() => {
-      way.close();
-      client.destroy();
-      sessions.delete(session);
-    });
+    return {
+      open: async () => (await way.open())?.offers ?? null,
+      envelope: async (command) => {
+        const reply = await way.envelope(command);
+        if (isNo(reply)) tally.refusals.push(lastLine(reply));
+        return reply;
+      },
+      recipients: () => way.recipients(),
+      message: (message) => handOver(message, { way, journal, tally }),
+      close: () => way.close(),
+    };
   });
-  await rm(files.socket, { force: true });
-  await listen(server, files.socket);
   return {
+    ...server,
     counts: () => ({ taken: tally.taken, again: tally.again }),
     refusals: () => tally.refusals,
     maybeTwice: () => tally.maybeTwice,
-    idle: async () => {
-      await Promise.all(sessions);
-    },
-    close: async () => {
-      server.close();
-      // What Postfix is just taking is waited for, even when fetchmail is gone: only so is it known.
-      await Promise.all(sessions);
-      await rm(files.socket, { force: true });
-      await rm(files.spool, { force: true });
-    },
   };
-}
-
-function listen(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, () => resolve());
-  });
 }
 
 /**
@@ -156,56 +130,9 @@ function createWay(port: number, fallback: string): Way {
 }
 
 interface Session {
-  readonly files: IntakeFiles;
   readonly way: Way;
   readonly journal: Journal;
   readonly tally: Tally;
-}
-
-/** LMTP with fetchmail (RFC 2033), SMTP with Postfix, command by command. */
-async function serve(client: Socket, session: Session): Promise<void> {
-  const { files, way, tally } = session;
-  client.on('error', () => undefined);
-  const asked = createLineReader(client);
-  const first = await way.open();
-  if (first === null) {
-    client.end('421 4.3.2 The mail server here does not answer\r\n');
-    return;
-  }
-  const say = (text: string): void => void client.write(`${text}\r\n`);
-  say('220 fetched mail');
-  for (;;) {
-    const line = await asked.line();
-    if (line === null) return;
-    switch (wordOf(line)) {
-      case 'LHLO':
-      case 'EHLO':
-        say(['250-fetched mail', ...first.offers.map(asOffer), '250 PIPELINING'].join('\r\n'));
-        break;
-      case 'DATA': {
-        const recipients = way.recipients();
-        if (recipients === 0) {
-          say('554 5.5.1 No valid recipients');
-          break;
-        }
-        say('354 Go on');
-        const message = await receiveMessage(asked, files.spool);
-        if (message === null) return;
-        const reply = await handOver(message, session);
-        for (let one = 0; one < recipients; one += 1) say(reply);
-        break;
-      }
-      case 'QUIT':
-        say('221 2.0.0 Bye');
-        client.end();
-        return;
-      default: {
-        const reply = await way.envelope(line);
-        if (isNo(reply)) tally.refusals.push(lastLine(reply));
-        say(reply);
-      }
-    }
-  }
 }
 
 /** Gives it to Postfix, unless Postfix has it. The answer for fetchmail. */
@@ -239,19 +166,6 @@ async function deliver(message: Message, way: Way, journal: Journal): Promise<st
   return lastLine(reply);
 }
 
-function wordOf(line: Buffer): string {
-  return line.toString('latin1', 0, 4).toUpperCase();
-}
-
-function asOffer(offer: string): string {
-  return `250-${offer}`;
-}
-
 function isNo(reply: string): boolean {
   return !/^[23]/.test(reply);
-}
-
-/** An LMTP answer after the data is one line a recipient. */
-function lastLine(reply: string): string {
-  return reply.split('\r\n').at(-1) ?? reply;
 }

@@ -9,6 +9,8 @@ const BUFFER_BYTES = 1_000_000;
 const MAX_ID_CHARS = 250;
 /** Longest header field that is looked at as a whole, in bytes; of a longer one, parts. */
 const MAX_FIELD_BYTES = 64_000;
+/** Bytes of a header that are kept to be looked at. */
+const MAX_HEADER_BYTES = 64_000;
 const CRLF = Buffer.from('\r\n');
 const DOT = 46;
 const BLANK = 32;
@@ -18,6 +20,8 @@ export interface Message {
   readonly digest: string;
   /** Its Message-ID, '' without one. */
   readonly messageId: string;
+  /** The header as the provider sent it, the first `MAX_HEADER_BYTES` of it. */
+  readonly header: string;
   /** As it goes over the wire, dots doubled, without the dot at its end. */
   chunks(): AsyncIterable<Buffer>;
 }
@@ -70,7 +74,7 @@ export async function receiveMessage(asked: LineReader, spool: string): Promise<
 /** Over all that the provider sent: not over what fetchmail writes on top, nor over what a provider changes by looking. */
 function createIdentity(): {
   take(line: Buffer): void;
-  end(): Pick<Message, 'digest' | 'messageId'>;
+  end(): Pick<Message, 'digest' | 'messageId' | 'header'>;
 } {
   const hash: Hash = createHash('sha256');
   let inHeader = true;
@@ -78,6 +82,8 @@ function createIdentity(): {
   let bytes = 0;
   let onTop = true;
   let messageId = '';
+  const header: Buffer[] = [];
+  let headerBytes = 0;
 
   const hashField = (): void => {
     const text = Buffer.concat(field).toString('latin1');
@@ -85,6 +91,10 @@ function createIdentity(): {
     const isOurs = onTop && /^Received:.*\(fetchmail-/is.test(text);
     onTop = isOurs || field.length === 0;
     if (!isOurs && !VOLATILE.test(text)) for (const line of field) hash.update(line).update(CRLF);
+    if (!isOurs && headerBytes < MAX_HEADER_BYTES) {
+      header.push(...field);
+      headerBytes += bytes;
+    }
     if (messageId === '' && /^Message-ID:/i.test(text)) {
       messageId = /<[^<>\s]+>/.exec(text)?.[0].slice(0, MAX_ID_CHARS) ?? '';
     }
@@ -108,7 +118,8 @@ function createIdentity(): {
     },
     end() {
       hashField();
-      return { digest: hash.digest('hex'), messageId };
+      const lines = header.map((line) => line.toString('utf8'));
+      return { digest: hash.digest('hex'), messageId, header: lines.join('\n') };
     },
   };
 }

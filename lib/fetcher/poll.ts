@@ -20,6 +20,7 @@ import { LIMIT_REACHED, resultOf } from './classify.js';
 import { openIntake, type Intake } from './intake.js';
 import { openJournal } from './journal.js';
 import { takeLock, type Lock } from './lock.js';
+import { MAX_LOOKED_BYTES, openLook, type Looked, type LookWish } from './look.js';
 import type { FetchPlaces, QueryPlaces } from './places.js';
 import { queryAddress } from '../fetchmail/run-control.js';
 import { readWord } from './run-control-words.js';
@@ -118,11 +119,56 @@ async function syncFile(file: string): Promise<void> {
  * Logs in and counts, fetching nothing, by a run control file that need not be saved. What was seen is looked up in a
  * copy, so that a test can never change it.
  */
-export async function testOnce(
+export function testOnce(
   places: FetchPlaces,
   id: string | null,
   text: string,
   options: PollOptions = {},
+): Promise<PollOutcome> {
+  return onTrial(places, id, (own, lock) =>
+    runFetchmail(own, lock, text, ['-f', '-', '-i', own.ids, '--check'], text, options),
+  );
+}
+
+/** The same, and looks at what waits: what would become of it if it were fetched. */
+export async function lookOnce(
+  places: FetchPlaces,
+  id: string | null,
+  text: string,
+  wish: LookWish,
+  options: PollOptions = {},
+): Promise<PollOutcome & { readonly looked?: Looked }> {
+  return onTrial(places, id, async (own, lock) => {
+    const enough = new AbortController();
+    const files = { socket: `${own.folder}/in`, spool: `${own.folder}/spool` };
+    const look = await openLook({ ...files, ...wish }, () => enough.abort());
+    const stop = (): void => enough.abort();
+    options.signal?.addEventListener('abort', stop, { once: true });
+    try {
+      const args = [
+        ...['-f', '-', '-i', own.ids, '--smtphost', files.socket],
+        ...['--keep', '--fetchall', '--limit', String(MAX_LOOKED_BYTES)],
+      ];
+      const outcome = await runFetchmail(own, lock, text, args, text, {
+        ...options,
+        signal: enough.signal,
+      });
+      const looked = look.looked();
+      const complete = enough.signal.aborted && options.signal?.aborted !== true;
+      const result = complete ? { ...outcome.result, outcome: 'nothing' as const } : outcome.result;
+      return { ...outcome, result, looked };
+    } finally {
+      options.signal?.removeEventListener('abort', stop);
+      await look.close();
+    }
+  });
+}
+
+/** In a folder of its own, under the lock of the query, with a copy of what was seen. */
+async function onTrial(
+  places: FetchPlaces,
+  id: string | null,
+  work: (own: QueryPlaces, lock: Lock) => Promise<PollOutcome>,
 ): Promise<PollOutcome> {
   await mkdir(places.state, { recursive: true, mode: 0o700 });
   const folder = await mkdtemp(`${places.state}/test-`);
@@ -135,9 +181,8 @@ export async function testOnce(
     }
     const lock = await takeLock(known?.lock ?? `${folder}/lock`);
     if (lock === null) return withoutPoll('alreadyFetching');
-    const own = { ...places.of('0'), folder, ids, pid: `${folder}/pid` };
     try {
-      return await runFetchmail(own, lock, text, ['-f', '-', '-i', ids, '--check'], text, options);
+      return await work({ ...places.of('0'), folder, ids, pid: `${folder}/pid` }, lock);
     } finally {
       await lock.release();
     }

@@ -1,12 +1,14 @@
 /**
- * One poll for somebody who waits: `node dist/lib/fetcher/run.js fetch|test ID|- [--root DIR]`, as the account that
+ * One poll for somebody who waits: `node dist/lib/fetcher/run.js fetch|test|look ID|- [--root DIR]`, as the account that
  * fetches. Says lines of JSON: `{"line":...}` while it works, `{"outcome":...}` at the end. A test reads the run
- * control file from stdin. That nobody listens any more does not end a fetch that has begun.
+ * control file from stdin, a look a line of JSON (`LookWish`) before it. That nobody listens any more does not end a
+ * fetch that has begun.
  */
 import { text } from 'node:stream/consumers';
 import { readFile } from 'node:fs/promises';
 import { parseSchedule } from '../fetchmail/schedule.js';
-import { fetchOnce, testOnce, type PollOptions } from './poll.js';
+import { fetchOnce, lookOnce, testOnce, type PollOptions } from './poll.js';
+import type { LookWish } from './look.js';
 import { fetchPlaces } from './places.js';
 
 const [mode, id = '-', flag, folder] = process.argv.slice(2);
@@ -21,8 +23,11 @@ const say = (value: object): void => {
 const options: PollOptions = { signal: end.signal, onLine: (line) => say({ line }) };
 
 async function run() {
-  if (mode === 'test') {
-    return testOnce(places, id === '-' ? null : id, await text(process.stdin), options);
+  const saved = id === '-' ? null : id;
+  if (mode === 'test') return testOnce(places, saved, await text(process.stdin), options);
+  if (mode === 'look') {
+    const [wish = '', ...runControl] = (await text(process.stdin)).split('\n');
+    return lookOnce(places, saved, runControl.join('\n'), JSON.parse(wish) as LookWish, options);
   }
   const { deliveryPort } = parseSchedule(await readFile(places.schedule, 'utf8'));
   return fetchOnce(places, id, deliveryPort, options);

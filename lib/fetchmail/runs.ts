@@ -3,9 +3,11 @@
  * itself, and its page asks how far it is. A query that is being fetched is not started a second time.
  */
 import { randomUUID } from 'node:crypto';
+import type { Looked } from '../fetcher/look.js';
 import type { PollResult } from '../fetcher/status.js';
 import { HelperError, type HelperFailure } from '../errors.js';
 import type { FieldValues } from '../web/fields.js';
+import type { QueryValues } from './schema.js';
 
 /** How long an answer is kept, in milliseconds. */
 const KEPT_MS = 30 * 60_000;
@@ -26,17 +28,20 @@ export interface RunForm {
 
 export type RunState =
   | { readonly state: 'running' }
-  | { readonly state: 'done'; readonly result: PollResult }
+  | { readonly state: 'done'; readonly result: PollResult; readonly looked: Looked | null }
   | { readonly state: 'failed'; readonly failure: HelperFailure };
 
 export interface Run {
   readonly id: string;
-  readonly kind: 'test' | 'fetch';
+  /** `look`: who would get what. */
+  readonly kind: 'test' | 'fetch' | 'look';
   /** Null for a query that was never saved. */
   readonly query: string | null;
   readonly name: string;
   readonly startedAt: Date;
   readonly form: RunForm | null;
+  /** What a look was asked about. */
+  readonly about: LookAbout | null;
   readonly lines: readonly string[];
   readonly now: RunState;
 }
@@ -46,8 +51,17 @@ export interface RunOrder {
   readonly query: string | null;
   readonly name: string;
   readonly form?: RunForm | null;
-  readonly work: (onLine: (line: string) => void, signal: AbortSignal) => Promise<PollResult>;
+  readonly about?: LookAbout | null;
+  readonly work: (onLine: (line: string) => void, signal: AbortSignal) => Promise<RunEnd>;
 }
+
+export interface RunEnd {
+  readonly result: PollResult;
+  readonly looked?: Looked;
+}
+
+/** What a look is judged by: the settings it was made with. */
+export type LookAbout = Pick<QueryValues, 'envelope' | 'envelopePrefix' | 'users' | 'server'>;
 
 export interface Runs {
   /** Starts one, or gives the fetch of this query that is under way; null when too many are. */
@@ -78,7 +92,7 @@ export function createRuns(): Runs {
   };
 
   return {
-    start({ kind, query, name, form = null, work }) {
+    start({ kind, query, name, form = null, about = null, work }) {
       sweep();
       const same = [...all.values()].find(
         (run) =>
@@ -89,13 +103,14 @@ export function createRuns(): Runs {
       const id = randomUUID();
       const lines: string[] = [];
       const startedAt = new Date();
-      all.set(id, { id, kind, query, name, form, lines, startedAt, now: { state: 'running' } });
+      const now = { state: 'running' } as const;
+      all.set(id, { id, kind, query, name, form, about, lines, startedAt, now });
       const onLine = (line: string): void => {
         lines.push(line);
         if (lines.length > MAX_LINES) lines.shift();
       };
       const done = work(onLine, abort.signal).then(
-        (result) => settle(id, { state: 'done', result }),
+        ({ result, looked = null }) => settle(id, { state: 'done', result, looked }),
         (error: unknown) => settle(id, { state: 'failed', failure: failureOf(error) }),
       );
       running.set(id, done);

@@ -14,7 +14,7 @@ import type {
   SystemView,
   TableContent,
 } from '../sections/section.js';
-import { queryAddress, renderRunControl } from './run-control.js';
+import { queryAddress, renderRunControl, type RunControlParts } from './run-control.js';
 import { fetchmailSchema, type FetchmailSettings, type FetchQuery } from './schema.js';
 import { keepsPassword, openPassword } from './security.js';
 import { renderSchedule } from './schedule.js';
@@ -89,19 +89,31 @@ function runControlFiles(
   all: AllSettings,
   home: string,
 ): Record<string, OwnFile> {
-  const local = localDomains(all, system);
-  const isLocal = (domain: string): boolean => local.has(domain);
+  const surroundings = { home, isLocal: isLocalIn(all, system) };
   return Object.fromEntries(
     queries.map((query) => [
       runControlFile(query.id),
       {
-        content: renderRunControl(query, { password: passwordOf(query, system), home, isLocal }),
+        content: renderRunControl(query, { password: passwordOf(query, system), ...surroundings }),
         mode: 0o600,
         owner: FETCH_USER,
         secret: true,
       },
     ]),
   );
+}
+
+/** What a run control file depends on beside its query. */
+export function surroundingsOf(
+  all: AllSettings,
+  system: SystemView,
+): Pick<RunControlParts, 'home' | 'isLocal'> {
+  return { home: homeDomain(all, system, null), isLocal: isLocalIn(all, system) };
+}
+
+function isLocalIn(all: AllSettings, system: SystemView): (domain: string) => boolean {
+  const local = localDomains(all, system);
+  return (domain) => local.has(domain);
 }
 
 /** Throws a `RangeError` when the password was sealed for another server or a stricter connection. */

@@ -67,6 +67,8 @@ export interface FetchmailService {
   removeAll(keys: readonly RowKey[], actor: string): Promise<Change>;
   /** Logs in and counts, with settings that need not be saved. Null when too many tests are under way. */
   test(id: string | null, values: QueryValues, actor: string, form: RunForm | null): string | null;
+  /** The same, and who would get what waits there. */
+  look(id: string | null, values: QueryValues, actor: string, form: RunForm | null): string | null;
   /** Fetches now, or shows the fetch that is under way. Null when too many are. */
   fetch(query: StoredQuery, actor: string): string | null;
   /** What the overview has to tell: nobody fetches, or a mailbox has failed for a day. */
@@ -158,6 +160,23 @@ export function createFetchmailService(parts: FetchmailParts): FetchmailService 
     );
   };
 
+  const trial = (
+    kind: 'test' | 'look',
+    id: string | null,
+    values: QueryValues,
+    actor: string,
+    form: RunForm | null,
+  ): string | null =>
+    runs.start({
+      ...{ kind, query: id, name: values.name, form, about: kind === 'look' ? values : null },
+      work: async (onLine, signal) => {
+        const query: FetchQuery = { id: id ?? NO_ID, ...settingsOf(values) };
+        const params = { query, saved: id !== null, look: kind === 'look' };
+        const onProgress = ({ row }: { row?: unknown }): void => onLine(String(row));
+        return asked().call('fetchmail-test', params, { actor, signal, onProgress });
+      },
+    });
+
   return {
     runs,
     async list() {
@@ -208,26 +227,17 @@ export function createFetchmailService(parts: FetchmailParts): FetchmailService 
         actor,
       ),
     removeAll: (keys, actor) => several(keys, removeQuery, removedTitle, actor),
-    test: (id, values, actor, form) =>
-      runs.start({
-        ...{ kind: 'test', query: id, name: values.name, form },
-        work: async (onLine, signal) => {
-          const query: FetchQuery = { id: id ?? NO_ID, ...settingsOf(values) };
-          const params = { query, saved: id !== null };
-          const onProgress = ({ row }: { row?: unknown }): void => onLine(String(row));
-          const options = { actor, signal, onProgress };
-          return (await asked().call('fetchmail-test', params, options)).result;
-        },
-      }),
+    test: (id, values, actor, form) => trial('test', id, values, actor, form),
+    look: (id, values, actor, form) => trial('look', id, values, actor, form),
     fetch: ({ id, name }, actor) =>
       runs.start({
         ...{ kind: 'fetch', query: id, name },
         work: async (onLine, signal) => {
           const onProgress = ({ row }: { row?: unknown }): void => onLine(String(row));
           const options = { actor, signal, onProgress };
-          const { result } = await asked().call('fetchmail-run', { id }, options);
+          const end = await asked().call('fetchmail-run', { id }, options);
           watch.forget();
-          return result;
+          return end;
         },
       }),
     async troubles() {

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import path from 'node:path';
 import { HelperError } from '../errors.js';
+import type { Looked } from '../fetcher/look.js';
 import type { PollResult } from '../fetcher/status.js';
 import { FETCH_USER } from '../fetchmail/section.js';
 import { CLEAN_ENVIRONMENT } from './native.js';
@@ -21,14 +22,16 @@ export interface FetchAnswer {
   readonly startedAt: string;
   readonly finishedAt: string;
   readonly dialogue: readonly string[];
+  /** Of a look. */
+  readonly looked?: Looked;
 }
 
 export interface FetchOrder {
-  readonly mode: 'fetch' | 'test';
+  readonly mode: 'fetch' | 'test' | 'look';
   /** Null for a query that was never saved. */
   readonly id: string | null;
-  /** For a test: the run control file, given on stdin, so that its password stands in no file. */
-  readonly runControl?: string;
+  /** For a test or a look: the run control file, given on stdin, so that its password stands in no file. */
+  readonly input?: string;
   /** Ends it, if given. A fetch goes on when nobody listens any more. */
   readonly signal?: AbortSignal;
   readonly onLine: (line: string) => void;
@@ -49,7 +52,7 @@ export async function runFetcher(paths: Paths, order: FetchOrder): Promise<Fetch
   const stop = (): void => void child.kill('SIGTERM');
   order.signal?.addEventListener('abort', stop, { once: true });
   child.stdin.on('error', () => undefined);
-  child.stdin.end(order.runControl ?? '');
+  child.stdin.end(order.input ?? '');
   let complaint = '';
   child.stderr.on('data', (chunk: Buffer) => {
     complaint = (complaint + chunk.toString()).slice(-4_000);

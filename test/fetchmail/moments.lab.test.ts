@@ -5,15 +5,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { renderRunControl } from '../../lib/fetchmail/run-control.js';
+import { queryAddress, renderRunControl } from '../../lib/fetchmail/run-control.js';
 import { FETCH_ORDERS, fetchPlaces } from '../../lib/fetcher/places.js';
-import { fetchOnce, readStatus, type PollOutcome } from '../../lib/fetcher/poll.js';
+import { fetchOnce, lookOnce, readStatus, type PollOutcome } from '../../lib/fetcher/poll.js';
 import type { FetchQuery } from '../../lib/fetchmail/schema.js';
 import { startFetchPost, type FetchPost } from '../support/fetch-post.js';
 import { someQuery } from '../support/queries.js';
 import { startRemoteMailboxes, type RemoteMailboxes } from '../support/remote-mailboxes.js';
 import { until } from '../support/wait.js';
 
+const PARTS = { password: 'secret', home: 'home.example', isLocal: () => true };
 const NOBODY_THERE = 1;
 /** One mailbox for each test. */
 const ACCOUNTS = 12;
@@ -63,6 +64,8 @@ for (const protocol of ['imap', 'pop3'] as const) {
       };
       await write('secret');
       return {
+        id,
+        query,
         write,
         user,
         subjects,
@@ -183,6 +186,49 @@ for (const protocol of ['imap', 'pop3'] as const) {
       await poll();
       await poll();
       assert.deepEqual(copies(), [1, 1, 1, 1, 1]);
+    });
+
+    it('is looked at without being taken, and with whom fetchmail would give it to', async () => {
+      const { id, user, query, poll, subjects } = await mailbox(0, {
+        ...{ destination: 'multidrop', users: [], localDomains: ['example.org'] },
+        ...{ envelope: 'Delivered-To', envelopePrefix: 'box-user-' },
+      });
+      const to = (name: string): string =>
+        message(name).replace('Subject', `Delivered-To: box-user-${name}@example.org\nSubject`);
+      await remote.put(user, [to('bob'), to('erika'), message('nobody')]);
+      const wish = {
+        deliveryPort: post.port,
+        fallback: queryAddress(id),
+        domains: ['example.org'],
+      };
+      post.envelope = (command) => (command.includes('<erika@') ? '550 5.1.1 unknown' : null);
+      const taken = post.messages.length;
+      const text = renderRunControl(query, PARTS);
+      const { result, looked } = await lookOnce(fetchPlaces(root), id, text, wish);
+      post.envelope = () => null;
+      assert.equal(result.outcome, 'nothing', JSON.stringify(result));
+      assert.deepEqual(looked?.headers, [
+        {
+          ...{ name: 'Delivered-To', messages: 2, prefix: 'box-user-' },
+          example: 'box-user-bob@example.org',
+        },
+      ]);
+      assert.deepEqual(
+        looked.messages.map(({ subject, recipients }) => [subject, recipients]),
+        [
+          ['bob', [{ address: 'bob@example.org', fate: 'taken' }]],
+          ['erika', [{ address: 'erika@example.org', fate: 'others' }]],
+          ['nobody', []],
+        ],
+      );
+      assert.equal(post.messages.length, taken);
+      assert.deepEqual(subjects, []);
+      assert.equal((await poll()).result.fetched, 3);
+      assert.deepEqual(post.recipients.slice(-3), [
+        ['<bob@example.org>'],
+        ['<erika@example.org>'],
+        [`<${queryAddress(id)}>`],
+      ]);
     });
 
     it('stays with the provider, and is taken once, through failures and changes of the query', async () => {

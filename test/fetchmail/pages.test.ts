@@ -175,13 +175,52 @@ describe('the pages of the fetchmail queries', () => {
     });
   }
 
+  it('show which header names the recipient and who would get what, and whatever stands there stays text', async () => {
+    const evil = '<script>alert(1)</script>';
+    helper.answers['fetchmail-test'] = () => ({
+      result: { outcome: 'nothing', code: 0, waiting: 2, seen: 0, fetched: 0, left: 2, detail: '' },
+      looked: {
+        headers: [{ name: 'Delivered-To', messages: 2, example: evil, prefix: 'box-' }],
+        messages: [
+          {
+            ...{ from: evil, subject: '=?utf-8?q?Gr=C3=BC=C3=9Fe?=', date: '' },
+            recipients: [{ address: 'bob@example.org', fate: 'taken' }],
+          },
+          {
+            ...{ from: 'x@y.example', subject: evil, date: '' },
+            recipients: [{ address: evil, fate: 'others' }],
+          },
+        ],
+      },
+    });
+    const { _csrf = '' } = formFields((await get(`${PATH}/new`)).text);
+    const form = { destination: 'multidrop', localDomains: 'example.org', intent: 'look' };
+    const answer = await post(`${PATH}/new`, { _csrf, ...typed(form) });
+    assert.equal(answer.status, 303, textOf(answer.text));
+    const page = await get(answer.headers['location'] ?? '').expect(200);
+    const text = textOf(page.text);
+    assert.match(text, /Enter Delivered-To as the header .* box- as the prefix/);
+    assert.match(text, /Grüße/);
+    assert.match(text, /\(nobody here, so: alice\)/);
+    assert.equal(page.text.includes(evil), false);
+    assert.equal(formFields(page.text)['localDomains'], 'example.org');
+    assert.equal(helper.applied.length, 0);
+  });
+
+  it('refuse to look who would get what where nothing is shared out', async () => {
+    const { _csrf = '' } = formFields((await get(`${PATH}/new`)).text);
+    const answer = await post(`${PATH}/new`, { _csrf, ...typed({ intent: 'look' }) });
+    assert.equal(answer.status, 422);
+    assert.match(answer.text, /href="#destination"/);
+  });
+
   it('look at queries with mail.read, and change nothing with less than mail.admin', async () => {
     const id = await add();
     const { _csrf = '' } = formFields((await get(`${PATH}/${id}`)).text);
     const reader = { 'x-roles': 'mail.read' };
     await get(PATH).set(reader).expect(200);
     await get(`${PATH}/${id}`).set(reader).expect(200);
-    for (const action of ['', '/enable', '/disable', '/delete', '/fetch', '/test']) {
+    for (const action of ['', '/enable', '/disable', '/delete', '/fetch', '/test', '/look']) {
       await post(`${PATH}/${id}${action}`, { _csrf, ...typed() })
         .set(reader)
         .expect(403);

@@ -118,7 +118,9 @@ async function killSome(at: FetchLab, round: number): Promise<void> {
       ? await running(at, (program) => program.startsWith('/usr/lib/postfix/sbin/'))
       : []),
   ];
-  for (const pid of victims) kill(pid);
+  // A number that was noted may be somebody else's by now.
+  const ours = new Set(await at.lab.processes());
+  for (const pid of victims) if (ours.has(pid)) kill(pid);
   if (!postfix) return;
   const enter = ['-t', String(pids.inside), '-m', '--'];
   const start = [...enter, '/usr/sbin/postfix', '-c', at.lab.configDir, 'start'];

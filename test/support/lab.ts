@@ -62,16 +62,34 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     },
   );
   const ended = new Promise<number | null>((resolve) => launcher.once('exit', resolve));
-  await waitUntilReady(launcher);
-  return labIn(root, launcher, ended, options.root === undefined);
+  let wanted = false;
+  const said = await waitUntilReady(launcher);
+  // One that ends while a test is at work says why.
+  void ended.then((code) => {
+    if (!wanted || code !== 0)
+      process.stderr.write(`the lab ended with ${code}: ${said().slice(-2_000)}\n`);
+  });
+  const lab = await labIn(root, launcher, ended, options.root === undefined);
+  return {
+    ...lab,
+    stop: () => {
+      wanted = true;
+      return lab.stop();
+    },
+    kill: () => {
+      wanted = true;
+      return lab.kill();
+    },
+  };
 }
 
-function waitUntilReady(launcher: ChildProcess): Promise<void> {
+/** Resolves with a way to ask what it has said. */
+function waitUntilReady(launcher: ChildProcess): Promise<() => string> {
   return new Promise((resolve, reject) => {
     let said = '';
     const listen = (chunk: Buffer): void => {
       said += chunk.toString();
-      if (said.includes('is ready.')) resolve();
+      if (said.includes('is ready.')) resolve(() => said);
     };
     launcher.stdout?.on('data', listen);
     launcher.stderr?.on('data', listen);
