@@ -24,6 +24,7 @@ import { queueJobsRoutes } from '../routes/queue-jobs.js';
 import { queueShowRoutes } from '../routes/queue-show.js';
 import { createDifferencesService } from './differences/service.js';
 import { routeRoutes } from '../routes/route.js';
+import { policyRoutes } from '../routes/policy.js';
 import { relayRoutes } from '../routes/relay-subnets.js';
 import { relayRowRoutes } from '../routes/relay-subnets-rows.js';
 import { smarthostRoutes } from '../routes/smarthost.js';
@@ -58,6 +59,9 @@ import { createMachine, type Machine } from './machine/service.js';
 import { readManifest, sectionPages } from './manifest.js';
 import { createOverviewService } from './overview/service.js';
 import { PACKAGE_ROOT } from './package-root.js';
+import { policySchema } from './policy/schema.js';
+import { createPolicyService } from './policy/service.js';
+import { policySource } from './policy/source.js';
 import { createQueueService } from './queue/service.js';
 import { createQueueWatch } from './queue/watch.js';
 import { relayHolding } from './relay-subnets/holding.js';
@@ -110,7 +114,7 @@ export function createPlugin(
   const helper = host.helper === null ? null : createHelper(host.helper);
   const machine = createMachine(
     helper,
-    ['base', 'domains', 'tls', 'aliases', 'smarthost', 'relay'],
+    ['base', 'domains', 'tls', 'aliases', 'smarthost', 'relay', 'policy'],
     { log },
   );
   const sources = [
@@ -121,6 +125,7 @@ export function createPlugin(
     smarthostSource,
     relaySource,
     fetchmailSource,
+    policySource,
   ];
   const changes = createChanges({
     db,
@@ -141,6 +146,7 @@ export function createPlugin(
   });
   const smarthost = createSmarthostService({ db, changes, machine, helper });
   const relay = createRelayService({ db, changes, machine, helper });
+  const policy = createPolicyService({ db, changes, machine, helper });
   const domainChecks = createDomainChecks({ db, log, dns, serverName: () => serverName(machine) });
 
   const worlds = createWorlds({
@@ -168,6 +174,7 @@ export function createPlugin(
     relayHolding,
     aliasesHolding,
     createFetchmailHolding((secret, query) => fetchmail.sealPassword(secret, query)),
+    createFormHolding('policy', policySchema),
   ];
   const backup = createBackupService({ db, changes, machine, holdings });
   const takeover = createTakeoverService({ db, helper, changes, machine, holdings });
@@ -176,6 +183,7 @@ export function createPlugin(
     machine,
     domains,
     tls,
+    policy,
     queue: queueWatch,
     fetchmail,
     aliases: aliasWatch,
@@ -222,6 +230,7 @@ export function createPlugin(
   smarthostRoutes(router, web, smarthost);
   relayRoutes(router, web, relay);
   relayRowRoutes(router, web, relay);
+  policyRoutes(router, web, policy);
   historyRoutes(router, web, {
     changes,
     history: createHistoryService(changes),

@@ -197,6 +197,8 @@ function listenerService(system: SystemView): MasterService {
       ['smtpd_tls_security_level', 'none'],
       ['smtpd_client_connection_count_limit', '0'],
       ['smtpd_client_connection_rate_limit', '0'],
+      ['smtpd_client_message_rate_limit', '0'],
+      ['smtpd_client_recipient_rate_limit', '0'],
       ['smtpd_delay_reject', 'yes'],
       ['strict_rfc821_envelopes', 'no'],
     ],

@@ -8,6 +8,7 @@ import type { DomainsService } from '../domains/service.js';
 import type { FetchmailService } from '../fetchmail/service.js';
 import type { Machine, MachineView } from '../machine/service.js';
 import type { HelperError } from '../errors.js';
+import type { PolicyService } from '../policy/service.js';
 import type { QueueNotice, QueueWatch } from '../queue/watch.js';
 import type { TakeoverService } from '../takeover/service.js';
 import type { TlsService } from '../tls/service.js';
@@ -54,6 +55,7 @@ export function createOverviewService({
   machine,
   domains,
   tls,
+  policy,
   queue,
   fetchmail,
   takeover,
@@ -63,22 +65,32 @@ export function createOverviewService({
   readonly machine: Machine;
   readonly domains: Pick<DomainsService, 'current'>;
   readonly tls: Pick<TlsService, 'troubles'>;
+  readonly policy: Pick<PolicyService, 'troubles'>;
   readonly queue: Pick<QueueWatch, 'notices'>;
   readonly fetchmail: Pick<FetchmailService, 'troubles'>;
   readonly takeover: Pick<TakeoverService, 'offered'>;
   readonly aliases: Pick<AliasWatch, 'troubles'>;
 }): OverviewService {
   const look = async (): Promise<Overview> => {
-    const [{ view, failure }, local, { changes: last }, divergence, seen, unfetched, ofTls] =
-      await Promise.all([
-        machine.look(PICTURE_AGE_MS),
-        domains.current(),
-        changes.history({}, { limit: LAST_CHANGES }),
-        changes.divergence(),
-        queue.notices(),
-        fetchmail.troubles(),
-        tls.troubles(),
-      ]);
+    const [
+      { view, failure },
+      local,
+      { changes: last },
+      divergence,
+      seen,
+      unfetched,
+      ofTls,
+      ofPolicy,
+    ] = await Promise.all([
+      machine.look(PICTURE_AGE_MS),
+      domains.current(),
+      changes.history({}, { limit: LAST_CHANGES }),
+      changes.divergence(),
+      queue.notices(),
+      fetchmail.troubles(),
+      tls.troubles(),
+      policy.troubles(),
+    ]);
     // That the queue has no room is told by `serverTroubles` already, as it is now.
     const notices = seen.filter(({ key }) => key !== 'queue.notice.full');
     const troubles: Trouble[] = view === null ? [] : [...serverTroubles(view)];
@@ -87,6 +99,7 @@ export function createOverviewService({
     }
     const tlsPage = '/configuration/tls';
     troubles.push(...ofTls.map((trouble) => ({ ...trouble, remedy: tlsPage })));
+    troubles.push(...ofPolicy.map((one) => ({ ...one, remedy: '/security/policy' })));
     const unsettled = last.find(({ state }) => state === 'applying');
     if (unsettled) {
       troubles.push({

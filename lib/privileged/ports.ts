@@ -8,7 +8,7 @@ import type { Paths } from './paths.js';
 
 export type InnerPorts = Readonly<Record<InnerPort, number>>;
 
-/** As Debian's packages and the field use them (amavisd: from 10024 on, back on 10025; postgrey: 10023). */
+/** As Debian's packages and the field use them (amavisd: from 10024 on, back on 10025; postgrey: 10023, other policy servers: 10040). */
 export const MACHINE_PORTS: InnerPorts = {
   fetchmailIn: 10029,
   amavisIn: 10024,
@@ -18,6 +18,7 @@ export const MACHINE_PORTS: InnerPorts = {
   amavisProxyBack: 10028,
   amavisProbe: 10030,
   policy: 10023,
+  blockLists: 10040,
   submission: 587,
   submissions: 465,
 };

@@ -3,6 +3,7 @@ import { aliasesSection } from '../aliases/section.js';
 import { baseSection } from '../base/section.js';
 import { domainsSection } from '../domains/section.js';
 import { fetchmailSection } from '../fetchmail/section.js';
+import { policySection } from '../policy/section.js';
 import { relaySection } from '../relay-subnets/section.js';
 import { smarthostSection } from '../smarthost/section.js';
 import { tlsSection } from '../tls/section.js';
@@ -16,4 +17,5 @@ export const sections = createRegistry([
   smarthostSection,
   relaySection,
   fetchmailSection,
+  policySection,
 ]);

@@ -14,6 +14,7 @@ export const SHARED_LISTS: Readonly<Record<string, SharedList>> = {
   mynetworks: { slots: ['relay'], place: 'end' },
   virtual_alias_maps: { slots: ['exact', 'bare', 'identity'], place: 'start' },
   smtp_tls_policy_maps: { slots: ['smarthost'], place: 'start' },
+  smtpd_restriction_classes: { slots: ['exceptions', 'policy'], place: 'end' },
   smtpd_client_restrictions: { slots: ['exceptions', 'policy'], place: 'start' },
   smtpd_relay_restrictions: { slots: ['relay'], place: 'start' },
   smtpd_recipient_restrictions: { slots: ['exceptions', 'policy'], place: 'end' },

@@ -35,6 +35,8 @@ export interface SystemView {
   readonly lookup?: (parameter: string, key: string) => string | null;
   /** The pairs in the machine's certificate folder. */
   readonly certificates?: readonly MachineCertificate[];
+  /** Whether a program is there, by its absolute path. */
+  readonly installed?: (program: string) => boolean;
   /** Who can check the passwords of people; null when nobody does. */
   readonly login?: LoginService | null;
 }
@@ -101,6 +103,7 @@ export type InnerPort =
   | 'amavisProxyBack'
   | 'amavisProbe'
   | 'policy'
+  | 'blockLists'
   | 'submission'
   | 'submissions';
 

@@ -143,6 +143,7 @@ function submissionService(which: Service, login: LoginService | null): MasterSe
       ['smtpd_sender_restrictions', ''],
       ['smtpd_relay_restrictions', 'permit_sasl_authenticated,reject'],
       ['smtpd_recipient_restrictions', ''],
+      ['smtpd_client_event_limit_exceptions', 'static:all'],
       ['milter_macro_daemon_name', 'ORIGINATING'],
     ],
   };

@@ -1,6 +1,7 @@
 /**
  * What the page of a section shows: the form, how things are, a preview, two versions.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Request, Response } from 'express';
 import type { ConflictError, Problem } from '../errors.js';
 import type { Current, SettingsService, Wanted } from '../settings/service.js';
@@ -101,7 +102,9 @@ export function previewOf<Settings>(
 ): PreviewView {
   const t = pages.translator(req);
   const say = ({ key, values }: Words): string => t(key, values);
-  const changed = form.fields.filter((name) => current.settings[name] !== wanted.settings[name]);
+  const changed = form.fields.filter(
+    (name) => !isDeepStrictEqual(current.settings[name], wanted.settings[name]),
+  );
   const rows = changed.map((name) => ({
     label: t(`${form.feature}.field.${name}`),
     before: current.source === 'unknown' ? '' : say(form.words(name, current.settings)),

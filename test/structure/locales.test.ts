@@ -8,13 +8,13 @@ const FOLDERS = ['locales', 'lib/console/locales'];
 
 /** Words that are the same in every language: names, terms of the field. */
 const SAME =
-  'Dovecot Cyrus grommunio LMTP SMTPS STARTTLS SPF Smarthost MX PTR Postfix multidrop main cf';
+  'Greylisting HELO Dovecot Cyrus grommunio LMTP SMTPS STARTTLS SPF Smarthost MX PTR Postfix multidrop main cf';
 
 /** Words that a language shares with English. A new language may add a line. */
 const SHARED: Readonly<Record<string, string>> = {
-  de: 'MB Mailserver Name Port Domain Server Person',
-  fr: 'Actions Alias alias Configuration Console Destination destination Menu Note Page Port port Question public',
-  nl: 'Accounts Alias alias Console in MB Mailserver Menu parameter Protocol Server',
+  de: 'Mails MB Mailserver Name Port Domain Server Person',
+  fr: 'bits messages Messages Actions Alias alias Configuration Console Destination destination Menu Note Page Port port Question public',
+  nl: 'bits mails Mails Accounts Alias alias Console in MB Mailserver Menu parameter Protocol Server',
 };
 
 /** What a language asks of its own texts: how the reader is addressed, which quotes there are. */

@@ -32,6 +32,8 @@ import {
 import { makeAndCheck } from './make-and-check.js';
 import { planFiles } from './own-files.js';
 import { makePlan, type Plan } from './plan.js';
+import { isAboutPolicy, policyExpectationOf } from './policy-proof.js';
+import { followPolicyFiles } from './policy-servers.js';
 import {
   expectationOf,
   prove,
@@ -147,12 +149,20 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     await swap(replacements);
     await contents.commit();
     clock.lap('swap');
+    await followPolicyFiles(
+      paths,
+      replacements.map(({ file }) => file),
+    );
     const activation = await activate(service, how, log);
     clock.lap('activate');
     const relay = relayQuestions(plan);
     const tolerated = tolerable(before.faults, relay);
     const { recipients } = contents;
-    const expected = expectationOf(stage.view, paths, { recipients, relay, tls: isAboutTls(plan) });
+    const policy = isAboutPolicy(plan) ? policyExpectationOf(stage.view, paths) : undefined;
+    const expected = expectationOf(stage.view, paths, {
+      ...{ recipients, relay, tls: isAboutTls(plan) },
+      ...(policy ? { policy } : {}),
+    });
     const limit = activation === 'none' ? PROVE_TABLES_LIMIT_MS : PROVE_LIMIT_MS;
     const proof = judge(await prove(paths, expected, limit, tolerated), tolerated);
     clock.lap('prove');

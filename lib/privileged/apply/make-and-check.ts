@@ -14,6 +14,7 @@ import {
   writeStage,
   type Stage,
 } from './stage.js';
+import { isAboutPolicy } from './policy-proof.js';
 import { isAboutTls } from './tls-proof.js';
 
 export interface StageOrder {
@@ -37,7 +38,10 @@ export async function makeAndCheck(
   // Without an edit there is nothing in main.cf and master.cf that Postfix has not checked before.
   const edited = editsConfiguration(plan) || !hasRightProbe(present);
   const checked = edited ? checkStage(folder, written, paths) : Promise.resolve();
-  const expected = expectationOf(present, paths, { tls: isAboutTls(plan) });
+  const expected = expectationOf(present, paths, {
+    tls: isAboutTls(plan),
+    ...(isAboutPolicy(plan) ? { policy: { servers: [], stranger: true } } : {}),
+  });
   const proved = running ? proveOnce(paths, expected) : Promise.resolve([]);
   // None is left behind, whichever of them fails; what is wrong with the stage itself is said first.
   await Promise.allSettled([read, checked, proved]);

@@ -17,6 +17,8 @@ import {
   strangersOutside,
   type StrangerAnswer,
 } from './strangers.js';
+import { PROBE_ADDRESS } from '../../policy/places.js';
+import { NO_POLICY_QUESTIONS, provePolicy, type PolicyExpectation } from './policy-proof.js';
 import { proveTls, tlsExpectationOf, type TlsExpectation } from './tls-proof.js';
 
 /** How long the running Postfix has to show a change, in milliseconds. */
@@ -52,6 +54,7 @@ export interface Expectation {
   /** Networks that should be able to, newly let in. */
   readonly friends: readonly Friend[];
   readonly tls: TlsExpectation;
+  readonly policy: PolicyExpectation;
   /** The LMTP server that local mail goes to, if it does. */
   readonly lmtp: { readonly host: string; readonly port: number } | null;
 }
@@ -76,13 +79,15 @@ export interface Questions {
   readonly relay?: RelayQuestions;
   /** Whether encryption and login are what changes. */
   readonly tls?: boolean;
+  /** What is to be asked when a change is about strangers. */
+  readonly policy?: PolicyExpectation;
 }
 
 /** What the configuration in `view` promises. */
 export function expectationOf(
   view: ConfigView,
   paths: Paths,
-  { recipients = [], relay = EVERY_DAY, tls = false }: Questions = {},
+  { recipients = [], relay = EVERY_DAY, tls = false, policy = NO_POLICY_QUESTIONS }: Questions = {},
 ): Expectation {
   const name = view.parameter('myhostname');
   const local = firstLocalDomain(view);
@@ -99,6 +104,7 @@ export function expectationOf(
     strangers: strangers.slice(0, relay.thorough ? strangers.length : 1),
     friends: relay.friends.filter(({ address }) => canAsk(address, protocols)),
     tls: tlsExpectationOf(view, paths, tls),
+    policy,
     lmtp: lmtpServer(view),
   };
 }
@@ -147,13 +153,14 @@ export async function proveOnce(
   paths: Paths,
   expected: Expectation,
 ): Promise<readonly ProofStep[]> {
-  const [port, behaviour, tls, lmtp] = await Promise.all([
+  const [port, behaviour, tls, lmtp, policy] = await Promise.all([
     askPort(expected),
     askProbe(paths, expected),
     proveTls(expected.tls),
     askLmtp(expected),
+    provePolicy(expected.policy),
   ]);
-  return [...port, ...behaviour, ...tls, ...lmtp];
+  return [...port, ...behaviour, ...tls, ...lmtp, ...policy];
 }
 
 async function askPort({ listener, name }: Expectation): Promise<ProofStep[]> {
@@ -229,12 +236,16 @@ async function askProbe(paths: Paths, expected: Expectation): Promise<ProofStep[
 /** Everybody who is not us, last: there is no way back from being somebody else. */
 async function askOthers(
   dialogue: SmtpDialogue,
-  { strangers, friends, localRecipient }: Expectation,
+  { strangers, friends, localRecipient, policy }: Expectation,
 ): Promise<ProofStep[]> {
   const steps: ProofStep[] = [];
   for (const { network, address } of friends) {
     const reply = await askAs(dialogue, address, localRecipient ?? '');
     steps.push(tolerated(step('proof.network', { network }, reached(reply), said(reply))));
+  }
+  if (policy.stranger && localRecipient !== null) {
+    const reply = await askAs(dialogue, PROBE_ADDRESS, '', localRecipient);
+    steps.push(step('proof.letIn', { recipient: localRecipient }, reached(reply), said(reply)));
   }
   const answers: StrangerAnswer[] = [];
   for (const address of strangers) answers.push(await askAsStranger(dialogue, address));

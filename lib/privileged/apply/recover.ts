@@ -16,6 +16,7 @@ import {
   type Follow,
   type Journal,
 } from './journal.js';
+import { followPolicyFiles } from './policy-servers.js';
 import { closeBuild } from './tables.js';
 
 /**
@@ -76,7 +77,13 @@ async function followAgain(paths: Paths, journal: Journal): Promise<void> {
  * it even when the swap came no further than the first rename. One that is falling over the new files takes no reload,
  * and is started anew.
  */
-export async function follow(paths: Paths, { wasRunning, activation }: Follow): Promise<void> {
+export async function follow(
+  paths: Paths,
+  { wasRunning, activation, entries = [] }: Follow & Partial<Pick<Journal, 'entries'>>,
+): Promise<void> {
+  // One that does not come back lets mail pass, and the pages tell.
+  const files = entries.map(({ file }) => file);
+  await followPolicyFiles(paths, files).catch(() => undefined);
   const service = postfixService(paths);
   if (!wasRunning) {
     await service.stop();

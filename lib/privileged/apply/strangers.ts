@@ -70,13 +70,14 @@ export async function askAsStranger(
 }
 
 /**
- * What the server says to somebody at `address` who wants to send to outside: the first refusal, or the last answer.
+ * What the server says to somebody at `address` who wants to send, to outside by default: the first refusal, or the last answer.
  * A server that turns clients away says so in place of its banner, which XCLIENT repeats.
  */
 export async function askAs(
   dialogue: SmtpDialogue,
   address: string,
   sender: string,
+  recipient = OUTSIDE_RECIPIENT,
 ): Promise<SmtpReply> {
   const literal = address.includes(':') ? `IPV6:${address}` : address;
   await must(dialogue, 'RSET', [250]);
@@ -85,7 +86,7 @@ export async function askAs(
   if (greeted.code !== 220) return greeted;
   await must(dialogue, `EHLO ${STRANGER_NAME}`, [250]);
   const from = await dialogue.say(`MAIL FROM:<${sender}>`);
-  return from.code >= 400 ? from : dialogue.say(`RCPT TO:<${OUTSIDE_RECIPIENT}>`);
+  return from.code >= 400 ? from : dialogue.say(`RCPT TO:<${recipient}>`);
 }
 
 /** Anything unexpected is not taken for a refusal. */

@@ -59,6 +59,7 @@ export async function readConfig(
     ...secrets,
     secrets,
     lookup: surroundings.lookup,
+    installed: surroundings.installed,
     get certificates() {
       return surroundings.certificates;
     },

@@ -1,6 +1,6 @@
 /** What a section may ask of the machine around Postfix. Nothing of it is read before it is asked for. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { LoginService, SystemView } from '../../sections/section.js';
 import { findCertificates } from '../certificates.js';
 import { CLEAN_ENVIRONMENT } from '../native.js';
@@ -14,12 +14,13 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 /** In /proc/net/unix: somebody takes connections there (`__SO_ACCEPTCON`). */
 const LISTENS = '00010000';
 
-type Surroundings = Required<Pick<SystemView, 'lookup' | 'certificates' | 'login'>>;
+type Surroundings = Required<Pick<SystemView, 'lookup' | 'certificates' | 'installed' | 'login'>>;
 
 export function surroundingsOf(folder: string, paths: Paths): Surroundings {
   let certificates: SystemView['certificates'];
   let login: LoginService | null | undefined;
   return {
+    installed: (program) => existsSync(program),
     lookup: (parameter, key) => lookUp(folder, parameter, key),
     get certificates() {
       return (certificates ??= findCertificates(paths));

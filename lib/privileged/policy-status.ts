@@ -1,0 +1,59 @@
+/** How the policy servers are, and the restrictions Postfix follows before it takes a mail. */
+import type { ListReport } from '../block-lists/judge.js';
+import { RESTRICTION_LISTS, type RestrictionLists } from '../policy/order.js';
+import { POSTGREY_PROGRAM, SPF_PROGRAM } from '../policy/places.js';
+import { existsSync } from 'node:fs';
+import type { Paths } from './paths.js';
+import { readConfig } from './postfix/config-view.js';
+import { daemonOf } from './services/daemons.js';
+import { askLists, BLOCK_LISTS, wantedServers } from './services/policy-servers.js';
+
+export interface PolicyStatus {
+  /** Those that are wanted. */
+  readonly servers: readonly { readonly name: string; readonly answers: boolean }[];
+  /** Empty while the service that asks them does not answer. */
+  readonly lists: readonly ListReport[];
+  readonly installed: { readonly postgrey: boolean; readonly spf: boolean };
+  /** As they stand in main.cf, classes resolved. */
+  readonly restrictions: RestrictionLists;
+}
+
+/** Never throws because of a server that does not answer. */
+export async function policyStatus(paths: Paths): Promise<PolicyStatus> {
+  const wanted = wantedServers(paths);
+  const [servers, lists, view] = await Promise.all([
+    Promise.all(
+      wanted.map(async ({ definition }) => ({
+        name: definition.name,
+        answers: await daemonOf(definition, paths).answers(),
+      })),
+    ),
+    wanted.includes(BLOCK_LISTS) ? readLists(paths) : [],
+    readConfig(paths.configDir, paths),
+  ]);
+  return {
+    servers,
+    lists,
+    installed: { postgrey: existsSync(POSTGREY_PROGRAM), spf: existsSync(SPF_PROGRAM) },
+    restrictions: {
+      lists: Object.fromEntries(RESTRICTION_LISTS.map((name) => [name, view.parameter(name)])),
+      classes: Object.fromEntries(
+        view
+          .parameter('smtpd_restriction_classes')
+          .split(/[\s,]+/)
+          .filter((name) => name !== '')
+          .map((name) => [name, view.parameter(name)]),
+      ),
+      policyPort: view.port('policy'),
+      blockListsPort: view.port('blockLists'),
+    },
+  };
+}
+
+async function readLists(paths: Paths): Promise<readonly ListReport[]> {
+  try {
+    return JSON.parse(await askLists(paths)) as readonly ListReport[];
+  } catch {
+    return [];
+  }
+}
