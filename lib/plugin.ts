@@ -30,6 +30,7 @@ import { relayRowRoutes } from '../routes/relay-subnets-rows.js';
 import { smarthostRoutes } from '../routes/smarthost.js';
 import { takeoverRoutes } from '../routes/takeover.js';
 import { tlsRoutes } from '../routes/tls.js';
+import { traceRoutes } from '../routes/trace.js';
 import { createHistoryService, sealAgainWith, type SecretSealers } from './history/service.js';
 import { aliasesHolding } from './aliases/holding.js';
 import { createAliasTaker } from './aliases/take-edits.js';
@@ -76,6 +77,7 @@ import { createTakeoverService } from './takeover/service.js';
 import { tlsSchema } from './tls/schema.js';
 import { createTlsService } from './tls/service.js';
 import { tlsSource } from './tls/source.js';
+import { createTraceService } from './trace/service.js';
 import { createAssets } from './web/assets.js';
 import { errorPages } from './web/error-page.js';
 import { formBody } from './web/form-body.js';
@@ -166,6 +168,7 @@ export function createPlugin(
   });
   const queue = createQueueService({ db, helper, log });
   const queueWatch = createQueueWatch({ db, helper, log });
+  const trace = createTraceService({ helper, log });
   const holdings: readonly Holding[] = [
     createFormHolding('base', baseSchema),
     createFormHolding('tls', tlsSchema),
@@ -209,6 +212,7 @@ export function createPlugin(
   queueActRoutes(router, web, queue);
   queueJobsRoutes(router, web, queue);
   queueShowRoutes(router, web, queue);
+  traceRoutes(router, web, trace);
   aliasesRoutes(router, web, aliases);
   aliasesTransferRoutes(router, web, aliasTransfer);
   aliasesEditRoutes(router, web, aliases);
@@ -278,6 +282,7 @@ export function createPlugin(
       await aliasWatch.close();
       await aliasTransfer.close();
       await queue.close();
+      await trace.close();
       await domainChecks.close();
       await smarthost.close();
       await fetchmail.close();

@@ -101,7 +101,7 @@ export function queueShowRoutes(router: Router, web: Web, queue: QueueService): 
       req,
       res,
       { view: 'queue/gone', title: t('queue.gone.title', { id }), menu: 'queue', status: 404 },
-      { path, notices: [], log: viewLog(log) },
+      { path, notices: [], id, log: viewLog(log) },
     );
   };
 }

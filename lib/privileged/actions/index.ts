@@ -31,6 +31,7 @@ const loaders = {
   'table-edits': async () => (await import('./table-edits.js')).tableEditsAction,
   takeover: async () => (await import('./takeover.js')).takeoverAction,
   'test-message': async () => (await import('./test-message.js')).testMessageAction,
+  trace: async () => (await import('./trace.js')).traceAction,
 };
 
 export type ActionName = keyof typeof loaders;
