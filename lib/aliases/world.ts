@@ -77,7 +77,7 @@ export function createWorlds(parts: WorldParts): Worlds {
       return {
         isLocal: (domain) => local.has(domain),
         delimiters: parameter('recipient_delimiter'),
-        home: homeDomain({ domains: { names } }, { parameter }, null),
+        home: homeDomain({ domains: { names } }, { parameter, isSet: () => true }, null),
         users: new Set(here.map(({ login }) => foldCase(login))),
         domains: [...local].filter((name) => name !== '').sort(),
         unknownToAdmin: unknownToAdmin(view),

@@ -34,7 +34,7 @@ export function runControlFile(id: string): string {
 export const fetchmailSection: Section<FetchmailSettings> = {
   id: 'fetchmail',
   schema: fetchmailSchema,
-  follows: ['domains'],
+  follows: ['base', 'domains'],
   owns: {
     parameters: [],
     lists: ['virtual_alias_maps'],
