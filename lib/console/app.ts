@@ -24,6 +24,7 @@ export interface AppParts {
   readonly requestLog: RequestHandler;
   readonly assets: Assets;
   readonly brandStyle: string;
+  readonly health: RequestHandler;
   readonly session: RequestHandler;
   readonly person: RequestHandler;
   readonly csrf: { readonly prepare: RequestHandler; readonly check: RequestHandler };
@@ -51,6 +52,8 @@ export function createApp(parts: AppParts): Express {
   app.get(`${CONSOLE_MOUNT}/brand.css`, (_req, res) => {
     res.set('Cache-Control', 'no-cache').type('css').send(parts.brandStyle);
   });
+
+  app.get('/health', parts.health);
 
   app.use(parts.session);
   app.use(parts.person);

@@ -38,6 +38,7 @@ import { brandStyle } from './web/brand-style.js';
 import { createCsrf } from './web/csrf.js';
 import { createFrame } from './web/frame.js';
 import { createGuards } from './web/guards.js';
+import { healthPage } from './web/health.js';
 import { createLanguages } from './web/language.js';
 import { languageRoutes } from './web/language-routes.js';
 import { requestLog } from './web/request-log.js';
@@ -144,6 +145,7 @@ export function createConsole(parts: ConsoleParts): Console {
     behindProxy: parts.behindProxy,
     requestLog: requestLog(log),
     brandStyle: brandStyle(brand),
+    health: healthPage({ health: () => plugin.health(), log }),
     session: session({
       store: sessions,
       secret: secret.toString('hex'),
