@@ -1,4 +1,4 @@
-// Installs what is missing and builds: `node bin/set-up.mjs run|test`. Plain JavaScript, because it runs before anything is built.
+// Installs what is missing and builds: `node bin/set-up.mjs run|test|build`, the last one without Debian packages. Plain JavaScript, because it runs before anything is built.
 // What is there already is found without a network; a second run takes about a second.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const purpose = process.argv[2];
-if (purpose !== 'run' && purpose !== 'test') fail('usage: node bin/set-up.mjs run|test');
+if (!['run', 'test', 'build'].includes(purpose)) fail('usage: node bin/set-up.mjs run|test|build');
 
 installNodePackages();
-installDebianPackages();
+if (purpose !== 'build') installDebianPackages();
 build();
 
 function installNodePackages() {

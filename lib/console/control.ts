@@ -1,6 +1,7 @@
 /**
  * Where root's command line reaches the running console: a socket in the state folder, which nobody but the console's
- * user and root can enter. It gives all settings as one file, and takes one.
+ * user and root can enter. It gives all settings as one file and takes one, says how things are, and gives an account a
+ * new password.
  */
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
@@ -13,6 +14,15 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /** In the state folder. */
 export const CONTROL_SOCKET = 'control.sock';
 
+/** What root may ask for. */
+export interface ControlParts {
+  readonly plugin: Pick<Plugin, 'backup' | 'restore' | 'health'>;
+  readonly accounts: {
+    /** Null when there is no account of this login that has a password of its own. */
+    renewPassword(login: string): Promise<string | null>;
+  };
+}
+
 export interface Control {
   close(): Promise<void>;
 }
@@ -23,14 +33,10 @@ interface Answer {
 }
 
 /** Listens on `path`; a socket that a killed process left is in nobody's way. */
-export async function startControl(
-  path: string,
-  plugin: Pick<Plugin, 'backup' | 'restore'>,
-  log: Log,
-): Promise<Control> {
+export async function startControl(path: string, parts: ControlParts, log: Log): Promise<Control> {
   await rm(path, { force: true });
   const server = createServer((req, res) => {
-    answer(req, plugin)
+    answer(req, parts)
       .catch((error: unknown) => {
         log.error({ err: error }, 'a request on the control socket failed');
         return { status: 500, body: '{}' };
@@ -47,17 +53,21 @@ export async function startControl(
   return { close: () => close(server) };
 }
 
-async function answer(
-  req: IncomingMessage,
-  plugin: Pick<Plugin, 'backup' | 'restore'>,
-): Promise<Answer> {
+async function answer(req: IncomingMessage, { plugin, accounts }: ControlParts): Promise<Answer> {
   try {
-    if (req.method !== 'POST') return { status: 405, body: '{}' };
     const text = await readBody(req);
-    if (req.url === '/backup') return { status: 200, body: await plugin.backup() };
-    if (req.url !== '/restore') return { status: 404, body: '{}' };
-    const changed = await plugin.restore(text, 'root');
-    return { status: 200, body: JSON.stringify({ changed }) };
+    switch (`${req.method ?? ''} ${req.url ?? ''}`) {
+      case 'GET /health':
+        return done(await plugin.health());
+      case 'POST /backup':
+        return { status: 200, body: await plugin.backup() };
+      case 'POST /restore':
+        return done({ changed: await plugin.restore(text, 'root') });
+      case 'POST /new-password':
+        return done({ password: await accounts.renewPassword(text) });
+      default:
+        return { status: 404, body: '{}' };
+    }
   } catch (error) {
     if (error instanceof UserError) {
       return { status: 422, body: JSON.stringify({ problems: error.problems }) };
@@ -67,6 +77,10 @@ async function answer(
     }
     throw error;
   }
+}
+
+function done(data: object): Answer {
+  return { status: 200, body: JSON.stringify(data) };
 }
 
 async function readBody(req: IncomingMessage): Promise<string> {

@@ -56,10 +56,10 @@ async function run(): Promise<void> {
   await listenOn(server, listen).catch((error: unknown) => {
     throw takenAddress(error, listen) ?? error;
   });
-  // Without it only root's backup is not possible.
-  const control = await startControl(join(stateDir, CONTROL_SOCKET), app.plugin, log).catch(
+  // Without it only root's command line has nobody to ask.
+  const control = await startControl(join(stateDir, CONTROL_SOCKET), app, log).catch(
     (error: unknown) => {
-      log.warn({ err: error }, 'the socket for root’s backup could not be made');
+      log.warn({ err: error }, 'the socket for root’s command line could not be made');
       return null;
     },
   );

@@ -4,24 +4,55 @@ import { runNative } from '../privileged/native.js';
 import { LaunchError } from './arguments.js';
 import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, PROXY_GROUP, type Places } from './places.js';
 
+interface ServiceAccount {
+  readonly login: string;
+  readonly group: string;
+  readonly comment: string;
+  /** Its folder, which nobody else can enter. */
+  readonly home: string;
+}
+
+/** Every group that is needed, those of the accounts included. */
+const GROUPS = [HELPER_GROUP, PROXY_GROUP, FETCH_USER];
+
+function accountsOf({ consoleState, fetchState }: Places): readonly ServiceAccount[] {
+  return [
+    {
+      login: CONSOLE_USER,
+      group: HELPER_GROUP,
+      comment: 'Mailserver console',
+      home: consoleState,
+    },
+    {
+      login: FETCH_USER,
+      group: FETCH_USER,
+      comment: 'Mail from other providers',
+      home: fetchState,
+    },
+  ];
+}
+
 /** Needs root. Also makes the state folders, which belong to them alone. */
 export async function makeAccounts(places: Places): Promise<void> {
-  for (const group of [HELPER_GROUP, PROXY_GROUP, FETCH_USER]) {
+  for (const group of GROUPS) {
     if ((await lookUp('group', group)) !== null) continue;
     await runOrThrow('/usr/sbin/groupadd', ['--system', group]);
   }
   await ownFolder(places.stateDir, 0, 0);
-  await makeAccount(CONSOLE_USER, HELPER_GROUP, 'Mailserver console', places.consoleState);
-  await makeAccount(FETCH_USER, FETCH_USER, 'Mail from other providers', places.fetchState);
+  for (const account of accountsOf(places)) await makeAccount(account);
+}
+
+/** The same accounts as systemd-sysusers makes them (sysusers.d(5)). */
+export function renderSysusers(places: Places): string {
+  const accounts = accountsOf(places).map(
+    ({ login, group, comment, home }) =>
+      `u ${login} -:${group} "${comment}" ${home} /usr/sbin/nologin`,
+  );
+  return [...GROUPS.map((group) => `g ${group} -`), ...accounts, ''].join('\n');
 }
 
 /** An account nobody can sign in to, and the folder that is its alone. */
-async function makeAccount(
-  login: string,
-  group: string,
-  comment: string,
-  home: string,
-): Promise<void> {
+async function makeAccount({ login, group, comment, home }: ServiceAccount): Promise<void> {
   if ((await lookUp('passwd', login)) === null) {
     await runOrThrow('/usr/sbin/useradd', [
       ...['--system', '--gid', group, '--no-create-home'],

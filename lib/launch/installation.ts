@@ -57,8 +57,7 @@ export async function installBuild(
   programs: string,
   { durable }: { durable: boolean },
 ): Promise<Installation> {
-  const parts = RUNTIME_PARTS.filter((part) => existsSync(join(home, part)));
-  const packages = await runtimePackages(home);
+  const { parts, packages } = await runtimeFiles(home);
   const ownNode = await trustedNode();
   const id = await digest(home, parts, [...packages, process.version, String(ownNode)]);
   const release = join(programs, 'releases', id);
@@ -71,8 +70,7 @@ export async function installBuild(
   const staging = `${release}.new`;
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { recursive: true, mode: 0o755 });
-  await copyInto(staging, home, [...parts, ...packages]);
-  await bundleHelperIn(staging, home);
+  await copyRelease(staging, home);
   if (ownNode === null) await cp(process.execPath, join(staging, 'node'));
   await rm(release, { recursive: true, force: true });
   await rename(staging, release);
@@ -82,8 +80,11 @@ export async function installBuild(
   return { ...installation, isNew: true };
 }
 
-/** Only an installation needs the bundler, so nothing else loads it. */
-async function bundleHelperIn(release: string, home: string): Promise<void> {
+/** Copies what the programs need at run time into the folder `release`, and makes the helper's bundle there. */
+export async function copyRelease(release: string, home: string): Promise<void> {
+  const { parts, packages } = await runtimeFiles(home);
+  await copyInto(release, home, [...parts, ...packages]);
+  // Only an installation needs the bundler, so nothing else loads it.
   const { bundleHelper } = await import('./bundle-helper.js');
   await bundleHelper(home, release);
 }
@@ -104,6 +105,12 @@ async function removeOthers(releases: string, keep: readonly string[]): Promise<
   for (const name of await readdir(releases)) {
     if (!keep.includes(name)) await rm(join(releases, name), { recursive: true, force: true });
   }
+}
+
+/** As paths below `home`. */
+async function runtimeFiles(home: string): Promise<{ parts: string[]; packages: string[] }> {
+  const parts = RUNTIME_PARTS.filter((part) => existsSync(join(home, part)));
+  return { parts, packages: await runtimePackages(home) };
 }
 
 /** The packages a production install would have, as paths below the package, from npm's own list of what it installed. */

@@ -1,37 +1,55 @@
 /** `npm start` as root, for the machine itself: as services where systemd runs, else in the foreground. */
 import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { replaceFile } from '../privileged/files.js';
 import { runNative } from '../privileged/native.js';
 import { postfixService } from '../privileged/services/postfix.js';
 import { makeAccounts } from './accounts.js';
 import { addressOf, renderAnnouncement } from './announce.js';
 import { DEFAULT_LISTEN, type LaunchArguments } from './arguments.js';
+import { refuseBesidePackage } from './debian-package.js';
 import { takeFirstLogin } from './first-login.js';
 import { runUntilStopped } from './foreground.js';
 import { installBuild, type Installation } from './installation.js';
-import { CONSOLE_USER, HELPER_GROUP, PROXY_GROUP, placesBelow, type Places } from './places.js';
+import {
+  CONSOLE_USER,
+  HELPER_GROUP,
+  PROXY_GROUP,
+  SETTINGS_FILE,
+  placesBelow,
+  type Places,
+} from './places.js';
 import { consoleProgram, consoleSettings, fetcherProgram, helperProgram } from './programs.js';
 import { readSettings, writeSettings, type Settings } from './settings-file.js';
 import { startServices, waitForConsole, writeUnits } from './systemd.js';
 import { CONSOLE_UNIT, renderUnits } from './units.js';
 
-/** Where Debian keeps the settings of services. */
-const SETTINGS_FILE = '/etc/default/mailserver-console';
+const COMMAND_FILE = '/usr/local/sbin/mailserver-console';
 
 /** Programs in the foreground complain where we do. */
 const STDERR = 2;
 
 /** Resolves with the exit code: at once where systemd took over, else when everything has been stopped. */
 export async function runMachine(launch: LaunchArguments, home: string): Promise<number> {
+  refuseBesidePackage();
   const places = placesBelow(null);
   await makeAccounts(places);
   const installation = await installBuild(home, places.programs, { durable: true });
+  await writeCommand(installation);
   const settingsChanged = await keepSettings(launch);
   const settings = await readSettings(SETTINGS_FILE);
   // As sd_booted(3) does it.
   if (!existsSync('/run/systemd/system')) return runInForeground(places, installation, settings);
   const unitsChanged = await writeUnits(renderUnits(places, installation, SETTINGS_FILE));
   return runAsServices(places, settings, settingsChanged || unitsChanged || installation.isNew);
+}
+
+/** What root does with the console afterwards. */
+async function writeCommand({ node, current }: Installation): Promise<void> {
+  const script = `#!/bin/sh\nexec ${node} ${current}/dist/lib/launch/command.js "$@"\n`;
+  await mkdir(dirname(COMMAND_FILE), { recursive: true });
+  await replaceFile(COMMAND_FILE, script, { uid: 0, gid: 0, mode: 0o755 });
 }
 
 /** What is said on this command line and in this environment, else what was said before, else the default. */

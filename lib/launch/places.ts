@@ -32,6 +32,9 @@ export function placesBelow(root: string | null): Places {
   };
 }
 
+/** Where Debian keeps the settings of services. */
+export const SETTINGS_FILE = '/etc/default/mailserver-console';
+
 /** The unprivileged account the console runs as, and the group that may speak to the helper. */
 export const CONSOLE_USER = 'mailserver-console';
 export const HELPER_GROUP = 'mailserver';

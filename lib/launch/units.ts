@@ -11,6 +11,12 @@ const MAX_HELPERS = 32;
 /** What one request may take of memory, and of processes: a Postfix to try things on may be among them. */
 const MAX_HELPER_MEMORY = '1G';
 const MAX_HELPER_TASKS = 512;
+/** A new embedded database takes 800 MB while it is made; then the console stays far below. */
+const MAX_CONSOLE_MEMORY = '1536M';
+const MAX_CONSOLE_TASKS = 128;
+/** The fetcher itself takes 60 MB, each fetch under way 10 MB. */
+const MAX_FETCHER_MEMORY = '1G';
+const MAX_FETCHER_TASKS = 512;
 /** Nothing the helper does takes longer, in seconds. */
 const LONGEST_REQUEST_SECONDS = 3600;
 
@@ -48,6 +54,8 @@ export function renderUnits(
     'tmpfiles.d/mailserver.conf': `\
 # The way to the privileged helper: for the console's group alone.
 d /run/mailserver 0750 root ${HELPER_GROUP} -
+# Keys, record and journal of the helper.
+d ${places.stateDir} 0700 root root -
 # The console's socket for a reverse proxy in front of it.
 d ${places.proxyFolder} 2750 ${CONSOLE_USER} ${PROXY_GROUP} -
 `,
@@ -117,6 +125,8 @@ RestartSec=2
 TimeoutStopSec=30
 StateDirectory=mailserver-console
 StateDirectoryMode=0700
+MemoryMax=${MAX_CONSOLE_MEMORY}
+TasksMax=${MAX_CONSOLE_TASKS}
 ${COMMON_HARDENING}\
 CapabilityBoundingSet=
 ProtectHome=yes
@@ -149,9 +159,11 @@ Restart=always
 RestartSec=2
 # A fetch under way logs out of the mailbox first.
 TimeoutStopSec=20
-${COMMON_HARDENING}\
 StateDirectory=mailserver-fetch
 StateDirectoryMode=0700
+MemoryMax=${MAX_FETCHER_MEMORY}
+TasksMax=${MAX_FETCHER_TASKS}
+${COMMON_HARDENING}\
 CapabilityBoundingSet=
 ProtectHome=yes
 RestrictNamespaces=yes

@@ -3,74 +3,23 @@
  * Debian 13, `npm run test:appliance` Debian 12.
  */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
-import { Appliance } from '../support/appliance.js';
-import { ConsoleClient } from '../support/console-client.js';
+import { Appliance, RELEASE } from '../support/appliance.js';
+import { ApplianceConsole, BASE } from '../support/appliance-console.js';
+import { buildPackage, installPackage } from '../support/debian-package.js';
 import { readMbox } from '../support/mailbox.js';
-import { SmtpClient, sendMail } from '../support/smtp-client.js';
+import { sendMail } from '../support/smtp-client.js';
 import { until } from '../support/wait.js';
-
-const RELEASE = process.env['MAILSERVER_TEST_RELEASE'] === 'other' ? 'bookworm' : 'trixie';
-const BASE = '/mail/configuration/base';
-const LOGIN = 'admin';
 
 describe(`a fresh Debian (${RELEASE})`, () => {
   let appliance: Appliance;
-  let password = '';
-  let browser: ConsoleClient;
-  let smtpPort = 0;
-
-  /** After a boot: the tunnels are new, the console has to come up by itself. */
-  async function signIn(): Promise<void> {
-    const url = `http://127.0.0.1:${await appliance.tunnel(8025)}`;
-    smtpPort = await appliance.tunnel(25);
-    await until('the console to answer', async () => (await fetch(url).catch(() => null)) !== null);
-    browser = await new ConsoleClient(url).signIn(LOGIN, password);
-  }
-
-  async function saveName(name: string): Promise<void> {
-    const page = await browser.submit(BASE, { mailServerName: name }, { button: 'intent=save' });
-    assert.equal(page.status, 200, page.text.slice(0, 2000));
-  }
-
-  /** What the page, the configuration and the running server say; they have to agree. */
-  async function namesSeen(): Promise<{ page: string; file: string; banner: string }> {
-    const form = (await browser.get(BASE)).forms.find(({ fields }) =>
-      fields.some(([field]) => field === 'mailServerName'),
-    );
-    const file = (await appliance.must('postconf', '-h', 'myhostname')).trim();
-    const banner = await until('Postfix to greet', async () => {
-      try {
-        const [client, greeting] = await SmtpClient.open(smtpPort);
-        client.close();
-        return greeting.text;
-      } catch {
-        return null;
-      }
-    });
-    return {
-      page: form?.fields.find(([field]) => field === 'mailServerName')?.[1] ?? '',
-      file,
-      banner: banner.split(' ')[0] ?? '',
-    };
-  }
-
-  async function deliver(subject: string): Promise<void> {
-    const answer = await sendMail(smtpPort, {
-      from: 'a@client.example',
-      to: 'alice@localhost',
-      subject,
-    });
-    assert.equal(answer.data?.code, 250, JSON.stringify(answer));
-    await until(`"${subject}" in the mailbox`, async () =>
-      (await readMbox(appliance.path('/var/mail/alice'))).some((mail) => mail.includes(subject)),
-    );
-  }
+  let console_: ApplianceConsole;
 
   before(async () => {
     appliance = await Appliance.start(RELEASE);
+    console_ = new ApplianceConsole(appliance);
   });
   after(() => appliance.remove());
 
@@ -78,9 +27,9 @@ describe(`a fresh Debian (${RELEASE})`, () => {
     const said = await appliance.must('npm', 'start');
     assert.match(said, /Address\s+http:\/\/127\.0\.0\.1:8025/);
     assert.match(said, /User\s+admin/);
-    password = /Password\s+(\S+)/.exec(said)?.[1] ?? '';
-    assert.notEqual(password, '');
-    await signIn();
+    console_.password = /Password\s+(\S+)/.exec(said)?.[1] ?? '';
+    assert.notEqual(console_.password, '');
+    await console_.signIn();
   });
 
   it('runs console and helper as services that start at boot, and nothing has failed', async () => {
@@ -132,8 +81,8 @@ describe(`a fresh Debian (${RELEASE})`, () => {
   });
 
   it('saves a setting through the page into the running Postfix', async () => {
-    await saveName('mail.appliance.example');
-    assert.deepEqual(await namesSeen(), {
+    await console_.saveName('mail.appliance.example');
+    assert.deepEqual(await console_.namesSeen(), {
       page: 'mail.appliance.example',
       file: 'mail.appliance.example',
       banner: 'mail.appliance.example',
@@ -142,18 +91,26 @@ describe(`a fresh Debian (${RELEASE})`, () => {
 
   it('delivers a mail into a mailbox', async () => {
     await appliance.must('useradd', '--create-home', 'alice');
-    await deliver('the first mail');
+    await console_.deliver('the first mail');
   });
 
   it('switches to Maildir, in homes that the helper sees but never changes', async () => {
     const save = async (mailboxFormat: string): Promise<void> => {
-      const page = await browser.submit(BASE, { mailboxFormat }, { button: 'intent=save' });
+      const page = await console_.browser.submit(
+        BASE,
+        { mailboxFormat },
+        { button: 'intent=save' },
+      );
       assert.equal(page.status, 200, page.text.slice(0, 2000));
     };
     await save('maildir');
     const home = readdirSync(appliance.path('/home/alice'));
     assert.equal(home.includes('Maildir'), false, 'the proof left no mail');
-    await sendMail(smtpPort, { from: 'a@client.example', to: 'alice@localhost', subject: 'filed' });
+    await sendMail(console_.smtpPort, {
+      from: 'a@client.example',
+      to: 'alice@localhost',
+      subject: 'filed',
+    });
     await until('the message in the Maildir', async () => {
       const found = await appliance.run(
         'grep',
@@ -174,23 +131,23 @@ describe(`a fresh Debian (${RELEASE})`, () => {
     const said = await appliance.must('stat', '-c', '%a %U:%G', socket);
     assert.equal(said, '660 mailserver-console:mailserver-proxy\n');
     await appliance.must('npm', 'start', '--', '--listen', '127.0.0.1:8025');
-    await signIn();
+    await console_.signIn();
   });
 
   it('comes up by itself after a reboot, with settings, accounts and mail', async () => {
     await appliance.powerOff();
     await appliance.boot();
-    await signIn();
-    assert.equal((await namesSeen()).banner, 'mail.appliance.example');
+    await console_.signIn();
+    assert.equal((await console_.namesSeen()).banner, 'mail.appliance.example');
     assert.match((await readMbox(appliance.path('/var/mail/alice'))).join(''), /the first mail/);
-    await saveName('after-reboot.example');
-    await deliver('after the reboot');
+    await console_.saveName('after-reboot.example');
+    await console_.deliver('after the reboot');
   });
 
   it('does not tell the password again when npm start is repeated, and keeps running', async () => {
     const said = await appliance.must('npm', 'start');
     assert.doesNotMatch(said, /Password/);
-    assert.equal((await browser.get(BASE)).status, 200);
+    assert.equal((await console_.browser.get(BASE)).status, 200);
   });
 
   /** The helper's journal exists from before the first file is swapped until the change is proved. */
@@ -211,24 +168,58 @@ describe(`a fresh Debian (${RELEASE})`, () => {
   ];
   for (const [index, [when, moment]] of moments.entries()) {
     it(`is consistent after a power cut in the middle of a save, ${when}`, async () => {
-      const former = (await namesSeen()).file;
+      const former = (await console_.namesSeen()).file;
       const wanted = `power-cut-${index}.example`;
-      const saving = browser.submit(BASE, { mailServerName: wanted }, { button: 'intent=save' });
+      const saving = console_.browser.submit(
+        BASE,
+        { mailServerName: wanted },
+        { button: 'intent=save' },
+      );
       await Promise.race([moment(), saving.catch(() => undefined)]);
       await appliance.powerCut();
       await saving.catch(() => undefined);
       await appliance.boot();
-      await signIn();
+      await console_.signIn();
       // The console drives an unfinished change to its end when it starts.
       const seen = await until('page, file and server to agree', async () => {
-        const names = await namesSeen();
+        const names = await console_.namesSeen();
         return names.page === names.file && names.file === names.banner ? names.file : null;
       });
       assert.ok([former, wanted].includes(seen), seen);
       assert.equal((await appliance.run('postfix', 'check')).output, '');
-      await saveName(`after-cut-${index}.example`);
-      assert.equal((await namesSeen()).banner, `after-cut-${index}.example`);
-      await deliver(`after power cut ${index}`);
+      await console_.saveName(`after-cut-${index}.example`);
+      assert.equal((await console_.namesSeen()).banner, `after-cut-${index}.example`);
+      await console_.deliver(`after power cut ${index}`);
     });
   }
+
+  it('is taken over by the Debian package, with accounts and settings', async () => {
+    const file = await buildPackage('99.0.0');
+    assert.match(await installPackage(appliance, file), /taking over what npm start set up/);
+    await console_.signIn();
+    const name = 'after-cut-2.example';
+    assert.deepEqual(await console_.namesSeen(), { page: name, file: name, banner: name });
+    await console_.saveName('packaged.example');
+    assert.equal((await console_.namesSeen()).banner, 'packaged.example');
+    const units = [
+      'mailserver-console.service',
+      'mailserver-fetch.service',
+      'mailserver-helper.socket',
+    ];
+    const paths = await appliance.must(
+      'systemctl',
+      'show',
+      '--value',
+      '-p',
+      'FragmentPath',
+      ...units,
+    );
+    assert.deepEqual(
+      paths.split('\n').filter(Boolean),
+      units.map((unit) => `/usr/lib/systemd/system/${unit}`),
+    );
+    const { output } = await appliance.run('systemctl', 'is-enabled', ...units);
+    assert.equal(output.trim(), 'enabled\nenabled\nenabled');
+    assert.equal(existsSync(appliance.path('/usr/local/lib/mailserver')), false);
+  });
 });

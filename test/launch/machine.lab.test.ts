@@ -86,6 +86,19 @@ describe('npm start as root on a machine without systemd', () => {
     );
   });
 
+  it('leaves a command for root: status, a new password, what is wrong with its use', async () => {
+    const { code, output } = await machine.run('mailserver-console', 'status');
+    assert.match(output, /^Mailserver: (ok|degraded)\n/);
+    assert.equal(code, output.startsWith('Mailserver: ok') ? 0 : 1);
+    const unknown = await machine.run('mailserver-console', 'new-password', 'nobody');
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.output, /no account "nobody"/);
+    assert.equal((await machine.run('mailserver-console', 'nonsense')).code, 1);
+    const first = await machine.run('mailserver-console', 'first-login');
+    assert.doesNotMatch(first.output, /^\s*Password/m);
+    assert.match(first.output, /told already/);
+  });
+
   it('has Postfix running', async () => {
     const port = await machine.tunnel(25);
     const answer = await sendMail(port, { from: 'a@client.example', to: 'root@localhost' });

@@ -16,6 +16,10 @@ const BOOT_LIMIT_MS = 300_000;
 
 const PROXY_PORT = 3128;
 
+/** `npm test` takes one, `npm run test:appliance` the other. */
+export const RELEASE: Release =
+  process.env['MAILSERVER_TEST_RELEASE'] === 'other' ? 'bookworm' : 'trixie';
+
 /** Where the clone lies inside: in a home that is closed to everybody else. */
 export const CLONE = '/root/mailserver';
 

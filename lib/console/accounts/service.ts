@@ -165,6 +165,25 @@ export function createAccountService({ db, store, systemPasswords, endSessions }
       });
     },
 
+    /**
+     * Root's way back in: a new password for an account with one of its own, which is signed in nowhere any more. Null
+     * for any other login.
+     */
+    async renewPassword(login: string): Promise<string | null> {
+      const password = randomPassword();
+      const passwordHash = await hashPassword(password);
+      return db.transaction(async (trx) => {
+        const account = LOGIN_PATTERN.test(login) ? await store.findByLogin(login, trx) : null;
+        if (account === null || account.kind !== 'own') return null;
+        const { id, version } = account;
+        await endSessions(id, trx);
+        if (!(await store.update(id, version, { passwordHash }, trx))) {
+          throw new ConflictError({ ...account }, null, version);
+        }
+        return password;
+      });
+    },
+
     /** Off: nobody signs in with it, and who is signed in with it is signed out. */
     async setDisabled(id: string, version: number, disabled: boolean): Promise<void> {
       await change(id, version, async (_before, trx) => {
