@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { HelperError, type HelperFailure } from '../errors.js';
 import { loadAction } from './actions/index.js';
 import type { Action, ActionContext } from './actions/action.js';
-import { audit } from './audit.js';
+import { audit, type AuditLogName } from './audit.js';
 import { hasCode } from './files.js';
 import { pathsBelow, type Paths } from './paths.js';
 import type { Answer, Request } from './protocol.js';
@@ -36,21 +36,22 @@ async function answer(): Promise<void> {
     const action = await loadAction(request.action);
     if (action === null) throw refused('protocol', 'helper.protocol.action', '');
     const params = checkParams(action, request);
-    // What changes something is on record before it does; a disk that takes no record gets no change.
-    if (!action.quiet) await log.write('asked', action.redact?.(params));
-    const result = await perform(action, params, {
+    // A disk that takes no record gets no change, and nobody a look at somebody's mail.
+    if (!action.quiet) await log.accepts(action.redact?.(params));
+    const result = await perform(action, params, log, {
       paths,
       registry: async () => (await import('../sections/index.js')).sections,
       signal: stream.signal,
       items: stream.items,
       progress: (progress) => say({ progress }),
+      changing: () => log.changing(),
       taken,
     });
-    if (!action.quiet) await log.try('done');
+    if (!action.quiet) await log.ends('done', action.changes === undefined);
     say({ result });
   } catch (error) {
     const failure = failureOf(error);
-    await log.try(`${failure.stage} ${failure.key}`);
+    await log.ends(`${failure.stage} ${failure.key}`);
     say({ error: failure });
   }
 }
@@ -64,10 +65,16 @@ function checkParams(action: Action, request: Request): never {
   return checked.value;
 }
 
-async function perform(action: Action, params: never, context: ActionContext): Promise<unknown> {
+async function perform(
+  action: Action,
+  params: never,
+  log: AuditLog,
+  context: ActionContext,
+): Promise<unknown> {
   const limit = setTimeout(() => {
-    say({ error: { ...refused('run', 'helper.run.timeout', '').toFailure(), restored: false } });
-    process.exit(1);
+    const failure = refused('run', 'helper.run.timeout', '').toFailure();
+    say({ error: { ...failure, restored: false } });
+    void log.ends(`${failure.stage} ${failure.key}`).then(() => process.exit(1));
   }, action.timeoutMs);
   try {
     return await action.run(params, context);
@@ -78,9 +85,12 @@ async function perform(action: Action, params: never, context: ActionContext): P
 
 interface AuditLog {
   asks(request: Request): void;
-  write(result: string, params?: unknown): Promise<void>;
+  /** It is about to be done, with these parameters. Throws when the disk takes no word of it. */
+  accepts(params: unknown): Promise<void>;
+  /** From now on something changes. Throws when the disk takes no word of it. */
+  changing(): Promise<void>;
   /** What is done is done, even when the disk takes no word of it. */
-  try(result: string): Promise<void>;
+  ends(result: string, changed?: boolean): Promise<void>;
 }
 
 /** Whatever was changed, or refused, is logged; so is a look at somebody's mail. */
@@ -88,28 +98,29 @@ function auditLog(paths: Paths): AuditLog {
   const id = randomUUID();
   const started = performance.now();
   let asked: Pick<Request, 'actor' | 'action'> = { actor: '', action: '' };
-  const write: AuditLog['write'] = async (result, params) => {
-    const { actor, action } = asked;
+  let given: { readonly params?: unknown } = {};
+  let begun: Promise<void> | null = null;
+  const write = (log: AuditLogName, result: string, told: typeof given = {}): Promise<void> => {
     const ms = Math.round(performance.now() - started);
-    await audit(paths, {
-      id,
-      actor,
-      action,
-      ...(params === undefined ? {} : { params }),
-      result,
-      ms,
-    });
+    return audit(paths, log, { id, ...asked, ...told, result, ms });
   };
+  const must = (writing: Promise<void>): Promise<void> =>
+    writing.catch((cause: unknown) => {
+      throw refused('run', 'helper.run.audit', String(cause));
+    });
   return {
     asks: ({ actor, action }) => (asked = { actor, action: action.slice(0, MAX_NAME_LENGTH) }),
-    write: (result, params) =>
-      write(result, params).catch((cause: unknown) => {
-        throw refused('run', 'helper.run.audit', String(cause));
-      }),
-    try: (result) =>
-      write(result).catch((cause: unknown) => {
+    accepts: (params) => {
+      given = params === undefined ? {} : { params };
+      return must(write('requests', 'asked', given));
+    },
+    changing: () => (begun ??= must(write('changes', 'begins', given))),
+    ends: async (result, changed = false) => {
+      const log = begun !== null || changed ? 'changes' : 'requests';
+      await write(log, result, begun === null && changed ? given : {}).catch((cause: unknown) => {
         process.stderr.write(`no audit entry "${result}": ${String(cause)}\n`);
-      }),
+      });
+    },
   };
 }
 

@@ -24,7 +24,7 @@ const ALWAYS = [
   'var/log',
   'var/spool/postfix',
   'var/lib/postfix',
-  'var/lib/mailserver-helper/audit.log',
+  'var/lib/mailserver-helper/audit-requests.log',
   'var/lib/mailserver-helper/lock',
 ];
 /** Many at once, but not so many that a small machine does nothing else. */
@@ -343,7 +343,7 @@ describe('a taken-over web process', () => {
   });
 
   it('leaves a log of all that, in whole lines, for root alone', async () => {
-    const log = await readFile(`${root.places.stateDir}/audit.log`, 'utf8');
+    const log = await readFile(`${root.places.stateDir}/audit-requests.log`, 'utf8');
     const entries = log
       .trimEnd()
       .split('\n')
@@ -384,7 +384,22 @@ describe('a taken-over web process', () => {
       'etc/postfix/main.cf',
       'etc/postfix/master.cf',
       'var/lib/mailserver-helper/applied.json',
+      // None of all that was refused before stands there, however much it was.
+      'var/lib/mailserver-helper/audit.log',
     ]);
+    const log = await readFile(`${root.places.stateDir}/audit.log`, 'utf8');
+    const entries = log
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { result: string; params?: object });
+    assert.deepEqual(
+      entries.map(({ result }) => result),
+      ['begins', 'done'],
+    );
+    assert.deepEqual(entries[0]?.params, {
+      ...{ databaseId: saver.databaseId, change: 1, dryRun: false },
+      ...{ sections: ['base', 'domains'], contents: [] },
+    });
     calm = await listing();
   });
 

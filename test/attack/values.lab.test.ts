@@ -23,7 +23,7 @@ const ALWAYS = [
   'var/log',
   'var/spool/postfix',
   'var/lib/postfix',
-  'var/lib/mailserver-helper/audit.log',
+  'var/lib/mailserver-helper/audit-requests.log',
   'var/lib/mailserver-helper/lock',
 ];
 

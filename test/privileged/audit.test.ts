@@ -29,8 +29,8 @@ describe('the audit log', () => {
   after(() => rm(root, { recursive: true }));
 
   it('holds one line an entry, whatever a login holds, and is for root alone', async () => {
-    await audit(paths, { ...ENTRY, actor: 'a\n{"forged":1}\u2028\ud800' });
-    await audit(paths, { ...ENTRY, params: { change: 1 } });
+    await audit(paths, 'changes', { ...ENTRY, actor: 'a\n{"forged":1}\u2028\ud800' });
+    await audit(paths, 'changes', { ...ENTRY, params: { change: 1 } });
     const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
     assert.equal(lines.length, 2);
     const [first, second] = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -41,15 +41,15 @@ describe('the audit log', () => {
 
   it('does not grow by what a question holds', async () => {
     const before = (await stat(file)).size;
-    await audit(paths, { ...ENTRY, params: { sections: Array(100_000).fill('base') } });
+    await audit(paths, 'changes', { ...ENTRY, params: { sections: Array(100_000).fill('base') } });
     assert.ok((await stat(file)).size - before < 1_000);
   });
 
   it('begins a new file at the limit, loses no entry, and keeps the newest files', async () => {
     for (let round = 0; round < KEPT_AUDIT_FILES + 2; round += 1) {
       await truncate(file, MAX_AUDIT_BYTES - 10);
-      await audit(paths, { ...ENTRY, id: String(round) });
-      await audit(paths, { ...ENTRY, id: `after ${round}` });
+      await audit(paths, 'changes', { ...ENTRY, id: String(round) });
+      await audit(paths, 'changes', { ...ENTRY, id: `after ${round}` });
     }
     const full = (await readdir(paths.stateDir))
       .filter((name) => name.startsWith('audit.log.'))
@@ -61,12 +61,26 @@ describe('the audit log', () => {
     assert.match(await readFile(file, 'utf8'), new RegExp(`"id":"after ${lastRound}"`));
   });
 
+  it('keeps every change, however much is asked and refused', async () => {
+    await audit(paths, 'changes', { ...ENTRY, id: 'the change' });
+    const requests = `${paths.stateDir}/audit-requests.log`;
+    for (let round = 0; round < 2 * KEPT_AUDIT_FILES; round += 1) {
+      await audit(paths, 'requests', { ...ENTRY, result: 'validate helper.validate.params' });
+      await truncate(requests, MAX_AUDIT_BYTES - 10);
+      await audit(paths, 'requests', ENTRY);
+    }
+    const names = await readdir(paths.stateDir);
+    const full = names.filter((name) => name.startsWith('audit-requests.log.'));
+    assert.equal(full.length, KEPT_AUDIT_FILES);
+    assert.match(await readFile(file, 'utf8'), /"id":"the change"/);
+  });
+
   it('follows no link', async () => {
     const victim = `${root}/victim`;
     await writeFile(victim, '');
     await rm(file);
     await symlink(victim, file);
-    await assert.rejects(audit(paths, ENTRY));
+    await assert.rejects(audit(paths, 'changes', ENTRY));
     assert.equal(await readFile(victim, 'utf8'), '');
   });
 });

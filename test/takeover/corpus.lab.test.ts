@@ -50,7 +50,10 @@ describe('mail servers as people have them', () => {
     const given = Object.fromEntries(Object.entries(asked).filter(([, one]) => one !== undefined));
     return apply(
       { databaseId, change, dryRun: false, sections: given, leave },
-      { paths, registry: sections, secrets: secretsOf(paths), received: new Map() },
+      {
+        ...{ paths, registry: sections, secrets: secretsOf(paths), received: new Map() },
+        changing: () => Promise.resolve(),
+      },
     );
   };
 

@@ -11,6 +11,11 @@ export interface ActionContext {
   /** Ends when the web side cancels or goes away. */
   readonly signal: AbortSignal;
   readonly progress: (progress: HelperProgress) => void;
+  /**
+   * Puts on record that from now on something changes; a second call does nothing. Throws when the disk takes no record:
+   * then nothing may be changed.
+   */
+  readonly changing: () => Promise<void>;
   /** Resolves when the other side has taken what was said, for actions that stream much. */
   readonly taken: () => Promise<void>;
   /** Further items of a request that streams. */
@@ -37,6 +42,11 @@ export interface Action<Params = never, Result = unknown> {
   readonly timeoutMs: number;
   /** It changes nothing and tells nothing private, so that doing it stands in no log. */
   readonly quiet?: true;
+  /**
+   * Whether it belongs among the changes on record (`audit.ts`). `never`: it only looks. `told`: when it has called
+   * `changing()`. By default whatever ends well does.
+   */
+  readonly changes?: 'never' | 'told';
   /** What of the parameters may stand in the audit log; nothing by default. */
   redact?(params: Params): unknown;
   run(params: Params, context: ActionContext): Promise<Result>;

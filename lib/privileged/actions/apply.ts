@@ -18,6 +18,7 @@ const edits = Joi.object().pattern(OWNED_NAME, Joi.string().hex().length(64)).ma
 
 export const applyAction = defineAction({
   timeoutMs: APPLY_TIMEOUT_MS,
+  changes: 'told',
   params: Joi.object<ApplyParams>({
     databaseId: Joi.string().uuid().required(),
     change: Joi.number()
@@ -45,9 +46,10 @@ export const applyAction = defineAction({
     sections: Object.keys(sections),
     contents: Object.keys(contents),
   }),
-  run: async (params, { paths, registry, items }) => {
+  run: async (params, { paths, registry, items, changing }) => {
     const known = await registry();
     const received = await receiveContents(params.contents ?? {}, items, known);
-    return apply(params, { paths, registry: known, secrets: secretsOf(paths), received });
+    const secrets = secretsOf(paths);
+    return apply(params, { paths, registry: known, secrets, received, changing });
   },
 });

@@ -17,6 +17,7 @@ import { defineAction } from './action.js';
 
 export const fetchmailTestAction = defineAction({
   timeoutMs: 600_000,
+  changes: 'never',
   params: Joi.object<{ query: FetchQuery; saved: boolean; look: boolean }>({
     query: querySchema.required(),
     /** Whether the query has a state of seen mail, and a lock, of its own. */

@@ -17,6 +17,7 @@ import { defineAction } from './action.js';
 
 export const keepAction = defineAction({
   timeoutMs: 150_000,
+  changes: 'told',
   params: Joi.object<{ edits: Readonly<Record<string, string>> }>({
     /** Name to digest, as `drift` reported them. */
     edits: Joi.object()
@@ -25,7 +26,7 @@ export const keepAction = defineAction({
       .max(1_000)
       .required(),
   }),
-  run: async ({ edits }, { paths, registry }) => {
+  run: async ({ edits }, { paths, registry, changing }) => {
     await ensurePrivateFolder(paths.stateDir);
     const lock = await takeLock(`${paths.stateDir}/lock`);
     try {
@@ -42,6 +43,7 @@ export const keepAction = defineAction({
         return entry;
       });
       const written = kept.reduce((all, entry) => withKept(all, entry, view), state.written);
+      await changing();
       await writeState(paths, { ...state, written });
       return { kept: kept.length };
     } finally {

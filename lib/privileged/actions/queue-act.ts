@@ -14,6 +14,7 @@ const ACT_TIMEOUT_MS = 2 * 60 * 60 * 1000;
 
 export const queueActAction = defineAction({
   timeoutMs: ACT_TIMEOUT_MS,
+  changes: 'told',
   params: Joi.object<{ action: QueueAction; everything?: boolean }>({
     action: Joi.string()
       .valid(...QUEUE_ACTIONS)
@@ -22,12 +23,13 @@ export const queueActAction = defineAction({
     everything: Joi.boolean().when('action', { not: 'deliver', then: Joi.forbidden() }),
   }),
   redact: ({ action, everything = false }) => ({ action, everything }),
-  run: async ({ action, everything = false }, { paths, items, signal, progress }) => {
-    if (everything) return flush(paths);
+  run: async ({ action, everything = false }, { paths, items, signal, progress, changing }) => {
+    if (everything) return flush(paths, changing);
     const ids = await readIds(items);
     let told = 0;
     return supervise(paths, action, ids, {
       signal,
+      changing,
       onSettled: (done) => {
         const now = performance.now();
         if (now - told < PROGRESS_MS) return;

@@ -11,6 +11,7 @@ const RAW_TIMEOUT_MS = 60 * 60 * 1000;
 
 export const queueRawAction = defineAction({
   timeoutMs: RAW_TIMEOUT_MS,
+  changes: 'never',
   params: plainParams<{ id: string }>({ id: (id) => typeof id === 'string' && isQueueId(id) }),
   redact: ({ id }) => ({ id }),
   /** `found` is false when the message has left the queue. */

@@ -10,6 +10,7 @@ import { defineAction, plainParams } from './action.js';
 
 export const queueShowAction = defineAction({
   timeoutMs: 60_000,
+  changes: 'never',
   params: plainParams<{ id: string }>({ id: (id) => typeof id === 'string' && isQueueId(id) }),
   redact: ({ id }) => ({ id }),
   run: async ({ id }, { paths }): Promise<LookedAt> => {

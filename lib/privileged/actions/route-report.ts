@@ -6,6 +6,7 @@ import { defineAction } from './action.js';
 
 export const routeReportAction = defineAction({
   timeoutMs: 40_000,
+  changes: 'never',
   params: Joi.object<{ address: string }>({ address: addressSchema.required() }),
   redact: ({ address }) => ({ address }),
   run: ({ address }, { paths }) => reportRoute(address, paths),

@@ -8,6 +8,7 @@ import { defineAction } from './action.js';
 
 export const smarthostTestAction = defineAction({
   timeoutMs: TRIAL_LIMIT_MS + 60_000,
+  changes: 'never',
   params: Joi.object<{ settings: SmarthostSettings; sender: string; recipient: string }>({
     settings: smarthostSchema,
     sender: plainAddress.required(),

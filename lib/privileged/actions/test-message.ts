@@ -9,6 +9,7 @@ const severalLines = /^(?:[^\p{Cc}\p{Cs}\u2028\u2029]|\n)*$/u;
 
 export const testMessageAction = defineAction({
   timeoutMs: FOLLOW_LIMIT_MS + 60_000,
+  changes: 'told',
   params: Joi.object<MessageOrder>({
     sender: plainAddress.required(),
     recipient: plainAddress.required(),
@@ -16,5 +17,8 @@ export const testMessageAction = defineAction({
     text: Joi.string().max(4_000).pattern(severalLines).required(),
   }),
   redact: ({ sender, recipient }) => ({ sender, recipient }),
-  run: (order, context) => sendTestMessage(order, context),
+  run: async (order, context) => {
+    await context.changing();
+    return sendTestMessage(order, context);
+  },
 });

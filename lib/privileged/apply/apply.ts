@@ -57,6 +57,8 @@ export interface ApplyContext {
   readonly secrets?: Secrets;
   /** Entries that came with the request. */
   readonly received: Received;
+  /** Called once it is sure that something will be changed, before it is. */
+  readonly changing: () => Promise<void>;
 }
 
 /** By section, of the contents that came with the request. */
@@ -109,6 +111,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   if (nothingToDo(plan, files, tables, contents)) {
     const result = { ...emptyResult('unchanged'), contents: digests, timing: clock.laps };
     if (!params.dryRun) {
+      if (decides(params)) await context.changing();
       const record = recordOf(params, digests, { status: 'unchanged', result });
       await writeState(paths, { ...stateAfter(state, plan, present), record });
     }
@@ -142,6 +145,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   ];
   await checkSpace(paths, replacements);
   const daemons = { wasRunning, activation: how };
+  await context.changing();
   const journal = await openJournal(paths, replacements, daemons, contents.edits);
   const before = { state, view: present, faults: faultsOf(proofBefore, present) };
   const log = await openMailLog(stage.view, paths).catch(() => null);
@@ -217,6 +221,11 @@ async function decideDrift(
 ): Promise<Decided> {
   const touched = new Set(Object.keys(params.sections));
   return decidedAbout(await findDrift(state, present, paths, registry, touched), params);
+}
+
+/** Whether it says something that lasts even when no file changes: whose the machine is, what becomes of hand edits. */
+function decides({ adopt, take, leave, overwrite }: ApplyParams): boolean {
+  return [adopt, take, leave, overwrite].some((decision) => decision !== undefined);
 }
 
 function nothingToDo(

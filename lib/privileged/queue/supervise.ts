@@ -35,6 +35,8 @@ const SAID: Readonly<
 
 export interface SuperviseOptions {
   readonly signal: AbortSignal;
+  /** Called before a message is touched; nothing is when it throws. */
+  readonly changing: () => Promise<void>;
   /** Called for each message that is settled. */
   readonly onSettled: (settled: number) => void;
 }
@@ -78,8 +80,8 @@ export async function supervise(
   options: SuperviseOptions,
 ): Promise<ActResult> {
   const tally = new Tally(options.onSettled);
-  if (action === 'deliver') await deliver(paths, ids, tally, options.signal);
-  else await superviseRounds(paths, action, ids, tally, options.signal);
+  if (action === 'deliver') await deliver(paths, ids, tally, options);
+  else await superviseRounds(paths, action, ids, tally, options);
   // What is requeued waits for the pickup daemon, which looks once a minute unless it is woken (pickup(8)).
   if (action === 'requeue' && tally.done > 0) {
     await runNative(POSTKICK, ['-c', paths.configDir, 'public', 'pickup', 'W']);
@@ -88,8 +90,9 @@ export async function supervise(
 }
 
 /** Has Postfix try everything that is deferred now. */
-export async function flush(paths: Paths): Promise<ActResult> {
+export async function flush(paths: Paths, changing: () => Promise<void>): Promise<ActResult> {
   const { deferred } = countQueues(paths.queueDir);
+  if (deferred > 0) await changing();
   const { code, stderr } = await runNative(POSTQUEUE, ['-c', paths.configDir, '-f']);
   if (code !== 0) {
     const detail = stderr.trim().slice(0, MAX_DETAIL_LENGTH);
@@ -116,7 +119,7 @@ async function superviseRounds(
   action: Supervised,
   ids: ReadonlySet<string>,
   tally: Tally,
-  signal: AbortSignal,
+  { signal, changing }: SuperviseOptions,
 ): Promise<void> {
   const open = new Set(ids);
   let detail = '';
@@ -129,6 +132,7 @@ async function superviseRounds(
       tally.add(queue === undefined ? 'gone' : 'unchanged');
     }
     if (open.size === 0 || signal.aborted) return;
+    await changing();
     detail = await runPostsuper(paths, action, open, tally, signal);
     if (signal.aborted) return;
   }
@@ -179,9 +183,10 @@ async function deliver(
   paths: Paths,
   ids: ReadonlySet<string>,
   tally: Tally,
-  signal: AbortSignal,
+  { signal, changing }: SuperviseOptions,
 ): Promise<void> {
   const there = findInQueues(paths.queueDir, ids);
+  if ([...there.values()].includes('deferred')) await changing();
   const waiting = ids.values();
   const worker = async (): Promise<void> => {
     for (const id of waiting) {
