@@ -65,6 +65,8 @@ import { createPolicyService } from './policy/service.js';
 import { policySource } from './policy/source.js';
 import { createQueueService } from './queue/service.js';
 import { createQueueWatch } from './queue/watch.js';
+import { createRecipientsService } from './recipients/service.js';
+import { recipientsSource } from './recipients/source.js';
 import { relayHolding } from './relay-subnets/holding.js';
 import { createRelayService } from './relay-subnets/service.js';
 import { relaySource } from './relay-subnets/source.js';
@@ -122,6 +124,7 @@ export function createPlugin(
   const sources = [
     baseSource,
     domainsSource,
+    recipientsSource,
     aliasesSource,
     tlsSource,
     smarthostSource,
@@ -165,6 +168,10 @@ export function createPlugin(
       const world = await worlds.now(db);
       return world.system.has(name) || (await world.aliases([name])).has(name);
     },
+  });
+  const recipients = createRecipientsService({
+    ...{ db, changes, log, directory: host.directory },
+    reachable: async () => (await machine.look(0)).failure === null,
   });
   const queue = createQueueService({ db, helper, log });
   const queueWatch = createQueueWatch({ db, helper, log });
@@ -249,6 +256,7 @@ export function createPlugin(
   changes.onSettled(() => {
     machine.forget();
     void aliasWatch.look();
+    if (host.directory.kind === 'table') void recipients.look();
   });
 
   /** A change that a crash left open. It must not keep the console from starting: it is tried again by itself. */
@@ -269,6 +277,7 @@ export function createPlugin(
       queueWatch.start();
       await aliasTransfer.start();
       aliasWatch.start();
+      recipients.start();
     },
     facts: async () => {
       const { domains: list, onlyLocalhost } = await domains.current();
@@ -280,6 +289,7 @@ export function createPlugin(
     close: async () => {
       await queueWatch.close();
       await aliasWatch.close();
+      await recipients.close();
       await aliasTransfer.close();
       await queue.close();
       await trace.close();

@@ -7,6 +7,7 @@ import * as relayNetworks from './005-relay-networks.js';
 import * as aliasIndex from './006-alias-index.js';
 import * as fetchQueries from './007-fetch-queries.js';
 import * as aliasImports from './008-alias-imports.js';
+import * as recipients from './009-recipients.js';
 
 export const migrations = [
   { name: '001-core', up: core.up },
@@ -17,4 +18,5 @@ export const migrations = [
   { name: '006-alias-index', up: aliasIndex.up },
   { name: '007-fetch-queries', up: fetchQueries.up },
   { name: '008-alias-imports', up: aliasImports.up },
+  { name: '009-recipients', up: recipients.up },
 ];

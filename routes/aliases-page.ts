@@ -55,18 +55,27 @@ export async function standingOfAliases(
 
 /** The state of an alias as a label, with the sentence that says what it means. */
 export function viewHealth(t: Translator, health: Health): Record<string, string> {
-  const { state, dead, hidden, circle } = health;
+  const { state, dead, toAdmin, hidden, circle } = health;
   const kinds = { fine: 'ok', off: 'off', hides: 'warn', foreign: 'warn' } as const;
   const values = {
-    targets: dead.map(displayAddress).join(', '),
+    targets: [...dead, ...toAdmin].map(displayAddress).join(', '),
     user: hidden ?? '',
     way: circle.map(displayAddress).join(' → '),
   };
   return {
     kind: state in kinds ? kinds[state as keyof typeof kinds] : 'bad',
     word: t(`aliases.state.${state}`),
-    text: state === 'fine' ? '' : t(`aliases.meaning.${state}`, values),
+    text: meaningOf(t, health, values),
   };
+}
+
+function meaningOf(
+  t: Translator,
+  { state, toAdmin }: Health,
+  values: Record<string, string>,
+): string {
+  if (state !== 'fine') return t(`aliases.meaning.${state}`, values);
+  return toAdmin.length === 0 ? '' : t('aliases.meaning.toAdmin', values);
 }
 
 /** `12.5`: a row and the version that was shown; null for anything else. */

@@ -7,13 +7,10 @@
  * asks the directory. Its answer has to come under `user@domain`, where the domain is known; so bare aliases, which are
  * otherwise looked up later, are asked there as well, before it.
  */
+import { recipientMap } from '../recipients/section.js';
 import type { SystemView } from '../sections/section.js';
 
 export const ALIAS_TABLE = 'aliases';
-/** Written by the section Recipients, where the appliance's users are not those of the system. */
-export const RECIPIENT_TABLE = 'recipients';
-
-export type DirectoryKind = 'nss' | 'table';
 
 /** `$` is doubled in main.cf. The first map of a union decides whether it is asked about user@domain without extension. */
 const ALWAYS = 'static:{=}';
@@ -38,11 +35,11 @@ export function bareMap(system: Pick<SystemView, 'paths'>): string {
  */
 export function identityMap(
   system: Pick<SystemView, 'paths' | 'parameter'>,
-  directory: DirectoryKind,
+  directory: 'nss' | 'table',
   foreign: readonly string[],
 ): string {
   const table = exactMap(system);
-  const recipients = tableMap(system, RECIPIENT_TABLE);
+  const recipients = recipientMap(system);
   const users = directory === 'nss' ? 'unix:passwd.byname' : recipients;
   const names = system.parameter('alias_maps').trim() === '' ? [users] : [users, '$alias_maps'];
   const known = pipe(USER, union(...names));

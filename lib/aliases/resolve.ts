@@ -24,6 +24,8 @@ export interface World {
   readonly home: string;
   /** Logins that have a mailbox. */
   readonly users: ReadonlySet<string>;
+  /** Further addresses of these, where they are reached by them: an LMTP server knows its users' addresses. */
+  readonly addresses: ReadonlySet<string>;
   /** What the system's own aliases file says, by name. */
   readonly system: ReadonlyMap<string, readonly LocalTarget[]>;
   /** Aliases that are switched on, of these names. */
@@ -113,6 +115,9 @@ function followEnd(address: string, world: World): Pick<Resolution, 'steps' | 'e
   const { domain } = splitAddress(address);
   if (domain === null && world.home === '')
     return { steps: [], ends: [{ address, ending: 'unknown' }] };
+  if (world.addresses.has(addressKey(address))) {
+    return { steps: [], ends: [{ address, ending: 'mailbox' }] };
+  }
   const { steps, ends } = followLocal(address, {
     isLocal: (name) => world.isLocal(name),
     delimiters: world.delimiters,
@@ -156,7 +161,6 @@ function keysOf(address: string, world: World): readonly Key[] {
 /** The rule that decides about an address; null when it stays what it is. */
 function decide(address: string, known: Known, world: World): Step | null {
   const { domain } = splitAddress(address);
-  const { local } = splitAddress(address);
   const keys = keysOf(address, world);
   const caught = domain !== null && known.has(`@${domain}`);
   // In a domain with a catch-all the recipient's names are all asked for before the domain, bare ones too.
@@ -164,7 +168,7 @@ function decide(address: string, known: Known, world: World): Step | null {
     ? [...keys].sort((left, right) => rankOf(left) - rankOf(right))
     : keys.filter(({ rule }) => rule !== 'bare' || domain === null || world.isLocal(domain));
   for (const { key, rule, extension } of order) {
-    if (caught && rule === 'catchAll' && isKnown(foldCase(local), world)) return null;
+    if (caught && rule === 'catchAll' && isRecipient(address, world)) return null;
     const targets = known.get(key);
     if (targets === undefined) {
       const isUser = rule === 'bare' && caught && extension !== '' && isKnownName(key, world);
@@ -193,8 +197,13 @@ function isKnownName(name: string, { users, system }: World): boolean {
   return users.has(name) || system.has(name);
 }
 
-function isKnown(local: string, world: World): boolean {
+/** Whether mail for it stays, though the domain has a catch-all. */
+function isRecipient(address: string, world: World): boolean {
+  const local = foldCase(splitAddress(address).local);
+  const { user } = cutExtension(local, world.delimiters);
   return (
-    isKnownName(local, world) || isKnownName(cutExtension(local, world.delimiters).user, world)
+    world.addresses.has(addressKey(address)) ||
+    isKnownName(local, world) ||
+    isKnownName(user, world)
   );
 }

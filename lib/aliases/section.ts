@@ -1,17 +1,10 @@
 /** Mail aliases: one lookup table, asked before every mailbox, where commands and file names mean nothing (virtual(5)). */
+import { recipientsInTable } from '../recipients/section.js';
 import { splitList } from '../sections/elements.js';
 import type { Section, SectionContents, SystemView } from '../sections/section.js';
 import { formatAddress, kindOfName, lookupForms, splitAddress } from './address.js';
 import { homeDomain } from './home-domain.js';
-import {
-  ALIAS_TABLE,
-  bareMap,
-  exactMap,
-  identityMap,
-  isIdentityMap,
-  isOurMap,
-  type DirectoryKind,
-} from './maps.js';
+import { ALIAS_TABLE, bareMap, exactMap, identityMap, isIdentityMap, isOurMap } from './maps.js';
 import { aliasSettingsSchema, isAliasEntry, type AliasSettings } from './schema.js';
 
 const LIST = 'virtual_alias_maps';
@@ -34,6 +27,7 @@ const contents: SectionContents = {
 
 export const aliasesSection: Section<AliasSettings> = {
   id: 'aliases',
+  follows: ['recipients'],
   schema: aliasSettingsSchema,
   owns: {
     parameters: [DOMAINS],
@@ -46,7 +40,7 @@ export const aliasesSection: Section<AliasSettings> = {
 
   render({ active, catchAll }, system, all) {
     if (!active) return { lists: { [LIST]: [] } };
-    const directory = (all['recipients'] as { kind: DirectoryKind } | undefined)?.kind ?? 'nss';
+    const directory = recipientsInTable(all) ? 'table' : 'nss';
     const identity = identityMap(system, directory, foreignMaps(system));
     return {
       parameters: { [DOMAINS]: explicitDomains(system) },

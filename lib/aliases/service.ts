@@ -7,7 +7,7 @@ import type { Changes } from '../changes/service.js';
 import { NotFoundError, UserError, type Problem } from '../errors.js';
 import { displayAddress, kindOfName, splitAddress } from './address.js';
 import { guarded } from './guarded.js';
-import { healthOf, healthOfSystemAlias, type Health } from './health.js';
+import { healthOf, healthOfSystemAlias, NOTHING, type Health } from './health.js';
 import { PROTECTED } from './protection.js';
 import type { World } from './resolve.js';
 import type { Alias } from './schema.js';
@@ -103,8 +103,7 @@ export interface AliasesParts {
 export function createAliasesService({ db, changes, worlds }: AliasesParts): AliasesService {
   const judge = async (aliases: readonly Alias[]): Promise<readonly JudgedAlias[]> => {
     const health = await healthOf(aliases, await worlds.now(db));
-    const none: Health = { state: 'fine', dead: [], hidden: null, circle: [] };
-    return aliases.map((alias) => ({ ...alias, health: health.get(alias.name) ?? none }));
+    return aliases.map((alias) => ({ ...alias, health: health.get(alias.name) ?? NOTHING }));
   };
 
   const countAndName = async (keys: readonly RowKey[]) => {
@@ -242,10 +241,14 @@ async function examine(values: AliasValues, world: World): Promise<readonly Prob
     throw new UserError({ key: 'aliases.problem.loop', values: { way }, field: 'targets' });
   }
   const dead = found.dead.map(displayAddress).join(', ');
+  const toAdmin = found.toAdmin.map(displayAddress).join(', ');
   return [
     ...(dead === ''
       ? []
       : [{ key: 'aliases.doubt.dead', values: { targets: dead }, field: 'targets' }]),
+    ...(toAdmin === ''
+      ? []
+      : [{ key: 'aliases.doubt.toAdmin', values: { targets: toAdmin }, field: 'targets' }]),
     ...(found.hidden === null
       ? []
       : [{ key: 'aliases.doubt.hides', values: { user: found.hidden }, field: 'name' }]),

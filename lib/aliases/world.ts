@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { BaseSettings } from '../base/schema.js';
 import type { Helper } from '../client/helper.js';
-import type { Directory, Log } from '../contract.js';
+import type { Directory, DirectoryUser, Log } from '../contract.js';
 import { HelperError } from '../errors.js';
 import type { Look, Machine, MachineView } from '../machine/service.js';
+import { recipientsOf } from '../recipients/service.js';
 import { foldCase } from '../sections/fold-case.js';
 import { homeDomain, staticDestinations } from './home-domain.js';
 import { parseAliasValue } from './local.js';
@@ -79,6 +80,7 @@ export function createWorlds(parts: WorldParts): Worlds {
         delimiters: parameter('recipient_delimiter'),
         home: homeDomain({ domains: { names } }, { parameter, isSet: () => true }, null),
         users: new Set(here.map(({ login }) => foldCase(login))),
+        addresses: new Set(furtherAddresses(here, directory, view)),
         domains: [...local].filter((name) => name !== '').sort(),
         unknownToAdmin: unknownToAdmin(view),
         system: parseSystem(system),
@@ -97,6 +99,17 @@ function parseSystem(entries: readonly SystemAlias[]): World['system'] {
   return parsed;
 }
 
+/** Only where a table follows the directory are they known, and only an LMTP server knows whose they are. */
+function furtherAddresses(
+  users: readonly DirectoryUser[],
+  { kind }: Directory,
+  view: MachineView | null,
+): readonly string[] {
+  const base = view?.sections['base']?.settings as Partial<BaseSettings> | undefined;
+  if (kind === 'nss' || base?.delivery !== 'lmtp') return [];
+  return [...recipientsOf(users).keys()].filter((name) => name.includes('@'));
+}
+
 function unknownToAdmin(view: MachineView | null): boolean {
   const base = view?.sections['base']?.settings as Partial<BaseSettings> | undefined;
   return base?.unknownRecipient === 'admin';
@@ -104,8 +117,9 @@ function unknownToAdmin(view: MachineView | null): boolean {
 
 /** What all of an alias' states depend on besides the aliases themselves. */
 export function fingerprintOf(world: World): string {
-  const { domains, delimiters, home, users, system, unknownToAdmin: toAdmin } = world;
-  const parts = [domains, delimiters, home, [...users].sort(), [...system], toAdmin];
+  const { domains, delimiters, home, users, addresses, system, unknownToAdmin: toAdmin } = world;
+  const people = [[...users].sort(), [...addresses].sort()];
+  const parts = [domains, delimiters, home, people, [...system], toAdmin];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 

@@ -1,6 +1,7 @@
 /** Base configuration: name, size, and where local mail goes (postconf(5), local(8)). */
+import { knownRecipients, recipientMap, recipientsInTable } from '../recipients/section.js';
 import { expand } from '../sections/expand.js';
-import type { Section, SystemView, Unclear } from '../sections/section.js';
+import type { AllSettings, Section, SystemView, Unclear } from '../sections/section.js';
 import {
   baseSchema,
   BYTES_PER_MB,
@@ -16,7 +17,7 @@ const LMTP_TRANSPORT = /^lmtp:inet:(?:\[([^\]]+)\]|([^:\s]+)):(\d+)$/;
  * Hands only users that NSS knows to the LMTP server; all others fall through to `luser_relay`,
  * which `mailbox_transport` alone would never reach.
  */
-const LMTP_FOR_KNOWN_USERS = /^pipemap:\{unix:passwd\.byname,\s*static:\{(\S+)\}\}$/;
+const LMTP_FOR_KNOWN_USERS = /^pipemap:\{(?:unix:passwd\.byname|lmdb:\/\S+),\s*static:\{(\S+)\}\}$/;
 
 /** `$domain` is the recipient's own (local) domain, expanded by local(8): the mail cannot leave the machine. */
 const MAIL_ADMIN = 'postmaster@$domain';
@@ -26,6 +27,7 @@ const MAILBOX_LIMITS = ['mailbox_size_limit', 'virtual_mailbox_limit'] as const;
 
 export const baseSection: Section<BaseSettings> = {
   id: 'base',
+  follows: ['recipients'],
   schema: baseSchema,
   owns: {
     parameters: [
@@ -45,15 +47,15 @@ export const baseSection: Section<BaseSettings> = {
     files: [],
   },
 
-  render(settings, system) {
+  render(settings, system, all) {
     const bytes = Math.round((settings.maxMessageSizeMb ?? 0) * BYTES_PER_MB);
     return {
       parameters: {
         myhostname: settings.mailServerName || null,
         message_size_limit: String(bytes),
         ...mailboxLimits(bytes, system),
-        ...delivery(settings),
-        ...unknownRecipients(settings, system),
+        ...delivery(settings, system, all),
+        ...unknownRecipients(settings, system, all),
       },
     };
   },
@@ -87,7 +89,11 @@ function mailboxLimits(bytes: number, system: SystemView): Record<string, string
   return Object.fromEntries(tooSmall.map((name) => [name, '0']));
 }
 
-function delivery(settings: BaseSettings): Record<string, string | null> {
+function delivery(
+  settings: BaseSettings,
+  system: SystemView,
+  all: AllSettings,
+): Record<string, string | null> {
   if (settings.delivery === 'system') {
     const maildir = settings.mailboxFormat === 'maildir';
     return {
@@ -99,10 +105,11 @@ function delivery(settings: BaseSettings): Record<string, string | null> {
   }
   const host = settings.lmtpHost.includes(':') ? `[${settings.lmtpHost}]` : settings.lmtpHost;
   const transport = `lmtp:inet:${host}:${settings.lmtpPort}`;
+  const users = recipientsInTable(all) ? recipientMap(system) : 'unix:passwd.byname';
   return settings.unknownRecipient === 'admin'
     ? {
         mailbox_transport: null,
-        mailbox_transport_maps: `pipemap:{unix:passwd.byname,static:{${transport}}}`,
+        mailbox_transport_maps: `pipemap:{${users},static:{${transport}}}`,
       }
     : { mailbox_transport: transport, mailbox_transport_maps: null };
 }
@@ -110,9 +117,14 @@ function delivery(settings: BaseSettings): Record<string, string | null> {
 function unknownRecipients(
   settings: BaseSettings,
   system: SystemView,
+  all: AllSettings,
 ): Record<string, string | null> {
   if (settings.unknownRecipient === 'admin') {
     return { local_recipient_maps: '', luser_relay: MAIL_ADMIN };
+  }
+  if (recipientsInTable(all)) {
+    const known = knownRecipients(system, settings.delivery);
+    return { local_recipient_maps: known, luser_relay: null };
   }
   const checksNothing = system.parameter('local_recipient_maps') === '';
   return { luser_relay: null, ...(checksNothing ? { local_recipient_maps: null } : {}) };

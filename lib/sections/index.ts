@@ -4,6 +4,7 @@ import { baseSection } from '../base/section.js';
 import { domainsSection } from '../domains/section.js';
 import { fetchmailSection } from '../fetchmail/section.js';
 import { policySection } from '../policy/section.js';
+import { recipientsSection } from '../recipients/section.js';
 import { relaySection } from '../relay-subnets/section.js';
 import { smarthostSection } from '../smarthost/section.js';
 import { tlsSection } from '../tls/section.js';
@@ -12,6 +13,7 @@ import { createRegistry } from './registry.js';
 export const sections = createRegistry([
   baseSection,
   domainsSection,
+  recipientsSection,
   aliasesSection,
   tlsSection,
   smarthostSection,

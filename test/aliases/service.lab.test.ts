@@ -2,7 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Knex } from 'knex';
-import { createAliasesService, type AliasesService } from '../../lib/aliases/service.js';
+import {
+  createAliasesService,
+  DoubtError,
+  type AliasesService,
+} from '../../lib/aliases/service.js';
 import { aliasesSource } from '../../lib/aliases/source.js';
 import type { StateFilter } from '../../lib/aliases/states.js';
 import type { AliasValues } from '../../lib/aliases/store.js';
@@ -41,6 +45,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
     let changes: Changes;
     let service: AliasesService;
     let users: string[];
+    let unknownToAdmin: boolean;
     let worlds: Worlds;
 
     before(async () => {
@@ -50,6 +55,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
     beforeEach(async () => {
       db = await databases.fresh();
       users = ['alice', 'bob', 'carol', 'root'];
+      unknownToAdmin = false;
       worlds = {
         machine: () => Promise.resolve({ view: null, failure: null }),
         systemAliases: () => Promise.resolve([{ name: 'postmaster', value: 'root' }]),
@@ -60,7 +66,8 @@ for (const [engine, startEngine] of Object.entries(engines)) {
             delimiters: '+',
             home: 'example.org',
             users: new Set(users),
-            unknownToAdmin: false,
+            addresses: new Set<string>(),
+            unknownToAdmin,
             system: new Map([['postmaster', parseAliasValue('root')]]),
             aliases: aliasesIn(reader),
           }),
@@ -173,6 +180,22 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       await service.save(null, values('carol', 'alice'), false, 'ann');
       await watched();
       assert.deepEqual(await listed('trouble'), ['bob']);
+    });
+
+    it('are not called dead where the mail admin gets the mail of unknown recipients', async () => {
+      unknownToAdmin = true;
+      await assert.rejects(
+        service.save(null, values('jobs', 'claire'), false, 'ann'),
+        (error: unknown) =>
+          error instanceof DoubtError &&
+          error.doubts.map(({ key }) => key).join() === 'aliases.doubt.toAdmin',
+      );
+      await add('jobs', 'claire', 'alice');
+      await watched();
+      assert.deepEqual(await listed('trouble'), []);
+      unknownToAdmin = false;
+      await watched();
+      assert.deepEqual(await listed('partly'), ['jobs']);
     });
 
     it('are counted by state, also after an undo', async () => {

@@ -7,6 +7,7 @@ import type { Knex } from 'knex';
 import nunjucks from 'nunjucks';
 import type {
   Brand,
+  Directory,
   DirectoryUser,
   HelperTransport,
   Host,
@@ -58,6 +59,8 @@ export interface DummyOptions {
   readonly mount?: string;
   readonly brand?: Partial<Brand>;
   readonly users?: readonly DirectoryUser[];
+  /** The system's own users, as given in `users`, when absent. */
+  readonly directory?: Directory;
   readonly certificates?: readonly HostCertificate[];
   /** What the DNS says; nothing at all when absent. */
   readonly dns?: FakeDns;
@@ -94,7 +97,7 @@ export function createDummyHost(options: DummyOptions): DummyHost {
     layout: 'dummy-layout.njk',
     helper: options.helper ?? null,
     brand,
-    directory: {
+    directory: options.directory ?? {
       kind: 'nss',
       users: () => Promise.resolve(options.users ?? []),
       groups: () => Promise.resolve([]),

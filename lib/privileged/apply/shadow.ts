@@ -7,6 +7,7 @@ import { cp, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HelperError } from '../../errors.js';
+import { readsRecipientTable } from '../../recipients/section.js';
 import { readText } from '../files.js';
 import { CLEAN_ENVIRONMENT, runNative } from '../native.js';
 import { empty, type PrivateNamespace } from '../namespace.js';
@@ -65,7 +66,8 @@ interface Recipient {
  */
 export async function proveOnShadow(stage: Stage, paths: Paths): Promise<void> {
   const domain = firstLocalDomain(stage.view);
-  const recipient = domain === null ? null : await localUser();
+  const people = !readsRecipientTable(stage.view.parameter('local_recipient_maps'));
+  const recipient = domain === null ? null : await localUser(people);
   if (domain === null || recipient === null) return;
   const folder = await confinedCopy(stage, paths);
   const space = await openStageNamespace(folder, paths);
@@ -81,13 +83,13 @@ export async function proveOnShadow(stage: Stage, paths: Paths): Promise<void> {
   }
 }
 
-/** A person's account, or root's where there are only system accounts. */
-async function localUser(): Promise<Recipient | null> {
+/** A person's account, or root's where there are only system accounts, or people are others than the system's. */
+async function localUser(people: boolean): Promise<Recipient | null> {
   const users = ((await readText('/etc/passwd')) ?? '').split('\n').flatMap((line) => {
     const [login = '', , uid = '', gid = '', , home = ''] = line.split(':');
     return login === '' ? [] : [{ login, uid, gid, home }];
   });
-  const person = users.find(({ uid }) => Number(uid) >= 1000 && Number(uid) < 60_000);
+  const person = users.find(({ uid }) => people && Number(uid) >= 1000 && Number(uid) < 60_000);
   return person ?? users.find(({ uid }) => uid === '0') ?? null;
 }
 

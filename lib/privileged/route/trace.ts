@@ -146,6 +146,7 @@ async function usersAmong(names: readonly string[], tables: Tables): Promise<Rea
     tables.parameter('mailbox_transport_maps') !== '';
   if (!elsewhere) return found;
   const aliases = new Set(splitList(tables.parameter('alias_maps')));
+  for (const name of (await tables.ask('mailbox_transport_maps', names)).keys()) found.add(name);
   for (const table of splitList(tables.parameter('local_recipient_maps'))) {
     if (aliases.has(table) || !table.includes(':')) continue;
     for (const name of (await tables.askTable(table, names)).keys()) found.add(name);
