@@ -15,6 +15,8 @@ export const FRESH_MS = 2_000;
 const FRESH_PER_BUILD = 10;
 /** A picture nobody looked at for so long is given up, in milliseconds. */
 const IDLE_MS = 120_000;
+/** So old may the first messages of a large queue be while newer ones are asked for, in milliseconds. */
+export const HEAD_KEPT_MS = 15_000;
 /** Messages up to which the queue is listed whole at the first look. */
 export const SMALL_QUEUE = 200;
 /** Messages up to which the first look waits for the picture; with more it is a large queue. */
@@ -50,7 +52,7 @@ export type Look =
       /** A newer one is on its way. */
       readonly renewing: boolean;
     }
-  | { readonly kind: 'head'; readonly head: Head }
+  | { readonly kind: 'head'; readonly head: Head; readonly renewing: boolean }
   | { readonly kind: 'building'; readonly building: Building };
 
 export interface Pictures {
@@ -84,6 +86,8 @@ export function createPictures(
   let building: { listed: number; readonly startedAt: Date; readonly done: Promise<Shot> } | null =
     null;
   let head: Head | null = null;
+  let headAhead: Promise<unknown> | null = null;
+  let spoils = 0;
   let idle: NodeJS.Timeout | undefined;
 
   const touch = (): void => {
@@ -159,21 +163,37 @@ export function createPictures(
   };
 
   const lookAtHead = async (actor: string): Promise<Look> => {
+    const before = spoils;
     const { cut, shot: first } = await list(actor, SMALL_QUEUE, () => undefined);
     if (!cut) return { kind: 'shot', shot: keep(first), failure: null, renewing: false };
     if (totalOf(first.counts) <= MEDIUM_QUEUE) return look(actor);
     const rows = Math.min(PAGE_ROWS, first.picture.rows);
     const messages = Array.from({ length: rows }, (_, row) => first.picture.message(row));
-    head = { ...first, messages };
-    return { kind: 'head', head };
+    const taken = { ...first, messages };
+    // What was changed meanwhile may not show in it.
+    if (before === spoils) head = taken;
+    return { kind: 'head', head: taken, renewing: false };
+  };
+
+  /** The head as it is, when it is not too old; then a newer one is asked for, which nobody waits for. */
+  const keptHead = (actor: string): Look | null => {
+    if (head === null) return null;
+    const age = now().getTime() - head.at.getTime();
+    if (age >= HEAD_KEPT_MS) return null;
+    const renewing = age >= FRESH_MS;
+    if (renewing) {
+      headAhead ??= lookAtHead(actor)
+        .catch((error: unknown) => log.warn({ err: error }, 'the mail queue could not be listed'))
+        .finally(() => (headAhead = null));
+    }
+    return { kind: 'head', head, renewing };
   };
 
   return {
     async glance(actor) {
       if (shot !== null && isFresh(shot)) return look(actor);
-      if (head !== null && now().getTime() - head.at.getTime() < FRESH_MS) {
-        return { kind: 'head', head };
-      }
+      const kept = keptHead(actor);
+      if (kept !== null) return kept;
       try {
         return await lookAtHead(actor);
       } catch (error) {
@@ -189,11 +209,13 @@ export function createPictures(
     },
     remove(ids) {
       head = null;
+      spoils += 1;
       shot?.picture.remove(ids);
       if (shot === null || shot.took < CHEAP_BUILD_MS) spoiled = true;
     },
     spoil() {
       head = null;
+      spoils += 1;
       spoiled = true;
     },
     close: () => clearTimeout(idle),

@@ -48,7 +48,24 @@ export interface Groups {
 
 /** One page of what matches; without `sort` in the order of the picture. `now` in seconds since 1970. */
 export function select(picture: Picture, query: QueueQuery, now: number): Selection {
-  const rows = sortRows(picture, matchingRows(picture, query, now), query.sort);
+  return pageOf(picture, orderRows(picture, query, now), query);
+}
+
+/** All rows that match, in the asked order. */
+export function orderRows(
+  picture: Picture,
+  query: Omit<QueueQuery, 'page'>,
+  now: number,
+): Uint32Array {
+  return sortRows(picture, matchingRows(picture, query, now), query.sort);
+}
+
+/** One page of rows in their order. */
+export function pageOf(
+  picture: Picture,
+  rows: Uint32Array,
+  query: Pick<QueueQuery, 'page'>,
+): Selection {
   const pages = Math.max(1, Math.ceil(rows.length / PAGE_ROWS));
   const page = Math.min(query.page, pages);
   const shown = rows.slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS);
@@ -161,12 +178,12 @@ const NO = 2;
 const ID_PART = /^[0-9a-z]{3,}$/;
 
 /** Sorts by numbers that hold key and row at once, which needs no comparing function. */
-function sortRows(picture: Picture, rows: readonly number[], sort: QueueSort | ''): Float64Array {
-  if (sort === '') return Float64Array.from(rows);
+function sortRows(picture: Picture, rows: readonly number[], sort: QueueSort | ''): Uint32Array {
+  if (sort === '') return Uint32Array.from(rows);
   const key = keyOf(picture, sort);
   const span = picture.rows;
   const sorted = Float64Array.from(rows, (row) => key(row) * span + row).sort();
-  return sorted.map((both) => both % span);
+  return Uint32Array.from(sorted, (both) => both % span);
 }
 
 const LATEST = 0xffff_ffff;

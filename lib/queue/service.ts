@@ -23,7 +23,8 @@ import {
   type QueueSort,
 } from './query.js';
 import type { LookedAt } from './schema.js';
-import { groupRows, matchingRows, select, type Groups, type Selection } from './selection.js';
+import { groupsLately, selectLately } from './lately.js';
+import { matchingRows, type Groups, type Selection } from './selection.js';
 
 /** How long somebody may take to download one message, in milliseconds. */
 const DOWNLOAD_TIMEOUT_MS = 60 * 60 * 1000;
@@ -97,7 +98,7 @@ export function createQueueService(parts: QueueParts): QueueService {
       const plain = query.sort === '' && query.page === 1 && isUnfiltered(query);
       const look = await (plain ? pictures.glance(actor) : pictures.look(actor));
       if (look.kind === 'building') return { kind: 'reading', building: look.building };
-      if (look.kind === 'head') return headList(look.head);
+      if (look.kind === 'head') return headList(look);
       return shotList(look, query, seconds());
     },
     async count(filter, actor) {
@@ -129,7 +130,10 @@ export function createQueueService(parts: QueueParts): QueueService {
   };
 }
 
-function headList(head: Head): QueueList {
+function headList({
+  head,
+  renewing,
+}: Pick<QueueList, 'renewing'> & { readonly head: Head }): QueueList {
   const { messages, ...frame } = head;
   const selection = {
     matching: totalOf(head.counts),
@@ -139,7 +143,7 @@ function headList(head: Head): QueueList {
   };
   return {
     ...{ kind: 'list', ...frame, selection, sort: '', groups: null, leftOut: 0 },
-    ...{ failure: null, renewing: false },
+    ...{ failure: null, renewing },
   };
 }
 
@@ -159,9 +163,9 @@ function shotList(
     at,
     failure,
     renewing,
-    selection: select(picture, { ...query, sort }, now),
+    selection: selectLately(picture, { ...query, sort }, now),
     sort,
-    groups: groupRows(picture, filterOf(query), now),
+    groups: groupsLately(picture, filterOf(query), now),
     leftOut,
   };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Picture, type PicturedMessage } from '../../lib/queue/picture.js';
+import { groupsLately, selectLately } from '../../lib/queue/lately.js';
 import { NO_FILTER, parseQuery, type QueueFilter } from '../../lib/queue/query.js';
 import type { QueueRow } from '../../lib/queue/schema.js';
 import { groupRows, select, selectIds } from '../../lib/queue/selection.js';
@@ -293,5 +294,54 @@ describe('groups of the queue', () => {
     assert.equal(groups.causes.length, 2);
     assert.deepEqual(groups.destinations, [{ key: 'firma.example', messages: 1 }]);
     assert.deepEqual(groups.senders, [{ key: 'ben@acme.example', messages: 1 }]);
+  });
+});
+
+describe('what was asked for lately', () => {
+  const query = { ...NO_FILTER, sort: 'oldest', page: 1 } as const;
+
+  it('is answered as if it was asked for the first time', () => {
+    const row = fc.record({
+      arrival: fc.integer({ min: NOW - 400_000, max: NOW }),
+      sender: fc.constantFrom('anna@acme.example', 'ben@acme.example', ''),
+      queue: fc.constantFrom('deferred' as const, 'hold' as const),
+    });
+    const asked = fc.record({
+      sender: fc.constantFrom('', 'ben@acme.example'),
+      olderThan: fc.constantFrom(0, 3_600),
+      sort: fc.constantFrom('oldest' as const, 'sender' as const, '' as const),
+      page: fc.integer({ min: 1, max: 3 }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(row, { maxLength: 70 }),
+        fc.array(asked, { maxLength: 12 }),
+        (rows, all) => {
+          const picture = pictureOf(rows.map(message));
+          for (const one of all) {
+            const wanted = { ...NO_FILTER, ...one };
+            assert.deepEqual(selectLately(picture, wanted, NOW), select(picture, wanted, NOW));
+            assert.deepEqual(groupsLately(picture, wanted, NOW), groupRows(picture, wanted, NOW));
+          }
+        },
+      ),
+    );
+  });
+
+  it('forgets what has left the queue, and lets ages grow', () => {
+    const rows = [message({ arrival: NOW - 590 }), message({ arrival: NOW - 10 })];
+    const picture = pictureOf(rows);
+    assert.equal(selectLately(picture, query, NOW).matching, 2);
+    const young = { ...query, olderThan: 600 };
+    assert.equal(selectLately(picture, young, NOW).matching, 0);
+    assert.equal(selectLately(picture, young, NOW + 60).matching, 1);
+    assert.deepEqual(groupsLately(picture, NO_FILTER, NOW).shape[0]?.byAge.slice(0, 2), [2, 0]);
+    assert.deepEqual(
+      groupsLately(picture, NO_FILTER, NOW + 60).shape[0]?.byAge.slice(0, 2),
+      [1, 1],
+    );
+    picture.remove(new Set([rows[0]?.id ?? '']));
+    assert.equal(selectLately(picture, query, NOW).matching, 1);
+    assert.equal(groupsLately(picture, NO_FILTER, NOW).all, 1);
   });
 });

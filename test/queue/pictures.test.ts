@@ -4,7 +4,13 @@ import type { Helper } from '../../lib/client/helper.js';
 import type { HelperCallOptions } from '../../lib/contract.js';
 import { HelperError } from '../../lib/errors.js';
 import { Picture } from '../../lib/queue/picture.js';
-import { createPictures, FRESH_MS, MEDIUM_QUEUE, type Look } from '../../lib/queue/pictures.js';
+import {
+  createPictures,
+  FRESH_MS,
+  HEAD_KEPT_MS,
+  MEDIUM_QUEUE,
+  type Look,
+} from '../../lib/queue/pictures.js';
 import { silentLog } from '../support/log.js';
 
 const AWAY = {
@@ -173,6 +179,40 @@ describe('a first look', () => {
       'shot',
       'the whole is shown once it is there',
     );
+    pictures.close();
+  });
+
+  it('is not waited for again: the head is shown as it was, and a newer one is asked for', async () => {
+    const { state, pictures } = setUp(MEDIUM_QUEUE + 1);
+    await pictures.glance('anna');
+    state.now += FRESH_MS;
+    state.size += 1;
+    const again = await pictures.glance('anna');
+    assert.equal(again.kind === 'head' && again.renewing, true);
+    assert.equal(again.kind === 'head' && again.head.counts.deferred, MEDIUM_QUEUE + 1);
+    await new Promise((resolve) => setImmediate(resolve));
+    const newer = await pictures.glance('anna');
+    assert.equal(newer.kind === 'head' && newer.head.counts.deferred, MEDIUM_QUEUE + 2);
+    assert.equal(state.heads, 2);
+    state.now += HEAD_KEPT_MS;
+    state.away = true;
+    await assert.rejects(pictures.glance('anna'), HelperError, 'too old to be shown');
+    pictures.close();
+  });
+
+  it('never shows again what was deleted while it was taken', async () => {
+    const { state, pictures, release } = setUp(MEDIUM_QUEUE + 2);
+    await pictures.glance('anna');
+    state.now += FRESH_MS;
+    state.slow = true;
+    await pictures.glance('anna');
+    pictures.spoil();
+    release();
+    state.slow = false;
+    await new Promise((resolve) => setImmediate(resolve));
+    state.size -= 1;
+    const look = await pictures.glance('anna');
+    assert.equal(look.kind === 'head' && look.head.counts.deferred, MEDIUM_QUEUE + 1);
     pictures.close();
   });
 });
