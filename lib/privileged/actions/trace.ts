@@ -14,6 +14,7 @@ const NICENESS = 10;
 
 export const traceAction = defineAction({
   timeoutMs: MAX_SEARCH_SECONDS * 1000 + UNPACK_MS,
+  changes: 'never',
   params: plainParams<Wanted>(WANTED_TESTS),
   /** Who looked for whose mail is worth a line. */
   redact: (wanted) => wanted,
