@@ -9,6 +9,7 @@ import type { ProgramStart } from './supervised-process.js';
 const PASSED_ON = [
   'DATABASE_URL',
   'MAILSERVER_BRAND',
+  'MAILSERVER_FIRST_ADMIN',
   'MAILSERVER_TRUSTED_USER_HEADER',
   'TZ',
 ] as const;
