@@ -14,6 +14,8 @@ import { domainsRoutes } from '../routes/domains.js';
 import { domainsRemoveRoutes } from '../routes/domains-remove.js';
 import { domainsShowRoutes } from '../routes/domains-show.js';
 import { differencesRoutes } from '../routes/differences.js';
+import { exceptionsRoutes } from '../routes/exceptions.js';
+import { exceptionsEditRoutes } from '../routes/exceptions-edit.js';
 import { fetchmailRoutes } from '../routes/fetchmail.js';
 import { fetchmailEditRoutes } from '../routes/fetchmail-edit.js';
 import { historyRoutes } from '../routes/history.js';
@@ -52,6 +54,9 @@ import { createDomainChecks, systemDns, type ChecksParts } from './domains/check
 import { domainsHolding } from './domains/holding.js';
 import { createDomainsService, directoryUse } from './domains/service.js';
 import { domainsSource } from './domains/source.js';
+import { exceptionsHolding } from './exceptions/holding.js';
+import { createExceptionsService } from './exceptions/service.js';
+import { exceptionsSource } from './exceptions/source.js';
 import { createFetchmailHolding } from './fetchmail/holding.js';
 import { createFetchmailService } from './fetchmail/service.js';
 import { fetchmailSource } from './fetchmail/source.js';
@@ -118,7 +123,7 @@ export function createPlugin(
   const helper = host.helper === null ? null : createHelper(host.helper);
   const machine = createMachine(
     helper,
-    ['base', 'domains', 'tls', 'aliases', 'smarthost', 'relay', 'policy'],
+    ['base', 'domains', 'tls', 'aliases', 'smarthost', 'relay', 'policy', 'exceptions'],
     { log },
   );
   const sources = [
@@ -131,6 +136,7 @@ export function createPlugin(
     relaySource,
     fetchmailSource,
     policySource,
+    exceptionsSource,
   ];
   const changes = createChanges({
     db,
@@ -151,6 +157,7 @@ export function createPlugin(
   });
   const smarthost = createSmarthostService({ db, changes, machine, helper });
   const relay = createRelayService({ db, changes, machine, helper });
+  const exceptions = createExceptionsService({ db, changes, machine });
   const policy = createPolicyService({ db, changes, machine, helper });
   const domainChecks = createDomainChecks({ db, log, dns, serverName: () => serverName(machine) });
 
@@ -185,6 +192,7 @@ export function createPlugin(
     aliasesHolding,
     createFetchmailHolding((secret, query) => fetchmail.sealPassword(secret, query)),
     createFormHolding('policy', policySchema),
+    exceptionsHolding,
   ];
   const backup = createBackupService({ db, changes, machine, holdings });
   const takeover = createTakeoverService({ db, helper, changes, machine, holdings });
@@ -242,6 +250,8 @@ export function createPlugin(
   relayRoutes(router, web, relay);
   relayRowRoutes(router, web, relay);
   policyRoutes(router, web, policy);
+  exceptionsRoutes(router, web, exceptions);
+  exceptionsEditRoutes(router, web, exceptions);
   historyRoutes(router, web, {
     changes,
     history: createHistoryService(changes),

@@ -8,6 +8,7 @@ import * as aliasIndex from './006-alias-index.js';
 import * as fetchQueries from './007-fetch-queries.js';
 import * as aliasImports from './008-alias-imports.js';
 import * as recipients from './009-recipients.js';
+import * as exceptions from './010-exceptions.js';
 
 export const migrations = [
   { name: '001-core', up: core.up },
@@ -19,4 +20,5 @@ export const migrations = [
   { name: '007-fetch-queries', up: fetchQueries.up },
   { name: '008-alias-imports', up: aliasImports.up },
   { name: '009-recipients', up: recipients.up },
+  { name: '010-exceptions', up: exceptions.up },
 ];

@@ -2,6 +2,7 @@
 import { aliasesSection } from '../aliases/section.js';
 import { baseSection } from '../base/section.js';
 import { domainsSection } from '../domains/section.js';
+import { exceptionsSection } from '../exceptions/section.js';
 import { fetchmailSection } from '../fetchmail/section.js';
 import { policySection } from '../policy/section.js';
 import { recipientsSection } from '../recipients/section.js';
@@ -20,4 +21,5 @@ export const sections = createRegistry([
   relaySection,
   fetchmailSection,
   policySection,
+  exceptionsSection,
 ]);
