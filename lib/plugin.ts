@@ -33,6 +33,9 @@ import { smarthostRoutes } from '../routes/smarthost.js';
 import { takeoverRoutes } from '../routes/takeover.js';
 import { tlsRoutes } from '../routes/tls.js';
 import { traceRoutes } from '../routes/trace.js';
+import { bulkActRoutes } from '../routes/bulk-act.js';
+import { bulkEditRoutes } from '../routes/bulk-edit.js';
+import { bulkRoutes } from '../routes/bulk.js';
 import { createHistoryService, sealAgainWith, type SecretSealers } from './history/service.js';
 import { aliasesHolding } from './aliases/holding.js';
 import { createAliasTaker } from './aliases/take-edits.js';
@@ -42,6 +45,7 @@ import { createAliasTransfer } from './aliases/transfer.js';
 import { createAliasWatch } from './aliases/watch.js';
 import { createWorlds } from './aliases/world.js';
 import { createBackupService } from './backup/service.js';
+import { createBulkService } from './bulk/service.js';
 import { createBaseService } from './base/service.js';
 import { baseSchema } from './base/schema.js';
 import { baseSource } from './base/source.js';
@@ -181,6 +185,7 @@ export function createPlugin(
     reachable: async () => (await machine.look(0)).failure === null,
   });
   const queue = createQueueService({ db, helper, log });
+  const bulk = createBulkService({ db, helper, machine, directory: host.directory, worlds, log });
   const queueWatch = createQueueWatch({ db, helper, log });
   const trace = createTraceService({ helper, log });
   const holdings: readonly Holding[] = [
@@ -234,6 +239,9 @@ export function createPlugin(
   routeRoutes(router, web, route);
   fetchmailRoutes(router, web, fetchmail);
   fetchmailEditRoutes(router, web, fetchmail);
+  bulkEditRoutes(router, web, bulk);
+  bulkRoutes(router, web, bulk);
+  bulkActRoutes(router, web, bulk);
   const pagesOf = sectionPages(
     manifest,
     sources.map(({ section }) => section),
@@ -288,6 +296,7 @@ export function createPlugin(
       await aliasTransfer.start();
       aliasWatch.start();
       recipients.start();
+      bulk.start();
     },
     facts: async () => {
       const { domains: list, onlyLocalhost } = await domains.current();
@@ -297,6 +306,7 @@ export function createPlugin(
     backup: () => backup.make({ sealed: true }),
     restore: async (text, actor) => (await backup.restoreText(text, actor)) !== null,
     close: async () => {
+      await bulk.close();
       await queueWatch.close();
       await aliasWatch.close();
       await recipients.close();

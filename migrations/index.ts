@@ -9,6 +9,7 @@ import * as fetchQueries from './007-fetch-queries.js';
 import * as aliasImports from './008-alias-imports.js';
 import * as recipients from './009-recipients.js';
 import * as exceptions from './010-exceptions.js';
+import * as bulk from './011-bulk.js';
 
 export const migrations = [
   { name: '001-core', up: core.up },
@@ -21,4 +22,5 @@ export const migrations = [
   { name: '008-alias-imports', up: aliasImports.up },
   { name: '009-recipients', up: recipients.up },
   { name: '010-exceptions', up: exceptions.up },
+  { name: '011-bulk', up: bulk.up },
 ];

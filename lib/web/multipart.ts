@@ -74,11 +74,21 @@ function parameterOf(disposition: string, name: string): string | null {
   return match ? (match[1] ?? '').replaceAll('%22', '"') : null;
 }
 
+/** The files of a field that takes several. */
+export function uploadedFiles(body: unknown, name: string): readonly UploadedFile[] {
+  const given = (body ?? {}) as Readonly<Record<string, unknown>>;
+  const value = Object.hasOwn(given, name) ? given[name] : [];
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return list.filter(
+    (one): one is UploadedFile =>
+      typeof one === 'object' &&
+      one !== null &&
+      'bytes' in one &&
+      ((one as UploadedFile).bytes.length > 0 || (one as UploadedFile).fileName !== ''),
+  );
+}
+
 /** The file of a field; null when none was chosen. */
 export function uploadedFile(body: unknown, name: string): UploadedFile | null {
-  const given = (body ?? {}) as Readonly<Record<string, unknown>>;
-  const value = Object.hasOwn(given, name) ? given[name] : null;
-  if (typeof value !== 'object' || value === null || !('bytes' in value)) return null;
-  const file = value as UploadedFile;
-  return file.bytes.length === 0 && file.fileName === '' ? null : file;
+  return uploadedFiles(body, name)[0] ?? null;
 }

@@ -7,6 +7,8 @@ import type { Action } from './action.js';
 
 const loaders = {
   apply: async () => (await import('./apply.js')).applyAction,
+  'bulk-door': async () => (await import('./bulk-door.js')).bulkDoorAction,
+  'bulk-follow': async () => (await import('./bulk-follow.js')).bulkFollowAction,
   describe: async () => (await import('./describe.js')).describeAction,
   drift: async () => (await import('./drift.js')).driftAction,
   encryption: async () => (await import('./encryption.js')).encryptionAction,

@@ -1,0 +1,71 @@
+/**
+ * Whether Postfix still works on something that a client of this machine left behind when it died: what the client had sent
+ * may lie in buffers, and become a message yet.
+ */
+import { readdir, readFile, readlink } from 'node:fs/promises';
+
+/** States of a TCP socket (include/net/tcp_states.h). */
+const LISTEN = '0A';
+
+interface TcpSocket {
+  readonly local: string;
+  readonly remote: string;
+  readonly state: string;
+  readonly inode: string;
+}
+
+/** Looks at every smtpd(8) of this machine: whether one has a connection at `port` whose other end is dead. */
+export async function hasOrphanedSession(port: number): Promise<boolean> {
+  const [sockets, unix, servers] = await Promise.all([tcpSockets(), unixInodes(), serverSockets()]);
+  const byInode = new Map(sockets.map((socket) => [socket.inode, socket]));
+  const living = new Set(sockets.filter(({ inode }) => inode !== '0').map(({ local }) => local));
+  return servers.some((inode) => {
+    const socket = byInode.get(inode);
+    // Reset by the other side it is in no table, while its server still has it open.
+    if (socket === undefined) return !unix.has(inode);
+    if (socket.state === LISTEN || portOf(socket.local) !== port) return false;
+    return isLoopback(socket.remote) && !living.has(socket.remote);
+  });
+}
+
+/** Inodes of the sockets that smtpd(8) processes have open. */
+async function serverSockets(): Promise<readonly string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+      if (name.trim() !== 'smtpd') return [];
+      const names = await readdir(`/proc/${pid}/fd`).catch(() => []);
+      return Promise.all(names.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));
+    }),
+  );
+  return found.flat().flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []);
+}
+
+async function tcpSockets(): Promise<readonly TcpSocket[]> {
+  const tables = await Promise.all(['tcp', 'tcp6'].map(readTable));
+  return tables.flat().map((line) => {
+    const [, local = '', remote = '', state = '', , , , , , inode = ''] = line.trim().split(/\s+/);
+    return { local, remote, state, inode };
+  });
+}
+
+async function unixInodes(): Promise<ReadonlySet<string>> {
+  return new Set((await readTable('unix')).map((line) => line.trim().split(/\s+/)[6] ?? ''));
+}
+
+async function readTable(name: string): Promise<readonly string[]> {
+  const text = await readFile(`/proc/net/${name}`, 'utf8').catch(() => '');
+  return text.split('\n').slice(1, -1);
+}
+
+function portOf(address: string): number {
+  return parseInt(address.split(':')[1] ?? '', 16);
+}
+
+/** Addresses stand there in the byte order of the machine: 127.0.0.0/8, the same within IPv6, and ::1. */
+function isLoopback(address: string): boolean {
+  const [host = ''] = address.split(':');
+  if (host.length === 8) return host.endsWith('7F');
+  return host.slice(24).endsWith('7F') || host === '00000000000000000000000001000000';
+}
