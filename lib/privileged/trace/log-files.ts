@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
 import { open, readdir, realpath, rm, statfs, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { hasCode } from '../files.js';
@@ -210,10 +210,15 @@ async function unpack(packed: FileHandle, kind: string, room: UnpackingRoom): Pr
   ended.catch(() => undefined);
   const feeding = pipeline(input, child.stdin).then(() => ended);
   try {
-    return await room.fill(child.stdout, feeding);
+    return await room.fill(held(child.stdout), feeding);
   } finally {
     child.kill('SIGKILL');
   }
+}
+
+/** What a program prints before somebody reads it would be lost when it ends first. */
+function held(output: Readable): Readable {
+  return output.pipe(new PassThrough());
 }
 
 /** Files without a name, whose room is free again when the process ends, however it ends. */
@@ -285,7 +290,7 @@ async function daysOf(journalctl: string, room: UnpackingRoom): Promise<Candidat
         const child = journal(journalctl, 'short-iso-precise', args);
         const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
         try {
-          return { ...(await room.fill(child.stdout, ended)), end };
+          return { ...(await room.fill(held(child.stdout), ended)), end };
         } finally {
           child.kill('SIGKILL');
         }
