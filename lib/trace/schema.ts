@@ -5,6 +5,8 @@ import { isQueueId } from '../queue/id.js';
 export const MAX_WANTED_LENGTH = 320;
 /** Messages one search finds; with more it ends and says so. */
 export const MAX_FOUND = 500;
+/** Refusals one search finds: they are short, and are counted by cause. */
+export const MAX_FOUND_REFUSALS = 5_000;
 /** How long one search may take, in seconds. */
 export const MAX_SEARCH_SECONDS = 60;
 /** All that one search may hand over, in characters. */

@@ -148,7 +148,8 @@ function addresses(
   };
 }
 
-function limitsOf({ t, format }: TraceParts, end: SearchEnd): readonly string[] {
+/** Why there may be more than was found, in sentences. */
+export function limitsOf({ t, format }: TraceParts, end: SearchEnd): readonly string[] {
   const reached = end.reached === 0 ? '' : format.moment(new Date(end.reached * 1000));
   return [
     ...(end.limit === null ? [] : [t(`trace.limit.${end.limit}`, { reached })]),

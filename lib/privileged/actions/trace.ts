@@ -1,6 +1,12 @@
 /** `trace`: searches the mail log, streamed while it still searches, ended early at its limits or when asked to. */
 import { setPriority } from 'node:os';
-import { MAX_SEARCH_SECONDS, WANTED_TESTS, type Wanted } from '../../trace/schema.js';
+import {
+  MAX_FOUND,
+  MAX_FOUND_REFUSALS,
+  MAX_SEARCH_SECONDS,
+  WANTED_TESTS,
+  type Wanted,
+} from '../../trace/schema.js';
 import { runNative } from '../native.js';
 import { POSTCONF } from '../postfix/config-view.js';
 import { LogFiles } from '../trace/log-files.js';
@@ -29,6 +35,7 @@ export const traceAction = defineAction({
         files,
         wanted,
         signal,
+        maxFound: wanted.kind === 'refusals' ? MAX_FOUND_REFUSALS : MAX_FOUND,
         onFound: async (message) => {
           progress({ done: searched, total, row: message });
           await taken();
