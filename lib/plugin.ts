@@ -27,6 +27,7 @@ import { queueShowRoutes } from '../routes/queue-show.js';
 import { createDifferencesService } from './differences/service.js';
 import { routeRoutes } from '../routes/route.js';
 import { policyRoutes } from '../routes/policy.js';
+import { refusalsRoutes } from '../routes/refusals.js';
 import { relayRoutes } from '../routes/relay-subnets.js';
 import { relayRowRoutes } from '../routes/relay-subnets-rows.js';
 import { smarthostRoutes } from '../routes/smarthost.js';
@@ -233,6 +234,7 @@ export function createPlugin(
   queueJobsRoutes(router, web, queue);
   queueShowRoutes(router, web, queue);
   traceRoutes(router, web, trace);
+  refusalsRoutes(router, web, trace);
   aliasesRoutes(router, web, aliases);
   aliasesTransferRoutes(router, web, aliasTransfer);
   aliasesEditRoutes(router, web, aliases);

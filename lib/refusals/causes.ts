@@ -99,7 +99,7 @@ const RULES: readonly (readonly [RefusalCause, RegExp])[] = [
     'syntax',
     /syntax|bad (?:address|command|sender|recipient)|null bytes|bare <?lf|improper (?:use|command)|protocol error|commands? out of sequence/,
   ],
-  ['accessRule', /access denied|address rejected: blocked/],
+  ['accessRule', /access denied/],
 ];
 
 /** The cause of a refusal, by who refused and in which words. */

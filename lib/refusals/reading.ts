@@ -29,33 +29,33 @@ const PREGREET = /^(PREGREET \d+ after [\d.]+) from (\S*?)\[([^\]]*)\]/;
 export function readRefusal(line: LogLine): ReadRefusal | null {
   const event = eventOf(line);
   const base = { at: line.at, id: event.id, warning: false };
-  switch (event.kind) {
-    case 'refused': {
-      const { refusal } = event;
-      return {
-        ...base,
-        cause: refusalCause(refusal),
-        client: refusal.client,
-        sender: refusal.sender,
-        recipients: refusal.recipient === null ? [] : [refusal.recipient],
-        said: refusal.reply,
-        warning: refusal.warning,
-      };
-    }
-    case 'scanned':
-      return event.verdict.passed ? null : { ...base, ...stopped(event, line.text) };
-    case 'delivery':
-      return isKeptByFilter(event)
-        ? {
-            ...{ ...base, cause: refusalCause({ reply: event.reply, by: 'filter', stage: '' }) },
-            ...{ client: NOBODY, sender: null, recipients: [event.recipient], said: event.reply },
-          }
-        : null;
-    default: {
-      const other = otherRefusal(line.text);
-      return other === null ? null : { ...base, sender: null, recipients: [], ...other };
-    }
+  if (event.kind === 'refused') {
+    const { refusal } = event;
+    return {
+      ...base,
+      cause: refusalCause(refusal),
+      client: refusal.client,
+      sender: refusal.sender,
+      recipients: refusal.recipient === null ? [] : [refusal.recipient],
+      said: refusal.reply,
+      warning: refusal.warning,
+    };
   }
+  if (event.kind === 'scanned') {
+    return event.verdict.passed ? null : { ...base, ...stopped(event, line.text) };
+  }
+  if (event.kind === 'delivery') {
+    if (!isKeptByFilter(event)) return null;
+    const { recipient, reply } = event;
+    const cause = refusalCause({ reply, by: 'filter', stage: '' });
+    return {
+      ...base,
+      cause,
+      ...{ client: NOBODY, sender: null, recipients: [recipient], said: reply },
+    };
+  }
+  const other = otherRefusal(line.text);
+  return other === null ? null : { ...base, sender: null, recipients: [], ...other };
 }
 
 function stopped(

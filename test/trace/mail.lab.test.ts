@@ -141,7 +141,7 @@ describe('the message trace', () => {
   });
 
   it('follows a mail through a content filter, by either id and by its Message-ID', async () => {
-    const page = await told({ messageId: '<through-the-filter@acme.example>' }, /mailbox of bob/);
+    const page = await told({ messageId: '<through-the-filter@acme.example>' }, /it goes on as/);
     assert.equal(rows(page), 1, 'one mail, though two ids');
     assert.match(page.text, /Went through the content filter for bob@box\.test; it goes on as/);
     const [, next = ''] = /goes on as ([0-9A-Za-z]+)/.exec(page.text) ?? [];
@@ -194,5 +194,20 @@ describe('the message trace', () => {
     assert.ok(rows(page) >= 8);
     assert.match(page.text, /mails found, the newest first/);
     assert.deepEqual(await htmlProblems(page.html), []);
+  });
+
+  it('tells refusals by cause, with what to do about each', async () => {
+    const page = await until('the refusals', async () => {
+      const found = await pages.client.get('/mail/security/refusals');
+      return /Not for us, and may not send outside/.test(found.text) ? found : null;
+    });
+    assert.match(page.text, /mail\.stranger\.example \[203\.0\.113\.9\]/);
+    assert.match(page.text, /make an alias/);
+    assert.doesNotMatch(page.html, /<script>alert/);
+    assert.deepEqual(await htmlProblems(page.html), []);
+    const only = await pages.client.get('/mail/security/refusals?cause=unknownUser&q=203.0.113.9');
+    assert.equal(only.html.split('<tr id="r-').length, 2);
+    const none = await pages.client.get('/mail/security/refusals?q=nothing.example');
+    assert.match(none.text, /Nothing like that was refused/);
   });
 });
