@@ -101,7 +101,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const decided = await decideDrift(params, state, present, context);
   const plan = makePlan(registry, params.sections, state, present, decided);
   const files = await planFiles(plan.files, paths);
-  const tables = await buildTables(plan.tables, paths);
+  const tables = await buildTables(plan.tables, paths, decided);
   const requested = new Set(Object.keys(params.sections));
   const { settings } = plan;
   const contents = await planContents(context.received, requested, {

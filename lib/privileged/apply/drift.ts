@@ -13,6 +13,7 @@ import { alteredTables } from './contents-tables.js';
 import { claimOf, listEntries, presentValue } from './plan.js';
 import { isBelow, ownedServices } from './render.js';
 import { tableEdits } from './table-edits.js';
+import { digestOfEdit } from './tables.js';
 
 /** All differences, or only those of the named sections. */
 export async function findDrift(
@@ -69,6 +70,14 @@ export async function findDrift(
       written !== null && (theirs === null || (await isPublic(`${paths.root}${name}`)));
     const shown = isShown ? { ours: written, theirs } : { ours: null, theirs: null };
     report(section, { kind: 'file', name, ...shown, digest });
+  }
+  for (const section of registry.all) {
+    if (section.contents || (only !== undefined && !only.has(section.id))) continue;
+    for (const name of section.owns.tables) {
+      const digest = await digestOfEdit(name, paths);
+      if (digest === null) continue;
+      report(section, { kind: 'table', name, ours: null, theirs: null, digest });
+    }
   }
   for (const [id, was] of Object.entries(state.contents)) {
     const section = registry.get(id);

@@ -3,7 +3,7 @@
  * Any word of `postmap` on stderr is a failure: it returns 0 for bad lines and duplicates (postmap(1)).
  */
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { HelperError } from '../../errors.js';
 import { foldCase } from '../../sections/fold-case.js';
 import type { TableContent } from '../../sections/section.js';
@@ -11,6 +11,7 @@ import { readText, statusOf, writeSynced } from '../files.js';
 import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
 import { digestOf } from '../state.js';
+import { NOTHING_DECIDED, undecided, type Decided } from './decided.js';
 import type { Replacement } from './journal.js';
 
 export const POSTMAP = '/usr/sbin/postmap';
@@ -48,12 +49,13 @@ function digestFile(paths: Paths, name: string): string {
 }
 
 /**
- * Builds those tables whose entries differ from what they were last built from, and takes away those that are null.
- * Throws at stage `stage`.
+ * Builds those tables whose entries differ from what they were last built from, or that somebody edited and agreed to
+ * lose, and takes away those that are null. Throws at stage `stage`; at `drift` where an edit was to be left.
  */
 export async function buildTables(
   tables: ReadonlyMap<string, TableContent | null>,
   paths: Paths,
+  { overwrite, leave }: Decided = NOTHING_DECIDED,
 ): Promise<BuiltTables> {
   const replacements: Replacement[] = [];
   const changed: BuiltTables['changed'][number][] = [];
@@ -62,7 +64,9 @@ export async function buildTables(
     const text = table && tableText(name, table.entries);
     const digest = text === null ? null : digestOf(text);
     const [there, exists] = await Promise.all([readText(digestFile(paths, name)), isThere(file)]);
-    if (there === digest && exists === (table !== null)) continue;
+    const same = there === digest && exists === (table !== null);
+    if (same && !overwrite.has(name)) continue;
+    if (leave.has(name)) throw undecided([{ name, ours: null, theirs: null }]);
     const secret = table?.secret ?? true;
     const status = { uid: 0, gid: 0, mode: secret ? 0o600 : 0o644 };
     const content = text === null ? null : { built: await buildTable(name, text, secret, paths) };
@@ -73,6 +77,24 @@ export async function buildTables(
     changed.push({ file, secret });
   }
   return { replacements, changed };
+}
+
+/**
+ * Of a table as it is, when it is not what we built last; null when it is, or we never built it. Nobody can guess from it
+ * what stands there. Only a table that was touched after we left it is read.
+ */
+export async function digestOfEdit(name: string, paths: Paths): Promise<string | null> {
+  const built = await readText(digestFile(paths, name));
+  if (built === null) return null;
+  const [table, note] = await Promise.all(
+    [tableFile(paths, name), digestFile(paths, name)].map((file) =>
+      stat(file, { bigint: true }).catch(() => null),
+    ),
+  );
+  if (!table) return digestOf('');
+  if (note && table.ctimeNs <= note.ctimeNs) return null;
+  if ((await digestOfTable(tableFile(paths, name), paths)) === built) return null;
+  return digestOf(`${table.ino}/${table.size}/${table.ctimeNs}`);
 }
 
 /** A fresh folder only root can enter: a `postmap` of a killed request may still write into the old one. */
