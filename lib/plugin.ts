@@ -28,6 +28,7 @@ import { createDifferencesService } from './differences/service.js';
 import { routeRoutes } from '../routes/route.js';
 import { policyRoutes } from '../routes/policy.js';
 import { refusalsRoutes } from '../routes/refusals.js';
+import { securityRoutes } from '../routes/security.js';
 import { relayRoutes } from '../routes/relay-subnets.js';
 import { relayRowRoutes } from '../routes/relay-subnets-rows.js';
 import { smarthostRoutes } from '../routes/smarthost.js';
@@ -81,6 +82,9 @@ import { relayHolding } from './relay-subnets/holding.js';
 import { createRelayService } from './relay-subnets/service.js';
 import { relaySource } from './relay-subnets/source.js';
 import { createRouteService } from './route/service.js';
+import { securitySchema } from './security/schema.js';
+import { createSecurityService } from './security/service.js';
+import { securitySource } from './security/source.js';
 import { createFormHolding, type Holding } from './settings/holding.js';
 import { createSmarthostHolding } from './smarthost/holding.js';
 import { createSmarthostService } from './smarthost/service.js';
@@ -128,7 +132,7 @@ export function createPlugin(
   const helper = host.helper === null ? null : createHelper(host.helper);
   const machine = createMachine(
     helper,
-    ['base', 'domains', 'tls', 'aliases', 'smarthost', 'relay', 'policy', 'exceptions'],
+    ['base', 'domains', 'tls', 'aliases', 'smarthost', 'relay', 'policy', 'exceptions', 'security'],
     { log },
   );
   const sources = [
@@ -142,6 +146,7 @@ export function createPlugin(
     fetchmailSource,
     policySource,
     exceptionsSource,
+    securitySource,
   ];
   const changes = createChanges({
     db,
@@ -185,6 +190,7 @@ export function createPlugin(
     ...{ db, changes, log, directory: host.directory },
     reachable: async () => (await machine.look(0)).failure === null,
   });
+  const security = createSecurityService({ db, changes, machine, helper });
   const queue = createQueueService({ db, helper, log });
   const bulk = createBulkService({ db, helper, machine, directory: host.directory, worlds, log });
   const queueWatch = createQueueWatch({ db, helper, log });
@@ -192,6 +198,7 @@ export function createPlugin(
   const holdings: readonly Holding[] = [
     createFormHolding('base', baseSchema),
     createFormHolding('tls', tlsSchema),
+    createFormHolding('security', securitySchema),
     domainsHolding,
     createSmarthostHolding((secret, target) => smarthost.passwords.seal(secret, target)),
     relayHolding,
@@ -208,6 +215,7 @@ export function createPlugin(
     domains,
     tls,
     policy,
+    security,
     queue: queueWatch,
     fetchmail,
     aliases: aliasWatch,
@@ -238,6 +246,7 @@ export function createPlugin(
   aliasesRoutes(router, web, aliases);
   aliasesTransferRoutes(router, web, aliasTransfer);
   aliasesEditRoutes(router, web, aliases);
+  securityRoutes(router, web, security);
   routeRoutes(router, web, route);
   fetchmailRoutes(router, web, fetchmail);
   fetchmailEditRoutes(router, web, fetchmail);
@@ -316,6 +325,7 @@ export function createPlugin(
       await queue.close();
       await trace.close();
       await domainChecks.close();
+      await security.close();
       await smarthost.close();
       await fetchmail.close();
       await changes.close();

@@ -28,6 +28,7 @@ function split(kind: HandEdit['kind'], value: string): string[] {
     case 'table':
       return value.replace(/\n$/, '').split('\n');
     case 'parameter':
+    case 'directive':
       return [value];
   }
 }

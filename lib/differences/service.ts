@@ -11,7 +11,7 @@ import type { Holding } from '../settings/holding.js';
 
 /** One hand edit, as the helper reports it. */
 export interface HandEdit {
-  readonly kind: 'parameter' | 'list' | 'master' | 'table' | 'file';
+  readonly kind: 'parameter' | 'list' | 'master' | 'table' | 'file' | 'directive';
   readonly section: string;
   readonly name: string;
   /** What the settings say; null: nothing, or nothing that can be shown. */
@@ -72,7 +72,9 @@ export function createDifferencesService(parts: {
     // A table is ours as a whole: the next save of one entry would write over what was left in it.
     if (kind === 'table') return tables.has(section) ? ['take', 'overwrite'] : ['overwrite'];
     const settable =
-      kind !== 'file' && holdings.some((one) => one.section === section && 'fromMachine' in one);
+      kind !== 'file' &&
+      kind !== 'directive' &&
+      holdings.some((one) => one.section === section && 'fromMachine' in one);
     return settable ? ['keep', 'take', 'overwrite'] : ['keep', 'overwrite'];
   };
 

@@ -14,6 +14,7 @@ import type {
   SystemView,
   TableContent,
 } from '../sections/section.js';
+import { contentFilter, isScanning } from '../security/section.js';
 import { queryAddress, renderRunControl, type RunControlParts } from './run-control.js';
 import { fetchmailSchema, type FetchmailSettings, type FetchQuery } from './schema.js';
 import { keepsPassword, openPassword } from './security.js';
@@ -34,7 +35,7 @@ export function runControlFile(id: string): string {
 export const fetchmailSection: Section<FetchmailSettings> = {
   id: 'fetchmail',
   schema: fetchmailSchema,
-  follows: ['base', 'domains'],
+  follows: ['base', 'domains', 'security'],
   owns: {
     parameters: [],
     lists: ['virtual_alias_maps'],
@@ -54,7 +55,7 @@ export const fetchmailSection: Section<FetchmailSettings> = {
           ? [{ slot: 'exact', value: table(system, DESTINATION_TABLE) }]
           : [],
       },
-      master: { [listener]: used ? listenerService(system) : null },
+      master: { [listener]: used ? listenerService(system, isScanning(all)) : null },
       tables: used
         ? {
             [DESTINATION_TABLE]: tableOf(queries, (query) => recipientsOf(query, home).join(', ')),
@@ -169,7 +170,7 @@ function table(system: SystemView, name: string): string {
  * Nothing that judges a stranger applies: the client is always this machine, and the sender somebody's who was accepted
  * elsewhere long ago. What the message holds is judged by the content filter (see the section Security).
  */
-function listenerService(system: SystemView): MasterService {
+function listenerService(system: SystemView, scanned: boolean): MasterService {
   const access = `check_recipient_access ${table(system, ACCESS_TABLE)}, reject_unauth_destination`;
   return {
     type: 'inet',
@@ -201,6 +202,19 @@ function listenerService(system: SystemView): MasterService {
       ['smtpd_client_recipient_rate_limit', '0'],
       ['smtpd_delay_reject', 'yes'],
       ['strict_rfc821_envelopes', 'no'],
+      ...scanOptions(system, scanned),
     ],
   };
+}
+
+/** It is scanned like mail from outside, after it was taken: the server it was fetched from would not be told of a refusal. */
+function scanOptions(
+  system: SystemView,
+  scanned: boolean,
+): readonly (readonly [name: string, value: string])[] {
+  if (!scanned) return [];
+  return [
+    ['smtpd_proxy_filter', ''],
+    ['content_filter', contentFilter(system, 'amavisFetched')],
+  ];
 }

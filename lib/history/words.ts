@@ -3,6 +3,8 @@ import { BASE_FIELDS, baseWords } from '../base/words.js';
 import type { BaseSettings } from '../base/schema.js';
 import type { Row, TouchedRow } from '../changes/change.js';
 import type { Translator } from '../i18n.js';
+import type { SecuritySettings } from '../security/schema.js';
+import { SECURITY_FIELDS, securityWords } from '../security/words.js';
 import type { SmarthostSettings } from '../smarthost/schema.js';
 import { SMARTHOST_FIELDS, smarthostWords } from '../smarthost/words.js';
 import type { TlsSettings } from '../tls/schema.js';
@@ -34,6 +36,13 @@ const KNOWN: Readonly<Record<string, Describe>> = {
     return TLS_FIELDS.map((field) => {
       const { key, values } = tlsWords(field, settings);
       return { label: t(`tls.field.${field}`), value: t(key, values) };
+    });
+  },
+  'mail_settings/security': (t, row) => {
+    const settings = row['value'] as SecuritySettings;
+    return SECURITY_FIELDS.map((field) => {
+      const { key, values } = securityWords(field, settings);
+      return { label: t(`security.field.${field}`), value: t(key, values) };
     });
   },
   'mail_settings/smarthost': (t, row) => {

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import type { Places } from '../launch/places.js';
-import { AMAVIS_FOLDER, AMAVIS_HOME, QUARANTINE_FOLDER } from '../scanning/places.js';
+import { AMAVIS_FOLDER, AMAVIS_HOME, QUARANTINE_FOLDER } from '../security/places.js';
 
 /** Makes a folder with its owner and mode. */
 type Own = (path: string, mode: number, user: string, group: string) => Promise<void>;
@@ -81,9 +81,9 @@ $myhostname = 'lab.localdomain';
 $mydomain = 'localdomain';
 $pax = 'pax';
 $sa_siteconfigpath = '${root}/etc/spamassassin';
+include_optional_config_files(map { m{^(.*)$} } sort glob('${root}${AMAVIS_FOLDER}/[0-9][0-9]-*'));
 # Whatever asks the network would wait for an answer that never comes.
 $sa_local_tests_only = 1;
-include_optional_config_files(map { m{^(.*)$} } sort glob('${root}${AMAVIS_FOLDER}/[0-9][0-9]-*'));
 1;
 `;
 }

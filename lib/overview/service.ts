@@ -10,6 +10,7 @@ import type { Machine, MachineView } from '../machine/service.js';
 import type { HelperError } from '../errors.js';
 import type { PolicyService } from '../policy/service.js';
 import type { QueueNotice, QueueWatch } from '../queue/watch.js';
+import type { SecurityService } from '../security/service.js';
 import type { TakeoverService } from '../takeover/service.js';
 import type { TlsService } from '../tls/service.js';
 import type { Words } from '../words.js';
@@ -56,6 +57,7 @@ export function createOverviewService({
   domains,
   tls,
   policy,
+  security,
   queue,
   fetchmail,
   takeover,
@@ -66,6 +68,7 @@ export function createOverviewService({
   readonly domains: Pick<DomainsService, 'current'>;
   readonly tls: Pick<TlsService, 'troubles'>;
   readonly policy: Pick<PolicyService, 'troubles'>;
+  readonly security: Pick<SecurityService, 'troubles'>;
   readonly queue: Pick<QueueWatch, 'notices'>;
   readonly fetchmail: Pick<FetchmailService, 'troubles'>;
   readonly takeover: Pick<TakeoverService, 'offered'>;
@@ -81,6 +84,7 @@ export function createOverviewService({
       unfetched,
       ofTls,
       ofPolicy,
+      gaps,
     ] = await Promise.all([
       machine.look(PICTURE_AGE_MS),
       domains.current(),
@@ -90,6 +94,7 @@ export function createOverviewService({
       fetchmail.troubles(),
       tls.troubles(),
       policy.troubles(),
+      security.troubles(),
     ]);
     // That the queue has no room is told by `serverTroubles` already, as it is now.
     const notices = seen.filter(({ key }) => key !== 'queue.notice.full');
@@ -100,6 +105,12 @@ export function createOverviewService({
     const tlsPage = '/configuration/tls';
     troubles.push(...ofTls.map((trouble) => ({ ...trouble, remedy: tlsPage })));
     troubles.push(...ofPolicy.map((one) => ({ ...one, remedy: '/security/policy' })));
+    const [gap] = gaps;
+    if (gap) {
+      const severity = gaps.some((one) => one.severity === 'bad') ? 'bad' : 'warn';
+      const key = `overview.trouble.security.${severity}`;
+      troubles.push({ severity, key, values: { count: gaps.length }, remedy: '/security' });
+    }
     const unsettled = last.find(({ state }) => state === 'applying');
     if (unsettled) {
       troubles.push({

@@ -8,14 +8,17 @@ import type { Paths } from './paths.js';
 
 export type InnerPorts = Readonly<Record<InnerPort, number>>;
 
-/** As Debian's packages and the field use them (amavisd: from 10024 on, back on 10025; postgrey: 10023, other policy servers: 10040). */
+/**
+ * As Debian's packages have them (amavisd: 10024; postgrey: 10023, other policy servers: 10040). The way back from amavis is not on 10025, where a server
+ * that was set up by hand has its own.
+ */
 export const MACHINE_PORTS: InnerPorts = {
   fetchmailIn: 10029,
   amavisIn: 10024,
   amavisFetched: 10026,
-  amavisBack: 10025,
+  amavisBack: 10031,
   amavisProxy: 10027,
-  amavisProxyBack: 10028,
+  amavisProxyBack: 10032,
   amavisProbe: 10030,
   policy: 10023,
   blockLists: 10040,

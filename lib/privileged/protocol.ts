@@ -116,7 +116,7 @@ export interface AppliedRecord {
 }
 
 export interface DriftEntry {
-  readonly kind: 'parameter' | 'list' | 'master' | 'table' | 'file';
+  readonly kind: 'parameter' | 'list' | 'master' | 'table' | 'file' | 'directive';
   /** The section whose settings say what we wrote. */
   readonly section: string;
   readonly name: string;

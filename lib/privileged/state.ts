@@ -15,6 +15,8 @@ export interface Written {
   readonly master: Readonly<Record<string, string | null>>;
   /** By path below the instance's root: digest of the content. */
   readonly files: Readonly<Record<string, string>>;
+  /** By path and name in one: the value of a line in a file that is not ours; null: no such line. */
+  readonly directives?: Readonly<Record<string, string | null>>;
 }
 
 /** The contents of one section as they were last applied; the entries themselves lie in its source text. */

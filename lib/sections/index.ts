@@ -7,6 +7,7 @@ import { fetchmailSection } from '../fetchmail/section.js';
 import { policySection } from '../policy/section.js';
 import { recipientsSection } from '../recipients/section.js';
 import { relaySection } from '../relay-subnets/section.js';
+import { securitySection } from '../security/section.js';
 import { smarthostSection } from '../smarthost/section.js';
 import { tlsSection } from '../tls/section.js';
 import { createRegistry } from './registry.js';
@@ -22,4 +23,5 @@ export const sections = createRegistry([
   fetchmailSection,
   policySection,
   exceptionsSection,
+  securitySection,
 ]);

@@ -120,6 +120,17 @@ export interface SectionOutput {
   readonly tables?: Readonly<Record<string, TableContent>>;
   /** By path relative to this instance's root. */
   readonly files?: Readonly<Record<string, OwnFile | null>>;
+  /** Lines of ours, `Name value`, in files that are not (clamd.conf(5)); by path, then by name. */
+  readonly directives?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+/** A daemon beside Postfix that the settings of a section need. */
+export interface DaemonNeed {
+  /** Its name, as the privileged side knows it. */
+  readonly daemon: string;
+  readonly wanted: boolean;
+  /** Whether a change fails when it does not answer. */
+  readonly proved: boolean;
 }
 
 /** One entry of a table; a `null` value takes the key away. */
@@ -173,7 +184,11 @@ export interface Section<Settings = unknown> {
     readonly files: readonly string[];
     /** Folders below this instance's root in which every file is ours; what is rendered no more is removed. */
     readonly folders?: readonly string[];
+    /** Files that are not ours in which it has lines. */
+    readonly directives?: readonly string[];
   };
+  /** Daemons these settings need, in the order in which they are started; they read what the section's files say. */
+  daemons?(settings: Settings): readonly DaemonNeed[];
   render(settings: Settings, system: SystemView, all: AllSettings): SectionOutput;
   /** The inverse of `render`: what the present configuration means in this section's words. */
   read(system: SystemView): { readonly settings: Settings; readonly unclear: readonly Unclear[] };

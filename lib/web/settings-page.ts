@@ -86,7 +86,7 @@ export function settingsRoutes<Settings>(
       res,
       {
         view: '_kit/conflict',
-        title: t(`${form.feature}.title`),
+        title: t(page.title ?? `${form.feature}.title`),
         heading: t('conflict.heading'),
         menu: page.menu,
         tab: page.tab,

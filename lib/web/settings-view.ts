@@ -21,6 +21,10 @@ export interface SettingsPage<Settings> {
   readonly view: string;
   readonly menu: string;
   readonly tab: string;
+  /** The key of its title, where several pages are forms of one feature. */
+  readonly title?: string;
+  /** The section whose settings it has, where that is not the tab's name. */
+  readonly section?: string;
   readonly form: SettingsForm<Settings>;
   readonly service: SettingsService<Settings>;
   /** What the view needs beside the form. */
@@ -57,14 +61,14 @@ export async function showForm<Settings>(
   const state = refused ? { ...current, failure: null } : current;
   const context = await page.context(req, current, values);
   const standing = standingNotices(t, pages.formats(req), state, {
-    ...{ readOnly, has, section: page.tab, mount: req.baseUrl },
+    ...{ readOnly, has, section: page.section ?? page.tab, mount: req.baseUrl },
   });
   pages.page(
     req,
     res,
     {
       view: page.view,
-      title: t(`${form.feature}.title`),
+      title: t(page.title ?? `${form.feature}.title`),
       heading: t(`${page.menu}.title`),
       menu: page.menu,
       tab: page.tab,

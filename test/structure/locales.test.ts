@@ -8,12 +8,12 @@ const FOLDERS = ['locales', 'lib/console/locales'];
 
 /** Words that are the same in every language: names, terms of the field. */
 const SAME =
-  'Greylisting HELO Dovecot Cyrus grommunio LMTP SMTPS STARTTLS SPF Smarthost MX PTR Postfix multidrop main cf';
+  'Greylisting HELO Dovecot Cyrus grommunio LMTP SMTPS STARTTLS SPF Smarthost MX PTR Postfix multidrop main cf amavis ClamAV SpamAssassin freshclam';
 
 /** Words that a language shares with English. A new language may add a line. */
 const SHARED: Readonly<Record<string, string>> = {
   de: 'Mails MB Mailserver Name Port Domain Server Person',
-  fr: 'bits messages Messages Actions Alias alias Configuration Console Destination destination Menu Note Page Port port Question public',
+  fr: 'bits points messages Messages Actions Alias alias Configuration Console Destination destination Menu Note Page Port port Question public',
   nl: 'bits mails Mails Accounts Alias alias Console in MB Mailserver Menu parameter Protocol Server',
 };
 

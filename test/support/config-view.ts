@@ -33,5 +33,6 @@ export function configView(
     set: new Map(Object.entries(set)),
     master,
     warnings: '',
+    directive: () => null,
   };
 }

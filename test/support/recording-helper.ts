@@ -8,6 +8,7 @@ import type { ResultOf } from '../../lib/privileged/actions/index.js';
 import type { AppliedRecord, ApplyParams, ApplyResult } from '../../lib/privileged/protocol.js';
 import type { Unclear } from '../../lib/sections/section.js';
 import { encodePublicKey } from '../../lib/secrets/seal.js';
+import { SECURITY_DEFAULTS } from '../../lib/security/schema.js';
 import { NO_SMARTHOST } from '../../lib/smarthost/schema.js';
 
 export interface RecordedCall {
@@ -64,6 +65,19 @@ export const ENCRYPTION: ResultOf<'encryption'> = {
   ports: { submission: 587, submissions: 465 },
 };
 
+/** What `security-status` says where no scanner is switched on. */
+export const SCANNERS_OFF: ResultOf<'security-status'> = {
+  settings: null,
+  spamassassin: { installed: true, rules: null, hasRules: true },
+  clamav: {
+    ...{ installed: true, running: false, atBoot: false, answers: false, member: false },
+    signatures: null,
+  },
+  freshclam: { installed: true, running: false, atBoot: false },
+  amavis: { installed: true, running: false, atBoot: false, answers: false, pax: true },
+  postfix: { hands: false, elsewhere: false, takesBack: false },
+};
+
 export function refusedAt(stage: HelperStage, key: string): HelperFailure {
   return { stage, key, values: {}, detail: `<script>alert('${stage}')</script>`, restored: true };
 }
@@ -99,6 +113,7 @@ export function recordingHelper(): RecordingHelper {
         },
         unclear: [],
       },
+      security: { settings: SECURITY_DEFAULTS, unclear: [] },
       relay: { settings: { networks: ['127.0.0.0/8', '::1'] }, unclear: [] },
     },
     postfix: { installed: true, running: true, version: '3.7.11' },
@@ -107,6 +122,7 @@ export function recordingHelper(): RecordingHelper {
     refusal: null,
     answers: {
       encryption: () => ENCRYPTION,
+      'security-status': () => SCANNERS_OFF,
       'fetchmail-status': () => ({ installed: true, running: true, queries: {} }),
     },
     key: pair.privateKey,

@@ -69,6 +69,8 @@ function withKept(written: Written, { kind, name, digest }: DriftEntry, view: Co
       return { ...written, master: { ...written.master, [name]: view.masterService(name) } };
     case 'file':
       return { ...written, files: { ...written.files, [name]: digest } };
+    case 'directive':
+      return { ...written, directives: { ...written.directives, [name]: view.directive(name) } };
     case 'table':
       return written;
   }

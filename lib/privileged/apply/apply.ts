@@ -18,7 +18,9 @@ import { readState, writeState, type HelperState } from '../state.js';
 import { activate, activationFor } from './activate.js';
 import { planContents, type PlannedContents } from './contents.js';
 import type { Received } from './contents-received.js';
+import { planDaemons } from './daemons.js';
 import { decidedAbout, type Decided } from './decided.js';
+import { planDirectives } from './directives.js';
 import { findDrift } from './drift.js';
 import {
   checkSpace,
@@ -45,6 +47,7 @@ import {
 import { follow, recover } from './recover.js';
 import { digestOfSettings, recordOf, stateAfter } from './remember.js';
 import { emptyResult, reportFiles, reportParameters } from './report.js';
+import { scanQuestions } from './scan-proof.js';
 import { relayQuestions } from './relay-questions.js';
 import { proveOnShadow } from './shadow.js';
 import { closeStages, editsConfiguration, openStage, type Stage } from './stage.js';
@@ -100,7 +103,10 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const present = await readConfig(folder, paths, context.secrets);
   const decided = await decideDrift(params, state, present, context);
   const plan = makePlan(registry, params.sections, state, present, decided);
-  const files = await planFiles(plan.files, paths);
+  const files = [
+    ...(await planFiles(plan.files, paths)),
+    ...planDirectives(plan.directives, paths),
+  ];
   const tables = await buildTables(plan.tables, paths, decided);
   const requested = new Set(Object.keys(params.sections));
   const { settings } = plan;
@@ -119,8 +125,9 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   }
   const service = postfixService(paths);
   const wasRunning = await service.running();
+  const daemons = await planDaemons(plan, files, paths);
   const { stage, proofBefore } = await makeAndCheck(
-    { folder, plan, present, paths },
+    { folder, plan, present, paths, files },
     wasRunning && !params.dryRun,
   );
   clock.lap('check');
@@ -137,20 +144,20 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     await proveOnShadow(stage, paths);
     clock.lap('shadow');
   }
-  const replacements = [
-    ...stagedFiles(stage, paths),
-    ...files,
-    ...tables.replacements,
-    ...contents.replacements,
-  ];
+  const staged = stagedFiles(stage, paths);
+  const others = [...tables.replacements, ...contents.replacements];
+  const replacements = [...files, ...staged, ...others];
   await checkSpace(paths, replacements);
-  const daemons = { wasRunning, activation: how };
+  const follow = { wasRunning, activation: how, beside: daemons.before };
   await context.changing();
-  const journal = await openJournal(paths, replacements, daemons, contents.edits);
+  const journal = await openJournal(paths, replacements, follow, contents.edits);
   const before = { state, view: present, faults: faultsOf(proofBefore, present) };
   const log = await openMailLog(stage.view, paths).catch(() => null);
   try {
-    await swap(replacements);
+    // Whom Postfix is going to ask must be there first.
+    await swap(files);
+    await daemons.bringUp();
+    await swap([...staged, ...others]);
     await contents.commit();
     clock.lap('swap');
     await followPolicyFiles(
@@ -164,11 +171,12 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     const { recipients } = contents;
     const policy = isAboutPolicy(plan) ? policyExpectationOf(stage.view, paths) : undefined;
     const expected = expectationOf(stage.view, paths, {
-      ...{ recipients, relay, tls: isAboutTls(plan) },
+      ...{ recipients, relay, tls: isAboutTls(plan), scan: scanQuestions(plan) },
       ...(policy ? { policy } : {}),
     });
     const limit = activation === 'none' ? PROVE_TABLES_LIMIT_MS : PROVE_LIMIT_MS;
     const proof = judge(await prove(paths, expected, limit, tolerated), tolerated);
+    await daemons.letGo();
     clock.lap('prove');
     const done = { status: 'applied', ...report, activation, proof, contents: digests } as const;
     const result = { ...done, timing: clock.laps };

@@ -10,6 +10,7 @@ import type { ConfigView } from '../postfix/config-view.js';
 import { holdsAll, splitList } from '../postfix/list-value.js';
 import { digestOf, type HelperState } from '../state.js';
 import { alteredTables } from './contents-tables.js';
+import { splitDirectiveKey } from './directives.js';
 import { claimOf, listEntries, presentValue } from './plan.js';
 import { isBelow, ownedServices } from './render.js';
 import { tableEdits } from './table-edits.js';
@@ -78,6 +79,14 @@ export async function findDrift(
       if (digest === null) continue;
       report(section, { kind: 'table', name, ours: null, theirs: null, digest });
     }
+  }
+  for (const [name, ours] of Object.entries(state.written.directives ?? {})) {
+    const theirs = view.directive(name);
+    if (theirs === ours) continue;
+    const { file } = splitDirectiveKey(name);
+    const section = owner(({ owns }) => owns.directives?.includes(file) ?? false);
+    const digest = digestOf(String(theirs));
+    report(section, { kind: 'directive', name, ours, theirs, digest });
   }
   for (const [id, was] of Object.entries(state.contents)) {
     const section = registry.get(id);

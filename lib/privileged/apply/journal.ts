@@ -30,6 +30,7 @@ import {
   type FileStatus,
 } from '../files.js';
 import type { Paths } from '../paths.js';
+import type { DaemonBefore } from './daemons.js';
 import { undoEdit, type InPlaceEdit } from './in-place.js';
 import { BACKDATE_S } from './stage.js';
 
@@ -55,6 +56,8 @@ export interface Replacement {
 export interface Follow {
   readonly wasRunning: boolean;
   readonly activation: 'none' | 'reload' | 'restart';
+  /** The daemons beside Postfix that the change touches, as they were. */
+  readonly beside?: readonly DaemonBefore[];
 }
 
 export interface Journal extends Follow {

@@ -2,7 +2,9 @@
 import type { Paths } from '../paths.js';
 import type { ConfigView } from '../postfix/config-view.js';
 import type { ProofStep } from '../protocol.js';
+import { checkScanners } from './check-scanners.js';
 import { checkStage, refuseNewWarnings } from './check.js';
+import type { Replacement } from './journal.js';
 import type { Plan } from './plan.js';
 import { checkNewPorts } from './ports-free.js';
 import { expectationOf, proveOnce } from './prove.js';
@@ -22,6 +24,8 @@ export interface StageOrder {
   readonly plan: Plan;
   readonly present: ConfigView;
   readonly paths: Paths;
+  /** Whole files that change with it. */
+  readonly files?: readonly Replacement[];
 }
 
 /**
@@ -29,7 +33,7 @@ export interface StageOrder {
  * each other is done at the same time: on two processors that is a third of the whole save.
  */
 export async function makeAndCheck(
-  { folder, plan, present, paths }: StageOrder,
+  { folder, plan, present, paths, files = [] }: StageOrder,
   running: boolean,
 ): Promise<{ stage: Stage; proofBefore: readonly ProofStep[] }> {
   const before = await readFiles(folder);
@@ -38,15 +42,17 @@ export async function makeAndCheck(
   // Without an edit there is nothing in main.cf and master.cf that Postfix has not checked before.
   const edited = editsConfiguration(plan) || !hasRightProbe(present);
   const checked = edited ? checkStage(folder, written, paths) : Promise.resolve();
+  const scanners = checkScanners(files, paths);
   const expected = expectationOf(present, paths, {
     tls: isAboutTls(plan),
     ...(isAboutPolicy(plan) ? { policy: { servers: [], stranger: true } } : {}),
   });
   const proved = running ? proveOnce(paths, expected) : Promise.resolve([]);
   // None is left behind, whichever of them fails; what is wrong with the stage itself is said first.
-  await Promise.allSettled([read, checked, proved]);
+  await Promise.allSettled([read, checked, scanners, proved]);
   const stage = await read;
   await checked;
+  await scanners;
   await checkNewPorts(present, stage.view);
   refuseNewWarnings(present.warnings, stage.view.warnings);
   return { stage, proofBefore: await proved };

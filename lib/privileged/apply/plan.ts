@@ -14,6 +14,7 @@ import type { ConfigView } from '../postfix/config-view.js';
 import { mergeList, ownElements, sameElements, splitList } from '../postfix/list-value.js';
 import { formatMasterService, masterOption } from '../postfix/master.js';
 import type { HelperState } from '../state.js';
+import { directivesOf } from './directives.js';
 import { NOTHING_DECIDED, undecided, type Decided } from './decided.js';
 import {
   checkSettings,
@@ -37,6 +38,8 @@ export interface Plan {
   /** Null removes the table. */
   readonly tables: ReadonlyMap<string, TableContent | null>;
   readonly files: ReadonlyMap<string, OwnFile | null>;
+  /** Lines in files that are not ours, by path and name in one; null removes. Only those that differ. */
+  readonly directives: ReadonlyMap<string, string | null>;
   /** What stands where after the change, for every name the touched sections own and have a say in. */
   readonly baseline: ReadonlyMap<string, string | null>;
   /** Hand edits that the settings say too from now on: they count as written by us. */
@@ -82,6 +85,7 @@ export function makePlan(
     draft.takeParameters(outputs);
     draft.takeServices(outputs);
     draft.takeFiles(section, outputs);
+    draft.takeDirectives(outputs);
     for (const list of Object.keys({ ...outputs.now.lists, ...outputs.old.lists })) lists.add(list);
   }
   for (const list of lists) {
@@ -131,6 +135,7 @@ class Draft implements Omit<Plan, 'settings' | 'touched'> {
   readonly options = new Map<string, string | null>();
   readonly tables = new Map<string, TableContent | null>();
   readonly files = new Map<string, OwnFile | null>();
+  readonly directives = new Map<string, string | null>();
   readonly taken: ReadonlySet<string>;
   readonly #state: HelperState;
   readonly #view: ConfigView;
@@ -194,6 +199,26 @@ class Draft implements Omit<Plan, 'settings' | 'touched'> {
     }
     for (const [name, file] of Object.entries(now.files ?? {})) this.files.set(name, file);
     for (const name of this.#decided.leave) this.files.delete(name);
+  }
+
+  takeDirectives({ now, old }: Both<SectionOutput>): void {
+    const [wanted, before] = [directivesOf(now), directivesOf(old)];
+    const set = (key: string, value: string | null): void => {
+      const present = this.#view.directive(key);
+      if (value !== present) this.directives.set(key, value);
+    };
+    for (const [key, value] of wanted) {
+      refuseUnsafe(key, value);
+      if (!this.originals.has(key)) this.originals.set(key, this.#view.directive(key));
+      const same = before.get(key) === value && !this.#decided.overwrite.has(key);
+      if (!same && !this.taken.has(key) && !this.#decided.leave.has(key)) set(key, value);
+    }
+    for (const key of before.keys()) {
+      const original = this.originals.get(key);
+      if (wanted.has(key) || original === undefined) continue;
+      set(key, original);
+      this.originals.delete(key);
+    }
   }
 
   /** Whether a hand edit stays as it is for now. Throws at stage `drift` when the change has to touch it. */

@@ -10,6 +10,12 @@ import type { ConfigView } from '../postfix/config-view.js';
 import { publicListener, reachableHost } from '../postfix/listeners.js';
 import { relaySection } from '../../relay-subnets/section.js';
 import {
+  proveScan,
+  scanExpectationOf,
+  type ScanExpectation,
+  type ScanQuestions,
+} from './scan-proof.js';
+import {
   askAs,
   askAsStranger,
   canAsk,
@@ -55,6 +61,8 @@ export interface Expectation {
   readonly friends: readonly Friend[];
   readonly tls: TlsExpectation;
   readonly policy: PolicyExpectation;
+  /** What the scanners must find, when they are what changes. */
+  readonly scan: ScanExpectation | null;
   /** The LMTP server that local mail goes to, if it does. */
   readonly lmtp: { readonly host: string; readonly port: number } | null;
 }
@@ -81,13 +89,21 @@ export interface Questions {
   readonly tls?: boolean;
   /** What is to be asked when a change is about strangers. */
   readonly policy?: PolicyExpectation;
+  /** What the scanners are to find, when they are what changes. */
+  readonly scan?: ScanQuestions | null;
 }
 
 /** What the configuration in `view` promises. */
 export function expectationOf(
   view: ConfigView,
   paths: Paths,
-  { recipients = [], relay = EVERY_DAY, tls = false, policy = NO_POLICY_QUESTIONS }: Questions = {},
+  {
+    recipients = [],
+    relay = EVERY_DAY,
+    tls = false,
+    policy = NO_POLICY_QUESTIONS,
+    scan = null,
+  }: Questions = {},
 ): Expectation {
   const name = view.parameter('myhostname');
   const local = firstLocalDomain(view);
@@ -105,6 +121,7 @@ export function expectationOf(
     friends: relay.friends.filter(({ address }) => canAsk(address, protocols)),
     tls: tlsExpectationOf(view, paths, tls),
     policy,
+    scan: scan && scanExpectationOf(view, scan),
     lmtp: lmtpServer(view),
   };
 }
@@ -153,14 +170,15 @@ export async function proveOnce(
   paths: Paths,
   expected: Expectation,
 ): Promise<readonly ProofStep[]> {
-  const [port, behaviour, tls, lmtp, policy] = await Promise.all([
+  const [port, behaviour, tls, scan, lmtp, policy] = await Promise.all([
     askPort(expected),
     askProbe(paths, expected),
     proveTls(expected.tls),
+    proveScan(expected.scan),
     askLmtp(expected),
     provePolicy(expected.policy),
   ]);
-  return [...port, ...behaviour, ...tls, ...lmtp, ...policy];
+  return [...port, ...behaviour, ...tls, ...scan, ...lmtp, ...policy];
 }
 
 async function askPort({ listener, name }: Expectation): Promise<ProofStep[]> {

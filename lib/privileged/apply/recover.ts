@@ -6,6 +6,7 @@ import type { Paths } from '../paths.js';
 import { postfixService } from '../services/postfix.js';
 import { readState } from '../state.js';
 import { activate } from './activate.js';
+import { followDaemons } from './daemons.js';
 import { sourceFolder } from './contents-source.js';
 import {
   bootId,
@@ -26,7 +27,9 @@ import { closeBuild } from './tables.js';
 export async function recover(paths: Paths, registry: SectionRegistry): Promise<void> {
   const journal = await readJournal(paths);
   if (journal) await finish(paths, journal);
-  const files = registry.all.flatMap(({ owns }) => owns.files.map((name) => paths.root + name));
+  const files = registry.all.flatMap(({ owns }) =>
+    [...owns.files, ...(owns.directives ?? [])].map((name) => paths.root + name),
+  );
   const folders = [
     paths.configDir,
     paths.ownConfigDir,
@@ -79,11 +82,16 @@ async function followAgain(paths: Paths, journal: Journal): Promise<void> {
  */
 export async function follow(
   paths: Paths,
-  { wasRunning, activation, entries = [] }: Follow & Partial<Pick<Journal, 'entries'>>,
+  journal: Follow & Partial<Pick<Journal, 'entries'>>,
 ): Promise<void> {
   // One that does not come back lets mail pass, and the pages tell.
-  const files = entries.map(({ file }) => file);
+  const files = (journal.entries ?? []).map(({ file }) => file);
   await followPolicyFiles(paths, files).catch(() => undefined);
+  await followPostfix(paths, journal);
+  await followDaemons(journal.beside ?? [], paths);
+}
+
+async function followPostfix(paths: Paths, { wasRunning, activation }: Follow): Promise<void> {
   const service = postfixService(paths);
   if (!wasRunning) {
     await service.stop();

@@ -18,11 +18,18 @@ export function stateAfter(state: HelperState, plan: Plan, view: ConfigView): He
     if (file) files[name] = digestOf(file.content);
     else Reflect.deleteProperty(files, name);
   }
+  const directives: Record<string, string | null> = { ...state.written.directives };
+  for (const [key, value] of plan.directives) directives[key] = value;
+  for (const key of Object.keys(directives)) {
+    // Where no section has a say any more, what stands there is the administrator's own.
+    if (!plan.originals.has(key)) Reflect.deleteProperty(directives, key);
+  }
   const written: Written = {
     parameters,
     lists: { ...state.written.lists, ...Object.fromEntries(plan.lists) },
     master,
     files,
+    directives,
   };
   const originals = Object.fromEntries(plan.originals);
   return { ...state, sections: plan.settings, written, originals };

@@ -79,6 +79,7 @@ function refuseForeign(section: Section, output: SectionOutput, view: ConfigView
     [Object.keys(output.tables ?? {}), owns.tables],
     [Object.keys(output.files ?? {}), owns.files],
     [Object.keys(optionsOf(output)), owns.options ?? []],
+    [Object.keys(output.directives ?? {}), owns.directives ?? []],
   ];
   for (const [names, allowed] of claims) {
     for (const name of names) {

@@ -42,6 +42,7 @@ const CONFINED = [
   'relayhost=',
   'transport_maps=',
   'content_filter=',
+  'smtpd_proxy_filter=',
   'smtpd_milters=',
   'non_smtpd_milters=',
   'mynetworks=127.0.0.0/8',

@@ -1,6 +1,7 @@
 /** What `postconf` says about one configuration folder, read once and asked many times. */
 import type { SystemView } from '../../sections/section.js';
 import { HelperError } from '../../errors.js';
+import { readDirectives, splitDirectiveKey } from '../apply/directives.js';
 import type { Paths } from '../paths.js';
 import { runNative } from '../native.js';
 import { portsOf } from '../ports.js';
@@ -22,6 +23,8 @@ export interface ConfigView extends SystemView {
   readonly master: readonly MasterEntry[];
   /** Warnings `postconf` printed, without our own paths in them. */
   readonly warnings: string;
+  /** The value of a line in a file of another program, by path and name in one (see `directives.ts`); null without it. */
+  readonly directive: (key: string) => string | null;
   /** How the view opens and seals secrets, to give it on to another view. */
   readonly secrets?: Secrets | undefined;
 }
@@ -68,6 +71,10 @@ export async function readConfig(
     },
     set: explicit,
     master: entries,
+    directive: (key) => {
+      const { file, name } = splitDirectiveKey(key);
+      return readDirectives(paths.root + file).get(name) ?? null;
+    },
     warnings: set.stderr,
   };
 }

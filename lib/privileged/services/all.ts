@@ -7,3 +7,10 @@ export const DAEMONS: readonly DaemonDefinition[] = [
   ...SCANNERS,
   ...POLICY_SERVERS.map(({ definition }) => definition),
 ];
+
+/** Throws for a name that no feature has: a section that says so is our bug. */
+export function definitionOf(name: string): DaemonDefinition {
+  const found = DAEMONS.find((one) => one.name === name);
+  if (!found) throw new Error(`no daemon ${name}`);
+  return found;
+}

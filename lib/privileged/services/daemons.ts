@@ -27,6 +27,10 @@ export interface DaemonDefinition {
   readonly rereads: boolean;
   /** Whether it answers its clients; never throws. */
   answers(paths: Paths): Promise<boolean>;
+  /** Why it cannot run although it is installed: the end of a translation key `helper.check.…`; null when it can. */
+  readonly lacks?: (paths: Paths) => Promise<string | null>;
+  /** Whether mail waits in the queue while it is away. */
+  readonly holdsMail?: true;
   /** How long it may take to answer after a start, in milliseconds. */
   readonly startLimitMs: number;
 }

@@ -1,5 +1,7 @@
 /** The daemons that look into mail: amavis, which Postfix asks, and ClamAV, which amavis asks, with its signatures. */
+import { readdir } from 'node:fs/promises';
 import net from 'node:net';
+import { AMAVIS_USER, CLAMD_SOCKET, SIGNATURE_FOLDER } from '../../security/places.js';
 import type { Paths } from '../paths.js';
 import { portsOf } from '../ports.js';
 import { SmtpDialogue } from '../smtp-dialogue.js';
@@ -13,11 +15,17 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 export const AMAVIS: DaemonDefinition = {
   name: 'amavis',
   program: '/usr/sbin/amavisd',
-  rereads: true,
+  // It would, but says nothing of when it has, and holds on to the ports it had.
+  rereads: false,
+  holdsMail: true,
   startLimitMs: 60_000,
   direct: ({ root }) => ({
-    program: '/usr/sbin/amavisd',
-    args: ['-c', `${root}/etc/amavis/amavisd.conf`, 'foreground'],
+    // As Debian's unit has it.
+    program: '/usr/bin/setpriv',
+    args: [
+      ...['--reuid', AMAVIS_USER, '--regid', AMAVIS_USER, '--init-groups', '--'],
+      ...['/usr/sbin/amavisd', '-c', `${root}/etc/amavis/amavisd.conf`, 'foreground'],
+    ],
   }),
   answers: async (paths) => greets((await portsOf(paths)).amavisIn),
 };
@@ -25,6 +33,7 @@ export const AMAVIS: DaemonDefinition = {
 export const CLAMD: DaemonDefinition = {
   name: 'clamav-daemon',
   program: '/usr/sbin/clamd',
+  lacks: async (paths) => ((await signatureFiles(paths)).length === 0 ? 'noSignatures' : null),
   rereads: false,
   // The official signatures take up to a minute, on a slow disk more.
   startLimitMs: 180_000,
@@ -48,6 +57,12 @@ export const FRESHCLAM: DaemonDefinition = {
   answers: () => Promise.resolve(false),
 };
 
+/** Names of the files with signatures that clamd can load (clamscan(1)); a machine needs official ones, as its unit says. */
+export async function signatureFiles({ root }: Pick<Paths, 'root'>): Promise<readonly string[]> {
+  const names = await readdir(root + SIGNATURE_FOLDER).catch(() => []);
+  return names.filter((name) => /\.(?:c[lv]d|[hmn]db|[hm]sb|ldb|ndu)$/.test(name)).sort();
+}
+
 /** Asks clamd one question of its protocol (clamd(8)), such as `PING` or `VERSION`. Rejects when it does not answer. */
 export function askClamd(paths: Paths, question: string, timeoutMs = ANSWER_TIMEOUT_MS) {
   return new Promise<string>((resolve, reject) => {
@@ -68,7 +83,7 @@ export function askClamd(paths: Paths, question: string, timeoutMs = ANSWER_TIME
 
 /** Where clamd listens. */
 export function clamdSocket({ root }: Paths): string {
-  return `${root}/run/clamav/clamd.ctl`;
+  return root + CLAMD_SOCKET;
 }
 
 /** Whether somebody greets as an SMTP server does. */

@@ -1,0 +1,67 @@
+/** What the scanners know: the virus signatures and the rules for spam, and how old both are. */
+import { open, readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { SIGNATURE_FOLDER } from '../../security/places.js';
+import type { Paths } from '../paths.js';
+import { signatureFiles } from '../services/scanners.js';
+
+/** Bytes of the head of a database of ClamAV's makers. */
+const HEAD_BYTES = 512;
+/** Where sa-update(1) puts the rules. */
+const RULES_FOLDER = '/var/lib/spamassassin';
+const PACKAGED_RULES = '/usr/share/spamassassin';
+
+export interface Signatures {
+  /** The makers' number of the daily part; null for signatures that are not theirs. */
+  readonly version: number | null;
+  readonly at: string;
+}
+
+/** The newest of them; null without any. */
+export async function readSignatures(paths: Pick<Paths, 'root'>): Promise<Signatures | null> {
+  const files = (await signatureFiles(paths)).map(
+    (name) => paths.root + SIGNATURE_FOLDER + '/' + name,
+  );
+  const found = await Promise.all(files.map(readHead));
+  const official = found.filter(({ version }) => version !== null);
+  const candidates = official.length > 0 ? official : found;
+  return candidates.reduce<Signatures | null>(
+    (newest, one) => (newest === null || one.at > newest.at ? one : newest),
+    null,
+  );
+}
+
+/** `ClamAV-VDB:` time, number, … in the first bytes; `daily` is what changes every day. */
+async function readHead(file: string): Promise<Signatures> {
+  const handle = await open(file);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    const head = buffer.subarray(0, bytesRead).toString('latin1');
+    const match = /^ClamAV-VDB:([^:]+:?[^:]*[^:]*):(\d+):/.exec(head);
+    const { mtime } = await handle.stat();
+    const daily = path.basename(file).startsWith('daily.');
+    const made = new Date((match?.[1] ?? '').replace(/ (\d\d)-(\d\d) /, ' $1:$2 '));
+    const at = daily && !Number.isNaN(made.getTime()) ? made : mtime;
+    return { version: daily && match ? Number(match[2]) : null, at: at.toISOString() };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** When the rules were fetched; null while there are only those of the package, whose age says nothing. */
+export async function readRules(): Promise<{ readonly at: string } | null> {
+  const versions = await readdir(RULES_FOLDER).catch(() => []);
+  const times = await Promise.all(
+    versions
+      .filter((name) => /^\d\.\d+$/.test(name))
+      .map((name) => stat(`${RULES_FOLDER}/${name}/updates_spamassassin_org.cf`).catch(() => null)),
+  );
+  const newest = Math.max(...times.map((one) => one?.mtimeMs ?? 0));
+  return newest > 0 ? { at: new Date(newest).toISOString() } : null;
+}
+
+/** Whether there are rules at all. */
+export async function hasRules(): Promise<boolean> {
+  const packaged = await readdir(PACKAGED_RULES).catch(() => []);
+  return packaged.some((name) => name.endsWith('.cf')) || (await readRules()) !== null;
+}

@@ -1,0 +1,123 @@
+/**
+ * Puts the chain right, in the order in which it works: the group, the scanner, which must be started after it has the
+ * group, then amavis, which asks the scanner, then the proof, and at last the mail that waited.
+ */
+import type { HelperProgress } from '../../contract.js';
+import { HelperError } from '../../errors.js';
+import type { SecuritySettings } from '../../security/schema.js';
+import { proveScan, scanExpectationOf } from '../apply/scan-proof.js';
+import { ensurePrivateFolder } from '../files.js';
+import { takeLock } from '../lock.js';
+import { runNative } from '../native.js';
+import type { Paths } from '../paths.js';
+import { readConfig } from '../postfix/config-view.js';
+import type { ProofStep } from '../protocol.js';
+import { daemonOf, type DaemonDefinition } from '../services/daemons.js';
+import { AMAVIS, CLAMD, FRESHCLAM } from '../services/scanners.js';
+import { readState } from '../state.js';
+import { isMember, join } from './group.js';
+
+export const REPAIRS = ['group', 'freshclam', 'clamav', 'amavis'] as const;
+export type Repair = (typeof REPAIRS)[number];
+
+/** How long the scanners have to find what they must find after a start, in milliseconds. */
+const PROVE_LIMIT_MS = 30_000;
+
+export interface RepairResult {
+  /** What had to be done. */
+  readonly done: readonly Repair[];
+  readonly proof: readonly ProofStep[];
+}
+
+/** `progress` hears of each step as it begins. Throws a `HelperError` at stage `run` at the first that has no success. */
+export async function repair(
+  wanted: readonly Repair[],
+  paths: Paths,
+  progress: (progress: HelperProgress) => void,
+): Promise<RepairResult> {
+  await ensurePrivateFolder(paths.stateDir);
+  const lock = await takeLock(`${paths.stateDir}/lock`);
+  try {
+    const settings = (await readState(paths)).sections['security'] as SecuritySettings | undefined;
+    if (!settings || !(settings.spam || settings.virus)) throw failed('off', {}, '');
+    const steps = REPAIRS.filter((one) => wanted.includes(one)).filter(
+      (one) => one === 'amavis' || settings.virus,
+    );
+    const done: Repair[] = [];
+    let restart = false;
+    for (const [index, step] of steps.entries()) {
+      progress({ done: index, total: steps.length + 1, row: step });
+      if (step === 'group') {
+        restart = !(await isMember(paths));
+        await join(paths);
+        if (restart) done.push(step);
+      } else if (await bringUp(step, step === 'clamav' && restart, paths)) {
+        done.push(step);
+      }
+    }
+    progress({ done: steps.length, total: steps.length + 1, row: 'proof' });
+    const proof = await prove(settings, paths);
+    if (proof.every(({ ok }) => ok)) await flush(paths);
+    return { done, proof };
+  } finally {
+    lock.release();
+  }
+}
+
+const DAEMON: Readonly<Record<Exclude<Repair, 'group'>, DaemonDefinition>> = {
+  freshclam: FRESHCLAM,
+  clamav: CLAMD,
+  amavis: AMAVIS,
+};
+
+/** Whether anything had to be done. */
+async function bringUp(
+  step: Exclude<Repair, 'group'>,
+  restart: boolean,
+  paths: Paths,
+): Promise<boolean> {
+  const definition = DAEMON[step];
+  const daemon = daemonOf(definition, paths);
+  const values = { service: daemon.name };
+  if (!daemon.installed()) throw failed('missing', values, '');
+  if ((await definition.lacks?.(paths)) ?? null) throw failed('signatures', values, '');
+  const [atBoot, running, answers] = await Promise.all([
+    daemon.enabledAtBoot(),
+    daemon.running(),
+    daemon.answers(),
+  ]);
+  if (!atBoot) await daemon.enableAtBoot(true);
+  const up = step === 'freshclam' ? running : answers;
+  if (up && !restart) return !atBoot;
+  // One that runs and does not answer will not begin to.
+  const attempt = running || restart ? await daemon.restart() : await daemon.start();
+  const works = step === 'freshclam' ? await daemon.running() : attempt.up;
+  if (!works) throw failed('start', values, `${attempt.service}\n${attempt.said}`.trim());
+  return true;
+}
+
+async function prove(settings: SecuritySettings, paths: Paths): Promise<readonly ProofStep[]> {
+  const view = await readConfig(paths.configDir, paths);
+  const { spam, virus, place } = settings;
+  const expected = scanExpectationOf(view, { spam, virus, before: place === 'before' });
+  const end = Date.now() + PROVE_LIMIT_MS;
+  for (;;) {
+    const proof = await proveScan(expected);
+    if (proof.every(({ ok }) => ok) || Date.now() > end) return proof;
+  }
+}
+
+/** Mail that waited for the scanners need not wait for its next try. */
+async function flush({ configDir }: Paths): Promise<void> {
+  await runNative('/usr/sbin/postqueue', ['-c', configDir, '-f']);
+}
+
+function failed(key: string, values: Record<string, string>, detail: string): HelperError {
+  return new HelperError({
+    stage: 'run',
+    key: `helper.security.${key}`,
+    values,
+    detail,
+    restored: true,
+  });
+}

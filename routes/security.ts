@@ -1,0 +1,177 @@
+/** Security: the chain of the scanners, and the forms of spam and virus protection. */
+import type { Request, Response, Router } from 'express';
+import { PARTS, viewLinks, type Gap } from '../lib/security/chain.js';
+import { viewChain, viewState, viewTask } from '../lib/security/view.js';
+import { spamForm, virusForm } from '../lib/security/form.js';
+import { MAX_OBJECT_MB, MAX_SCORE } from '../lib/security/schema.js';
+import type { RepairPart, SecurityService } from '../lib/security/service.js';
+import { oneText } from '../lib/web/fields.js';
+import { requestFailed } from '../lib/web/helper-notices.js';
+import type { Notice } from '../lib/web/notice.js';
+import { settingsRoutes } from '../lib/web/settings-page.js';
+import type { Web } from '../lib/web/web.js';
+
+const PATH = '/security';
+/** All that can be put right, in the order in which it is. */
+const REPAIRS: readonly RepairPart[] = ['group', 'freshclam', 'clamav', 'amavis'];
+const BYTES_PER_MB = 1024 * 1024;
+
+export function securityRoutes(router: Router, web: Web, service: SecurityService): void {
+  const { pages, host } = web;
+
+  settingsRoutes(router, web, {
+    path: `${PATH}/spam`,
+    view: 'security/spam',
+    menu: 'security',
+    tab: 'spam',
+    title: 'security.spam.title',
+    section: 'security',
+    form: spamForm,
+    service,
+    context: (req, { settings }) => ({
+      maxScore: MAX_SCORE,
+      virusHref: `${req.baseUrl}${PATH}/virus`,
+      keepHint: pages.translator(req)(`security.hint.keepLevel.${settings.place}`),
+      chainHref: req.baseUrl + PATH,
+    }),
+  });
+
+  settingsRoutes(router, web, {
+    path: `${PATH}/virus`,
+    view: 'security/virus',
+    menu: 'security',
+    tab: 'virus',
+    title: 'security.virus.title',
+    section: 'security',
+    form: virusForm,
+    service,
+    context: (req, { machine }, values) => ({
+      maxObject: MAX_OBJECT_MB,
+      sizeMeans: sizeMeans(
+        req,
+        Number(machine?.effective['message_size_limit'] ?? 0),
+        Number(values['largestObjectMb']),
+      ),
+      chainHref: req.baseUrl + PATH,
+    }),
+  });
+
+  router.get(PATH, host.requireRole('mail.read'), async (req, res) => {
+    await show(req, res, 200, await web.edited(req, 'security'));
+  });
+
+  router.get(`${PATH}/task`, host.requireRole('mail.read'), (req, res) => {
+    pages.part(req, res, 'security/task-part', {
+      task: taskOf(req),
+      taskHref: `${req.baseUrl}${PATH}/task`,
+    });
+  });
+
+  router.post(`${PATH}/repair`, host.requireRole('mail.admin'), async (req, res) => {
+    const asked = oneText(req.body, 'part');
+    const parts = asked === 'all' ? REPAIRS : REPAIRS.filter((one) => one === asked);
+    if (parts.length === 0) {
+      await show(req, res, 422, [noticeOf(req, 'bad', 'unknown')]);
+      return;
+    }
+    // What amavis asks is looked at first, also when amavis alone is missing.
+    const id = service.repair(parts, pages.user(req).login);
+    if (id === null) {
+      await show(req, res, 409, [noticeOf(req, 'warn', 'busy')]);
+      return;
+    }
+    res.redirect(303, req.baseUrl + PATH);
+  });
+
+  const noticeOf = (req: Request, kind: 'bad' | 'warn', name: 'unknown' | 'busy'): Notice => {
+    const t = pages.translator(req);
+    const key = `security.repair.${name}`;
+    return { kind, role: 'alert', title: t(`${key}.title`), paragraphs: [t(`${key}.text`)] };
+  };
+
+  const taskOf = (req: Request): object | null => {
+    const task = service.tasks.last();
+    return task && viewTask(pages.translator(req), pages.formats(req), web.has, task);
+  };
+
+  const show = async (
+    req: Request,
+    res: Response,
+    status: number,
+    notices: readonly Notice[],
+  ): Promise<void> => {
+    const t = pages.translator(req);
+    const { status: seen, gaps, failure } = await service.chain();
+    const now = new Date();
+    const away = failure === null ? [] : [requestFailed(t, failure.toFailure(), web.has)];
+    pages.page(
+      req,
+      res,
+      {
+        view: 'security/index',
+        title: t('security.title'),
+        menu: 'security',
+        tab: 'chain',
+        status,
+        failed: status >= 400,
+      },
+      {
+        notices: [...notices, ...away],
+        state: seen === null ? null : viewState(t, seen, gaps),
+        chain: seen === null ? null : viewChain(t, viewLinks(seen, now)),
+        facts: seen === null ? [] : factsOf(req, seen),
+        gaps: gaps.map((gap) => gapView(req, gap)),
+        repairable: gaps.some(({ repair }) => repair !== null),
+        readOnly: !pages.may(req, 'mail.admin'),
+        action: `${req.baseUrl}${PATH}/repair`,
+        task: taskOf(req),
+        taskHref: `${req.baseUrl}${PATH}/task`,
+        parts: PARTS,
+      },
+    );
+  };
+
+  const gapView = (req: Request, { key, values, severity, repair }: Gap): object => {
+    const t = pages.translator(req);
+    return {
+      kind: severity,
+      title: t(key, values),
+      text: t(`${key}.meaning`),
+      repair: repair ?? '',
+      button: repair === null ? '' : t(`security.repair.${repair}`),
+    };
+  };
+
+  const factsOf = (
+    req: Request,
+    { clamav, spamassassin }: NonNullable<Awaited<ReturnType<SecurityService['chain']>>['status']>,
+  ): readonly string[] => {
+    const t = pages.translator(req);
+    const format = pages.formats(req);
+    const { signatures } = clamav;
+    const { rules } = spamassassin;
+    const facts: string[] = [];
+    if (signatures) {
+      const when = format.moment(new Date(signatures.at));
+      facts.push(
+        signatures.version === null
+          ? t('security.facts.localSignatures', { when })
+          : t('security.facts.signatures', { version: String(signatures.version), when }),
+      );
+    }
+    if (rules) facts.push(t('security.facts.rules', { when: format.moment(new Date(rules.at)) }));
+    return facts;
+  };
+
+  /** What the largest object means beside the largest mail; '' when nothing can be said. */
+  const sizeMeans = (req: Request, mailBytes: number, objectMb: number): string => {
+    if (!Number.isFinite(objectMb) || objectMb <= 0) return '';
+    const t = pages.translator(req);
+    const format = pages.formats(req);
+    if (mailBytes === 0)
+      return t('security.means.unlimited', { object: format.megabytes(objectMb, 0) });
+    const mail = format.megabytes(mailBytes / BYTES_PER_MB, 1);
+    const key = objectMb * BYTES_PER_MB < mailBytes ? 'smaller' : 'larger';
+    return t(`security.means.${key}`, { mail, object: format.megabytes(objectMb, 0) });
+  };
+}

@@ -1,0 +1,136 @@
+/** What the scanners do with real mail, in a private root with the real daemons. */
+import assert from 'node:assert/strict';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import { HelperError } from '../../lib/errors.js';
+import { TEST_SPAM, TEST_VIRUS } from '../../lib/privileged/apply/scan-proof.js';
+import { QUARANTINE_FILE, QUARANTINE_FOLDER } from '../../lib/security/places.js';
+import { SECURITY_DEFAULTS, type SecuritySettings } from '../../lib/security/schema.js';
+import { readMbox } from '../support/mailbox.js';
+import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
+import { Saver } from '../support/saver.js';
+import { sendMail, type Delivery } from '../support/smtp-client.js';
+import { until } from '../support/wait.js';
+
+const ON: SecuritySettings = { ...SECURITY_DEFAULTS, spam: true, virus: true };
+
+describe('mail that is scanned', () => {
+  let root: PostfixRoot;
+  let saver: Saver;
+  before(async () => {
+    root = await startPostfixRoot();
+    saver = new Saver(root.helper);
+    await saver.save({ domains: { names: ['lab.test'] } });
+  });
+  after(() => root.stop());
+
+  const send = (subject: string, body: string, port = root.smtpPort): Promise<Delivery> =>
+    sendMail(port, { from: 'stranger@client.example', to: 'alice@lab.test', subject, body });
+  const received = (subject: string): Promise<string> =>
+    until(`the mail "${subject}"`, async () =>
+      (await readMbox(`${root.places.mailboxes}/alice`)).find((mail) =>
+        new RegExp(`^Subject: .*${subject}$`, 'm').test(mail),
+      ),
+    );
+  const quarantine = async (): Promise<readonly string[]> =>
+    (await readdir(root.places.root + QUARANTINE_FOLDER)).sort();
+  const kept = (subject: string): Promise<string> =>
+    until(`"${subject}" in the quarantine`, async () => {
+      for (const name of await quarantine()) {
+        const text = await readFile(`${root.places.root}${QUARANTINE_FOLDER}/${name}`, 'latin1');
+        if (text.includes(`Subject: ${subject}`)) return name;
+      }
+      return undefined;
+    });
+
+  it('passes when nothing is wrong with it, and comes once', async () => {
+    const result = await saver.save({ security: ON });
+    assert.equal(result.status, 'applied');
+    assert.deepEqual(
+      result.proof.filter(({ ok }) => !ok),
+      [],
+    );
+    assert.ok(result.proof.some(({ key }) => key === 'proof.virus'));
+    assert.equal((await send('clean-1', 'Hello')).data?.code, 250);
+    const mail = await received('clean-1');
+    assert.match(mail, /^Received: from .*\(amavis, port \d+\)/ms);
+    const all = await readMbox(`${root.places.mailboxes}/alice`);
+    assert.equal(all.filter((one) => one.includes('clean-1')).length, 1);
+  });
+
+  it('is marked as spam and delivered, as long as nothing is to be kept back', async () => {
+    await send('gtube-1', TEST_SPAM);
+    const mail = await received('gtube-1');
+    assert.match(mail, /^Subject: \*\*\*SPAM\*\*\* gtube-1$/m);
+    assert.match(mail, /^X-Spam-Flag: YES$/m);
+  });
+
+  it('is kept back with a virus in it, and its sender hears nothing', async () => {
+    assert.equal((await send('eicar-1', TEST_VIRUS)).data?.code, 250);
+    const name = await kept('eicar-1');
+    assert.match(name, QUARANTINE_FILE);
+    assert.match(name, /^virus-/);
+    const { mode } = await stat(`${root.places.root}${QUARANTINE_FOLDER}/${name}`);
+    assert.equal(mode & 0o007, 0, 'nobody else may read it');
+    assert.doesNotMatch(await readFile(root.places.mailLog, 'utf8'), /sender non-delivery/);
+  });
+
+  it('comes back although it fills the size limit to the last byte', async () => {
+    await saver.save({ base: { ...(await saver.base()), maxMessageSizeMb: 1 } });
+    // What Postfix counts has the lines that it adds itself.
+    const line = `${'x'.repeat(76)}\r\n`;
+    let lines = Math.floor((1024 * 1024 - 400) / line.length);
+    while ((await send('full-1', line.repeat(lines))).data?.code === 552) lines -= 1;
+    await received('full-1');
+  });
+
+  it('is kept back as spam from the score on that was set', async () => {
+    await saver.save({ security: { ...ON, keepLevel: 100 } });
+    await send('gtube-2', TEST_SPAM);
+    assert.match(await kept('gtube-2'), /^spam-/);
+  });
+
+  it('is refused while it is sent, when that was chosen', async () => {
+    await saver.save({ security: { ...ON, keepLevel: 100, place: 'before' } });
+    const virus = await send('eicar-2', TEST_VIRUS);
+    assert.equal(virus.data?.code, 554);
+    assert.match(virus.data?.text ?? '', /INFECTED/);
+    const spam = await send('gtube-3', TEST_SPAM);
+    assert.equal(spam.data?.code, 554);
+    await send('clean-2', 'Hello');
+    await received('clean-2');
+    // What is sent on the machine itself is not refused by anybody.
+    await root.run(
+      '/usr/sbin/sendmail',
+      ['-C', root.places.configDir, '-f', 'x@lab.test', 'alice@lab.test'],
+      {
+        input: `Subject: eicar-3\n\n${TEST_VIRUS}\n`,
+      },
+    );
+    await kept('eicar-3');
+  });
+
+  it('is not scanned any more when all is switched off, and none is left behind', async () => {
+    await saver.save({ security: { ...ON, spam: false, virus: false } });
+    await send('off-1', TEST_SPAM);
+    assert.match(await received('off-1'), /^Subject: off-1$/m);
+    const answer = await root.run('/usr/sbin/postconf', ['-c', root.places.configDir, '-n']);
+    assert.doesNotMatch(answer.stdout, /content_filter|proxy_filter/);
+  });
+
+  it('is not touched by a change that does not work', async () => {
+    const clamd = `${root.places.root}/etc/clamav/clamd.conf`;
+    const before = await readFile(clamd, 'utf8');
+    await root.run('/bin/mv', [
+      `${root.places.root}/var/lib/clamav/test.ndb`,
+      `${root.places.root}/var/lib/clamav/gone`,
+    ]);
+    await assert.rejects(
+      saver.save({ security: ON }),
+      (error) => error instanceof HelperError && error.key === 'helper.check.noSignatures',
+    );
+    assert.equal(await readFile(clamd, 'utf8'), before);
+    await send('off-2', 'Hello');
+    await received('off-2');
+  });
+});

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import request, { type Test } from 'supertest';
+import { migrateMail } from '../../lib/database/mail-schema.js';
+import { SECURITY_DEFAULTS, type SecuritySettings } from '../../lib/security/schema.js';
+import type { ScannerStatus } from '../../lib/security/service.js';
+import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { formFields, textOf } from '../support/forms.js';
+import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
+import {
+  AWAY,
+  recordingHelper,
+  SCANNERS_OFF,
+  type RecordingHelper,
+} from '../support/recording-helper.js';
+import { until } from '../support/wait.js';
+
+const PATH = '/mail/security';
+const ON: SecuritySettings = { ...SECURITY_DEFAULTS, spam: true, virus: true };
+const HEALTHY: ScannerStatus = {
+  settings: ON,
+  spamassassin: { installed: true, rules: null, hasRules: true },
+  clamav: {
+    ...{ installed: true, running: true, atBoot: true, answers: true, member: true },
+    signatures: { version: 27_500, at: new Date().toISOString() },
+  },
+  freshclam: { installed: true, running: true, atBoot: true },
+  amavis: { installed: true, running: true, atBoot: true, answers: true, pax: true },
+  postfix: { hands: true, elsewhere: false, takesBack: true },
+};
+
+describe('the pages of Security', () => {
+  let database: MemoryDatabase;
+  let helper: RecordingHelper;
+  let host: DummyHost;
+  before(async () => {
+    database = await openMemoryDatabase();
+    await migrateMail(database.db);
+  });
+  after(() => database.close());
+  beforeEach(async () => {
+    await database.db('mail_changes').delete();
+    await database.db('mail_settings').delete();
+    helper = recordingHelper();
+    host = createDummyHost({ db: database.db, helper });
+  });
+
+  const get = (path: string): Test => request(host.app).get(path);
+  const post = (path: string, fields: Readonly<Record<string, string>>): Test =>
+    request(host.app).post(path).type('form').send(fields);
+  const submit = async (page: string, typed: Readonly<Record<string, string>>): Promise<Test> =>
+    post(`${PATH}/${page}`, { ...formFields((await get(`${PATH}/${page}`)).text), ...typed });
+  const repair = async (part: string): Promise<Test> => {
+    const { _csrf = '' } = formFields((await get(`${PATH}/spam`)).text);
+    return post(`${PATH}/repair`, { _csrf, part });
+  };
+  const chain = async (status: ScannerStatus): Promise<string> => {
+    helper.answers['security-status'] = () => status;
+    return textOf((await get(PATH)).text);
+  };
+
+  it('say that nothing is scanned while all is off, and that nothing is broken', async () => {
+    const text = await chain(SCANNERS_OFF);
+    assert.match(text, /Mail is not scanned/);
+    assert.doesNotMatch(text, /Gap/);
+  });
+
+  it('say that all mail is scanned, and of when the signatures are', async () => {
+    const text = await chain(HEALTHY);
+    assert.match(text, /All mail is scanned for spam and viruses/);
+    assert.match(text, /number 27500/);
+    assert.doesNotMatch(text, /Gap/);
+  });
+
+  const gaps: readonly (readonly [string, Partial<ScannerStatus>, RegExp, string | null])[] = [
+    [
+      'a scanner that is down',
+      { clamav: { ...HEALTHY.clamav, running: false, answers: false } },
+      /ClamAV does not answer/,
+      'clamav',
+    ],
+    [
+      'a scanner without the group',
+      { clamav: { ...HEALTHY.clamav, member: false } },
+      /may not read what amavis takes apart/,
+      'group',
+    ],
+    [
+      'signatures of last month',
+      {
+        clamav: {
+          ...HEALTHY.clamav,
+          signatures: { version: 1, at: new Date(Date.now() - 30 * 86_400_000).toISOString() },
+        },
+      },
+      /signatures are 30 days old/,
+      null,
+    ],
+    [
+      'no signatures at all',
+      { clamav: { ...HEALTHY.clamav, signatures: null } },
+      /no virus signatures/,
+      null,
+    ],
+    [
+      'amavis that is down',
+      { amavis: { ...HEALTHY.amavis, running: false, answers: false } },
+      /amavis does not answer/,
+      'amavis',
+    ],
+    ['a missing pax', { amavis: { ...HEALTHY.amavis, pax: false } }, /pax is missing/, null],
+    [
+      'a filter taken out by hand',
+      { postfix: { ...HEALTHY.postfix, hands: false } },
+      /does not hand mail to amavis/,
+      null,
+    ],
+  ];
+  for (const [name, broken, says, button] of gaps) {
+    it(`tell ${name}, on the overview too, and have a button for what can be put right`, async () => {
+      const status = { ...HEALTHY, ...broken };
+      const text = await chain(status);
+      assert.match(text, /chain is broken/);
+      assert.match(text, says);
+      const { text: html } = await get(PATH);
+      assert.equal(html.includes('value="all"'), button !== null);
+      if (button !== null) assert.ok(html.includes(`name="part" value="${button}"`));
+      assert.match(textOf((await get('/mail/')).text), /chain of the scanners is broken/);
+    });
+  }
+
+  it('put everything right in the background, and say how it ended', async () => {
+    helper.answers['security-status'] = () => HEALTHY;
+    helper.answers['security-repair'] = ({ parts }) => ({ done: parts, proof: [] });
+    const answer = await repair('all');
+    assert.equal(answer.status, 303);
+    const page = await until('the end of it', async () => {
+      const { text } = await get(PATH);
+      return /The chain works/.test(text) ? textOf(text) : undefined;
+    });
+    assert.match(page, /4 things were put right/);
+    const call = helper.calls.find(({ action }) => action === 'security-repair');
+    assert.deepEqual(call?.params['parts'], ['group', 'freshclam', 'clamav', 'amavis']);
+  });
+
+  it('refuse what is no part of the chain', async () => {
+    const answer = await repair('postfix; id');
+    assert.equal(answer.status, 422);
+    assert.ok(!helper.calls.some(({ action }) => action === 'security-repair'));
+  });
+
+  it('save what each form has, and leave the other’s settings alone', async () => {
+    await submit('virus', { virus: 'yes', whileDown: 'pass', largestObjectMb: '50' });
+    await submit('spam', { spam: 'yes', markLevel: '5,5', keepLevel: '12', subjectTag: '[SPAM]' });
+    const settings = helper.applied.at(-1)?.sections['security'] as SecuritySettings;
+    assert.deepEqual(settings, {
+      ...SECURITY_DEFAULTS,
+      ...{ spam: true, markLevel: 5.5, keepLevel: 12, subjectTag: '[SPAM]' },
+      ...{ virus: true, whileDown: 'pass', largestObjectMb: 50 },
+    });
+  });
+
+  const wrong: readonly (readonly [string, string, string, RegExp])[] = [
+    ['spam', 'markLevel', '1', /below the level for the header.*Example: 6\.3/],
+    ['spam', 'keepLevel', '3', /below the level for marking.*Example: 12/],
+    ['spam', 'tagLevel', 'many', /no number of points.*Example: 2/],
+    ['spam', 'markLevel', '', /Enter a number of points/],
+    ['spam', 'subjectTag', `'; system("id"); '`, /cannot be used here.*Example/],
+    ['spam', 'subjectTag', 'a$ENV', /cannot be used here/],
+    ['spam', 'trustedServers', '0.0.0.0/0', /no address or network/],
+    ['spam', 'trustedServers', '192.0.2.1 loadplugin', /no address or network/],
+    ['virus', 'largestObjectMb', '0', /no whole number/],
+    ['virus', 'alertAddress', `x@'y.example`, /no mail address.*Example/],
+    ['virus', 'alertAddress', 'x@@y', /no mail address/],
+    ['virus', 'place', 'nowhere', /.+/],
+  ];
+  for (const [page, field, value, says] of wrong) {
+    it(`refuse “${value}” as ${field}, with what is right and everything typed kept`, async () => {
+      const answer = await submit(page, { [field]: value });
+      assert.equal(answer.status, 422);
+      assert.match(textOf(answer.text), says);
+      assert.equal(helper.applied.length, 0);
+      if (field !== 'place') assert.equal(formFields(answer.text)[field], value);
+    });
+  }
+
+  it('refuse a line more than one', async () => {
+    const value = `x\nloadplugin Evil /tmp/evil.pm`;
+    for (const [page, field] of [
+      ['spam', 'subjectTag'],
+      ['spam', 'trustedServers'],
+      ['virus', 'alertAddress'],
+    ] as const) {
+      const answer = await submit(page, { [field]: value });
+      assert.equal(answer.status, 422, field);
+    }
+    assert.equal(helper.applied.length, 0);
+  });
+
+  it('say that the helper is away', async () => {
+    helper.failure = AWAY;
+    for (const path of [PATH, `${PATH}/spam`, `${PATH}/virus`]) {
+      const answer = await get(path);
+      assert.equal(answer.status, 200, path);
+      assert.match(textOf(answer.text), /helper/i, path);
+    }
+  });
+});
