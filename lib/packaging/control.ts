@@ -15,6 +15,9 @@ export interface ControlFacts {
   readonly suggests: readonly string[];
 }
 
+/** On every Debian, and not to be named (Debian policy 3.5). */
+const ESSENTIAL = ['util-linux'];
+
 /** What the bundled Node is linked with, systemd for the services, dpkg's way to them. */
 const PLATFORM = [
   'init-system-helpers (>= 1.54)',
@@ -25,13 +28,14 @@ const PLATFORM = [
 ];
 
 export function renderControl(facts: ControlFacts): string {
+  const depends = [...facts.depends.filter((name) => !ESSENTIAL.includes(name)), ...PLATFORM];
   return `\
 Package: ${PACKAGE_NAME}
 Version: ${facts.version}
 Architecture: ${facts.architecture}
 Maintainer: ${facts.maintainer}
 Installed-Size: ${facts.installedSize}
-Depends: ${[...facts.depends, ...PLATFORM].sort().join(', ')}
+Depends: ${depends.sort().join(', ')}
 Suggests: ${[...facts.suggests].sort().join(', ')}
 Section: admin
 Priority: optional

@@ -11,10 +11,13 @@ import { licenceOf } from './node.js';
 
 /** Needed by compilers and readers of a package alone. */
 const NOT_AT_RUN_TIME = /\.(d\.[cm]?ts|[cm]?[jt]s\.map|md|markdown|flow)$/;
+/** Ours, and needed to build a package alone. */
+const BUILDING = ['lib/packaging', 'dist/lib/packaging'];
 /** What a licence may stand in. */
 const KEPT = /licen[cs]e|copying|notice/i;
 
-export const SETTINGS_TEMPLATE = `/usr/share/${PACKAGE_NAME}/settings`;
+const NODE_LICENCE = 'node.LICENSE';
+const SETTINGS_TEMPLATE = `/usr/share/${PACKAGE_NAME}/settings`;
 
 export interface TreeParts {
   /** The clone: built, with its npm packages. */
@@ -33,7 +36,9 @@ export async function layOut(root: string, parts: TreeParts): Promise<void> {
   await mkdir(programs, { recursive: true });
   await copyRelease(programs, home);
   await dropNeedless(join(programs, 'node_modules'));
+  for (const own of BUILDING) await rm(join(programs, own), { recursive: true });
   await cp(node, join(programs, 'node'));
+  await cp(licenceOf(node), join(programs, NODE_LICENCE));
 
   const own = { node: `${PACKAGE_HOME}/node`, current: PACKAGE_HOME };
   const units = renderUnits(placesBelow(null), own, SETTINGS_FILE);
@@ -48,8 +53,10 @@ export async function layOut(root: string, parts: TreeParts): Promise<void> {
   await put(root, `/usr/sbin/${PACKAGE_NAME}`, await source('command'), 0o755);
 
   const doc = `/usr/share/doc/${PACKAGE_NAME}`;
-  await put(root, `${doc}/copyright`, await copyright(home, licenceOf(node)));
-  await put(root, `${doc}/changelog.gz`, gzipSync(changelog(parts), { level: 9 }));
+  await put(root, `${doc}/copyright`, await copyright(home));
+  await put(root, `${doc}/changelog.gz`, packed(changelog(parts)));
+  const manual = `/usr/share/man/man8/${PACKAGE_NAME}.8.gz`;
+  await put(root, manual, packed(await source('manual.8')));
 }
 
 async function put(
@@ -70,8 +77,8 @@ async function dropNeedless(folder: string): Promise<void> {
   }
 }
 
-/** Ours in full, Node's in full; every npm package has its own beside it. */
-async function copyright(home: string, nodeLicence: string): Promise<string> {
+/** Ours in full; what comes along has its own beside it. */
+async function copyright(home: string): Promise<string> {
   return `\
 Mailserver plugin and console
 
@@ -79,9 +86,14 @@ ${await readFile(join(home, 'LICENSE'), 'utf8')}
 The npm packages in ${PACKAGE_HOME}/node_modules have their own licences:
 each names it in its package.json, with the text in its own folder.
 
-Node.js, in ${PACKAGE_HOME}/node:
+Node.js, in ${PACKAGE_HOME}/node, is under the licences in
+${PACKAGE_HOME}/${NODE_LICENCE}.
+`;
+}
 
-${await readFile(nodeLicence, 'utf8')}`;
+/** The same bytes each time: gzip(1) would put the time into it. */
+function packed(text: string): Buffer {
+  return gzipSync(text, { level: 9 });
 }
 
 function changelog({ version, maintainer, date }: TreeParts): string {

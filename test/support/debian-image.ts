@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { BUNDLED_NODE } from '../../lib/packaging/node.js';
 
 export type Release = 'trixie' | 'bookworm';
 
@@ -18,7 +19,7 @@ const NODE: Readonly<Record<Release, { readonly packages: string[]; readonly bun
     trixie: { packages: ['nodejs', 'npm'], bundled: false },
     bookworm: { packages: [], bundled: true },
   };
-const BUNDLED_NODE = { node: '22.23.3', npm: '10.9.4' };
+const NPM = '10.9.4';
 
 /** Changes whenever the images have to be made anew. */
 const GENERATION = 1;
@@ -58,7 +59,7 @@ async function bundleNode(image: string): Promise<void> {
   try {
     await run('npm', [
       ...['install', '--prefix', packages, '--no-audit', '--no-fund', '--no-save'],
-      ...[`${platform}@${BUNDLED_NODE.node}`, `npm@${BUNDLED_NODE.npm}`],
+      ...[`${platform}@${BUNDLED_NODE}`, `npm@${NPM}`],
     ]);
     const local = join(image, 'usr/local');
     await cp(join(packages, 'node_modules', platform, 'bin/node'), join(local, 'bin/node'));
