@@ -54,6 +54,30 @@ describe('a plan', () => {
   assert.ok(base);
   const readBase = (set: Record<string, string>) => base.read(configView(set)).settings;
 
+  it('brings back the program that sorted mail when Maildir is taken back', () => {
+    const set = { mailbox_command: 'procmail -a "$EXTENSION"', message_size_limit: '10485760' };
+    const adopted = readBase(set) as object;
+    let machine: Record<string, string> = set;
+    let state: HelperState = EMPTY_STATE;
+    const save = (settings: object): void => {
+      const plan = makePlan(sections, { base: settings }, state, configView(machine));
+      machine = afterwards(machine, plan);
+      state = stateAfter(state, plan, configView(machine));
+    };
+    save(adopted);
+    save({ ...adopted, mailboxFormat: 'maildir' });
+    assert.equal(machine['mailbox_command'], undefined);
+    assert.equal(machine['home_mailbox'], 'Maildir/');
+    save({ ...adopted, mailboxFormat: 'maildir', mailServerName: 'mail.example.org' });
+    save({ ...adopted, mailServerName: 'mail.example.org' });
+    assert.equal(machine['mailbox_command'], set.mailbox_command);
+    assert.equal(machine['home_mailbox'], undefined);
+    save({ ...adopted, mailboxFormat: 'maildir' });
+    save({ ...adopted, delivery: 'lmtp' });
+    save(adopted);
+    assert.equal(machine['mailbox_command'], set.mailbox_command, 'by way of LMTP');
+  });
+
   it('touches nothing for an unchanged form, whatever the machine has', () => {
     const value = (...known: string[]) => fc.option(fc.constantFrom(...known), { nil: undefined });
     const machine = fc.record(
