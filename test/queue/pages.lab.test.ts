@@ -102,6 +102,22 @@ describe('the mail queue', () => {
       assert.match(row, /and 2 more reasons/);
     });
 
+    it('says what was let go from hold only to be given up, and shows its end', async () => {
+      const mail = { to: 'grey@firma.example', from: 'dora@acme.example' };
+      const id = await pages.root.mail(mail);
+      await pages.root.waitFor(id, 'deferred');
+      await pages.root.tool('postsuper', '-h', id);
+      await pages.root.waitFor(id, 'hold');
+      await pages.root.tool('postsuper', '-f', id);
+      await pages.root.waitFor(id, 'deferred');
+      const page = await list('sender=dora@acme.example');
+      assert.match(rowOf(page, id), /given up at the next try/);
+      await press(page, 'deliver', [id]);
+      await until('its end', async () => (await pages.root.rows()).every((row) => row.id !== id));
+      const gone = await get(`${LIST}/${id}`);
+      assert.match(gone.text, /status=force-expired|force-expired/);
+    });
+
     it('says what is held, what is given up, who sent nothing, and addresses as they are', async () => {
       const page = await get(LIST);
       assert.match(rowOf(page, idOf('held')), /on hold[\s\S]*none while on hold/);
