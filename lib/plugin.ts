@@ -65,6 +65,7 @@ import { createExceptionsService } from './exceptions/service.js';
 import { exceptionsSource } from './exceptions/source.js';
 import { createFetchmailHolding } from './fetchmail/holding.js';
 import { createFetchmailService } from './fetchmail/service.js';
+import { createFetchmailTakeover } from './fetchmail/take-over-service.js';
 import { fetchmailSource } from './fetchmail/source.js';
 import { createI18n } from './i18n.js';
 import { createMachine, type Machine } from './machine/service.js';
@@ -262,7 +263,7 @@ export function createPlugin(
     tables: new Map(helper === null ? [] : [['aliases', createAliasTaker(helper)]]),
   });
   differencesRoutes(router, web, differences, pagesOf);
-  takeoverRoutes(router, web, takeover, pagesOf);
+  takeoverRoutes(router, web, takeover, createFetchmailTakeover({ helper, fetchmail }), pagesOf);
   backupRoutes(router, web, backup, pagesOf);
   tlsRoutes(router, web, tls);
   smarthostRoutes(router, web, smarthost);

@@ -1,6 +1,8 @@
 /** Taking over a mail server that somebody else set up: what was found, and the one yes. */
 import type { Request, Response, Router } from 'express';
 import { HelperError, UserError } from '../lib/errors.js';
+import { destinationText } from '../lib/fetchmail/list-view.js';
+import type { FetchmailTakeover, TakeoverEntry } from '../lib/fetchmail/take-over-service.js';
 import { settingRows } from '../lib/history/words.js';
 import { VERDICTS, type Finding } from '../lib/takeover/finding.js';
 import type { TakeoverLook, TakeoverService } from '../lib/takeover/service.js';
@@ -10,6 +12,7 @@ import type { Notice } from '../lib/web/notice.js';
 import { savedQuery } from '../lib/web/saved-notice.js';
 import type { SectionPages } from '../lib/manifest.js';
 import type { Web } from '../lib/web/web.js';
+import { FETCHMAIL_PATH } from './fetchmail-page.js';
 
 const PATH = '/takeover';
 
@@ -17,6 +20,7 @@ export function takeoverRoutes(
   router: Router,
   web: Web,
   service: TakeoverService,
+  fetchmail: FetchmailTakeover,
   pagesOf: SectionPages,
 ): void {
   const { host, pages } = web;
@@ -26,10 +30,23 @@ export function takeoverRoutes(
   });
 
   router.post(PATH, host.requireRole('mail.admin'), async (req, res) => {
+    await settle(req, res, PATH, service);
+  });
+
+  router.post(`${PATH}/fetchmail`, host.requireRole('mail.admin'), async (req, res) => {
+    await settle(req, res, FETCHMAIL_PATH, fetchmail);
+  });
+
+  const settle = async (
+    req: Request,
+    res: Response,
+    next: string,
+    one: Pick<TakeoverService, 'accept'>,
+  ): Promise<void> => {
     const t = pages.translator(req);
     try {
-      const change = await service.accept(oneText(req.body, 'digest'), pages.user(req).login);
-      res.redirect(303, req.baseUrl + PATH + savedQuery(change));
+      const change = await one.accept(oneText(req.body, 'digest'), pages.user(req).login);
+      res.redirect(303, req.baseUrl + next + savedQuery(change));
     } catch (error) {
       if (error instanceof UserError) {
         const paragraphs = error.problems.map(({ key, values }) => t(key, values));
@@ -42,7 +59,7 @@ export function takeoverRoutes(
         throw error;
       }
     }
-  });
+  };
 
   const show = async (
     req: Request,
@@ -86,9 +103,51 @@ export function takeoverRoutes(
         digest: look?.digest ?? '',
         canTake: look !== null && look.open.length > 0 && pages.may(req, 'mail.admin'),
         readOnly: !pages.may(req, 'mail.admin'),
+        fetchmail: await viewFetchmail(req),
         action: req.baseUrl + PATH,
       },
     );
+  };
+
+  /** Nothing where there is none, and where nobody can look: that is said once. */
+  const viewFetchmail = async (req: Request): Promise<object | null> => {
+    const t = pages.translator(req);
+    try {
+      const seen = await fetchmail.look(pages.user(req).login);
+      if (seen === null) return null;
+      const able = seen.entries.filter(({ query }) => query !== null).length;
+      const rest = seen.entries.length - able;
+      return {
+        ...{ file: seen.file, digest: seen.digest, complaint: seen.complaint },
+        sentence: t(`takeover.fetchmail.${seen.running ? 'running' : 'there'}`, {
+          file: seen.file,
+        }),
+        warning: rest > 0 && able > 0 ? t('takeover.fetchmail.rest', { count: rest }) : '',
+        able,
+        rows: seen.entries.map((entry) => viewEntry(req, entry)),
+      };
+    } catch (error) {
+      if (error instanceof HelperError) return null;
+      throw error;
+    }
+  };
+
+  const viewEntry = (req: Request, entry: TakeoverEntry): object => {
+    const t = pages.translator(req);
+    const { poll, user, query, reason, values, without } = entry;
+    const options = without.join(', ');
+    const left = options === '' ? '' : t('takeover.fetchmail.without', { options });
+    const state = query?.enabled === false ? t('takeover.fetchmail.off') : '';
+    return {
+      poll,
+      user,
+      good: query !== null,
+      to: query === null ? '' : destinationText(t, { id: '', ...query }),
+      becomes:
+        query === null
+          ? t(reason, values)
+          : [t('takeover.fetchmail.becomes'), state, left].filter((one) => one !== '').join(' '),
+    };
   };
 
   const lookNow = async (

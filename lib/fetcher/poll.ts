@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import {
   copyFile,
+  link,
   mkdir,
   mkdtemp,
   open,
@@ -24,6 +25,7 @@ import { MAX_LOOKED_BYTES, openLook, type Looked, type LookWish } from './look.j
 import type { FetchPlaces, QueryPlaces } from './places.js';
 import { queryAddress } from '../fetchmail/run-control.js';
 import { readWord } from './run-control-words.js';
+import { carrySeenOver } from './seen.js';
 import {
   parseStatus,
   saysNothing,
@@ -72,6 +74,7 @@ export async function fetchOnce(
   if (lock === null) return withoutPoll('alreadyFetching');
   try {
     await removeRemains(own);
+    await carrySeenOver(own.ids, readWord(text, 'user'), readWord(text, 'via'));
     const journal = await openJournal(own.taken);
     const socket = `${own.folder}/in`;
     const files = { socket, spool: `${own.folder}/spool` };
@@ -269,7 +272,29 @@ function endGroup(pid: number | undefined): void {
   setTimeout(() => send('SIGKILL'), STOP_LIMIT_MS).unref();
 }
 
-function withoutPoll(outcome: 'missing' | 'alreadyFetching'): PollOutcome {
+/** What another fetchmail had seen of this mailbox (fetchmail(1), --idfile); what is known here already stays. */
+export async function seedSeen(
+  places: FetchPlaces,
+  id: string,
+  lines: string,
+): Promise<PollOutcome> {
+  const own = places.of(id);
+  await mkdir(own.folder, { recursive: true, mode: 0o700 });
+  const lock = await takeLock(own.lock);
+  if (lock === null) return withoutPoll('alreadyFetching');
+  try {
+    const beside = `${own.ids}.new`;
+    await writeFile(beside, lines, { mode: 0o600 });
+    await syncFile(beside);
+    await link(beside, own.ids).catch(() => undefined);
+    await rm(beside);
+    return withoutPoll('nothing');
+  } finally {
+    await lock.release();
+  }
+}
+
+function withoutPoll(outcome: 'missing' | 'alreadyFetching' | 'nothing'): PollOutcome {
   const now = new Date();
   const counts = { waiting: null, seen: null, fetched: 0, left: 0 };
   const result: PollResult = { outcome, code: null, ...counts, detail: '' };

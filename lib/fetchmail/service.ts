@@ -30,7 +30,7 @@ import {
   valuesOf,
   type StoredQuery,
 } from './store.js';
-import { addedTitle, editedTitle, removedTitle, switchedTitle } from './words.js';
+import { addedTitle, editedTitle, removedTitle, switchedTitle, takenOverTitle } from './words.js';
 
 /** A mailbox that fails for so long is told on the overview, in milliseconds. */
 const LONG_FAILING_MS = 24 * 3_600_000;
@@ -62,6 +62,13 @@ export interface FetchmailService {
   problems(values: QueryValues): Promise<readonly Problem[]>;
   /** `key` is null for a new one. Throws `UserError`, `ConflictError`, `NotFoundError`, `HelperError`. */
   save(key: RowKey | null, values: QueryValues, actor: string): Promise<Change>;
+  /** Several new ones at once, with their passwords sealed; the keys in their order. */
+  addAll(
+    all: readonly QueryValues[],
+    actor: string,
+  ): Promise<{ readonly change: Change; readonly keys: readonly RowKey[] }>;
+  /** A name that is nobody here may be an alias: then the mail goes to that. */
+  findRecipient(values: QueryValues): Promise<QueryValues>;
   preview(key: RowKey | null, values: QueryValues, actor: string): Promise<Preview>;
   switchAll(keys: readonly RowKey[], on: boolean, actor: string): Promise<Change>;
   removeAll(keys: readonly RowKey[], actor: string): Promise<Change>;
@@ -127,7 +134,7 @@ export function createFetchmailService(parts: FetchmailParts): FetchmailService 
         const limit = { limit: MAX_QUERIES };
         throw new UserError({ key: 'fetchmail.problem.tooMany', values: limit, field: 'name' });
       }
-      const same = all.find((query) => query.id !== key?.id && fetchesSame(query, values));
+      const same = all.find((query) => query.id !== key?.id && sameMailbox(query, values));
       if (same) {
         const named = { name: same.name };
         throw new UserError({ key: 'fetchmail.problem.taken', values: named, field: 'remoteUser' });
@@ -218,6 +225,28 @@ export function createFetchmailService(parts: FetchmailParts): FetchmailService 
       return problems;
     },
     save: (key, values, actor) => save(saving(key, values, actor)),
+    async addAll(all, actor) {
+      let keys: readonly RowKey[] = [];
+      const change = await save(
+        intent(takenOverTitle(all.length), actor, async (trx) => {
+          const touched: TouchedRow[] = [];
+          for (const values of all) touched.push(...(await insertQuery(trx, values, actor)));
+          keys = touched.map(({ id, after }) => ({ id, version: Number(after?.['version']) }));
+          return touched;
+        }),
+      );
+      return { change, keys };
+    },
+    async findRecipient(values) {
+      const [name = '', ...others] = values.users;
+      if (values.destination !== 'user' || others.length > 0) return values;
+      const people = await directory.users();
+      if (people.some(({ login }) => foldCase(login) === foldCase(name))) {
+        return { ...values, users: [foldCase(name)] };
+      }
+      if (!(await isAlias(name))) return values;
+      return { ...values, destination: 'alias', users: [], alias: name };
+    },
     preview: (key, values, actor) => changes.preview(saving(key, values, actor)),
     switchAll: (keys, enabled, actor) =>
       several(
@@ -279,7 +308,7 @@ function settingsOf(values: QueryValues): QueryValues {
 }
 
 /** Whether two queries take mail out of one mailbox. */
-function fetchesSame(a: QueryValues, b: QueryValues): boolean {
+export function sameMailbox(a: QueryValues, b: QueryValues): boolean {
   return (
     a.server === b.server &&
     a.protocol === b.protocol &&

@@ -17,6 +17,10 @@ export function switchedTitle(names: readonly string[], on: boolean): Words {
   return { key: `fetchmail.change.${on ? 'on' : 'off'}`, values: counted(names) };
 }
 
+export function takenOverTitle(count: number): Words {
+  return { key: 'fetchmail.change.takenOver', values: { count } };
+}
+
 function counted(names: readonly string[]): { name: string; count: number } {
   return { name: names[0] ?? '', count: names.length };
 }

@@ -27,7 +27,7 @@ export interface FetchAnswer {
 }
 
 export interface FetchOrder {
-  readonly mode: 'fetch' | 'test' | 'look';
+  readonly mode: 'fetch' | 'test' | 'look' | 'seed';
   /** Null for a query that was never saved. */
   readonly id: string | null;
   /** For a test or a look: the run control file, given on stdin, so that its password stands in no file. */
@@ -73,6 +73,11 @@ export async function runFetcher(paths: Paths, order: FetchOrder): Promise<Fetch
   order.signal?.removeEventListener('abort', stop);
   if (answer === null) throw failed('helper.fetchmail.notStarted', complaint);
   return answer;
+}
+
+/** Gives a query a first state of seen mail, unless it has one. */
+export async function seedSeen(paths: Paths, id: string, lines: string): Promise<void> {
+  await runFetcher(paths, { mode: 'seed', id, input: lines, onLine: () => undefined });
 }
 
 function failed(key: string, detail: string): HelperError {

@@ -7,7 +7,7 @@ import { startFetchLab, type FetchLab } from '../support/fetch-lab.js';
 import { eachOnce, fetchNow, killRounds, subjectsOf } from '../support/fetch-rounds.js';
 import { until } from '../support/wait.js';
 
-/** The tenth kills a Postfix, the eighth the fetcher itself; see `killRounds`. */
+/** Each kills fetchmail, some of them others beside; see `killRounds`. */
 const ROUNDS = 10;
 
 describe('fetching while something breaks', () => {

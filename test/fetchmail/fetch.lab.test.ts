@@ -1,6 +1,8 @@
 /** Mail that waits at a real provider arrives here: queries added on their page, fetched by the real fetchmail. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { FETCHMAIL, startFetchLab, type FetchLab } from '../support/fetch-lab.js';
 import { sendMail } from '../support/smtp-client.js';
@@ -151,6 +153,59 @@ describe('fetching mail from other providers', () => {
     ]) {
       assert.ok((await send(to)) >= 400, to);
     }
+  });
+
+  it('takes over a fetchmail that ran here before, and fetches nothing twice and nothing beside it', async () => {
+    const { root } = at.lab;
+    const { pids } = await at.lab.facts();
+    await at.remote.addUser('old', 'secret "x"');
+    await at.remote.addUser('evil', 'secret');
+    await at.remote.put('old', [at.message('old-one'), at.message('old-two')]);
+    await mkdir(`${root}/run/fetchmail`, { recursive: true });
+    await mkdir(`${root}/var/lib/fetchmail`, { recursive: true });
+    const server = `via 127.0.0.1 proto pop3 service ${at.remote.ports.pop3}`;
+    const file = `${root}/etc/fetchmailrc`;
+    await writeFile(
+      file,
+      `set daemon 1
+       poll old.example.com ${server} uidl user "old" there with password "secret \\x22x\\x22" is "carol" here
+         keep sslproto "" smtphost "127.0.0.1/${at.lab.smtpPort}" smtpaddress example.org
+       poll evil.example.com ${server} user "evil" pass "secret" is "carol" here sslproto "" mda "/bin/true"\n`,
+      { mode: 0o600 },
+    );
+    const state = `${root}/var/lib/fetchmail`;
+    const enter = ['-t', String(pids.inside), '-m', '--'];
+    const files = ['--pidfile', `${root}/run/fetchmail/fetchmail.pid`, '-i', `${state}/.fetchids`];
+    execFileSync('/usr/bin/nsenter', [...enter, '/usr/bin/fetchmail', '-f', file, ...files]);
+    await at.lab.waitForMail('carol', 'old-two');
+
+    const page = await at.client.get('/mail/takeover');
+    assert.match(page.text, /A fetchmail that was set up elsewhere fetches mail here/);
+    assert.match(page.text, /evil.*not taken over.*option mda runs a program/);
+    assert.equal(page.html.includes('secret'), false);
+    const done = await at.client.send(page, {}, { action: '/mail/takeover/fetchmail' });
+    assert.equal(done.status, 200, done.text);
+    assert.match(done.text, /old\.example\.com/);
+    assert.doesNotMatch(done.text, /evil/);
+
+    assert.equal(existsSync(file), false);
+    assert.equal(existsSync(`${file}.taken-over`), true);
+    const pid = (
+      await readFile(`${root}/run/fetchmail/fetchmail.pid`, 'utf8').catch(() => '')
+    ).trim();
+    assert.equal(pid, '', 'the old one is gone');
+    await at.remote.put('old', [at.message('new-one')]);
+    await at.lab.waitForMail('carol', 'new-one');
+    const mails = await at.lab.mailbox('carol');
+    for (const subject of ['old-one', 'old-two', 'new-one']) {
+      assert.equal(
+        mails.filter((mail) => mail.includes(`Subject: ${subject}\n`)).length,
+        1,
+        subject,
+      );
+    }
+    assert.equal(await at.remote.count('old'), 3);
+    assert.doesNotMatch((await at.client.get('/mail/takeover')).text, /fetches mail here/);
   });
 
   const secure: readonly (readonly [name: string, typed: Record<string, string>, says: RegExp])[] =

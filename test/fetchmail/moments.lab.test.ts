@@ -54,12 +54,8 @@ for (const protocol of ['imap', 'pop3'] as const) {
         ...more,
       });
       const places = fetchPlaces(root);
-      const write = async (password: string): Promise<void> => {
-        const text = renderRunControl(query, {
-          password,
-          home: 'home.example',
-          isLocal: () => true,
-        });
+      const write = async (password: string, server = '127.0.0.1'): Promise<void> => {
+        const text = renderRunControl({ ...query, server }, { ...PARTS, password });
         await writeFile(places.runControl(id), text, { mode: 0o600 });
       };
       await write('secret');
@@ -240,6 +236,8 @@ for (const protocol of ['imap', 'pop3'] as const) {
       assert.equal((await poll()).result.outcome, 'login');
       await write('secret');
       await poll();
+      await write('secret', 'localhost');
+      assert.equal((await poll()).result.outcome, 'nothing');
       assert.deepEqual(copies(), [1, 1, 1]);
       assert.equal(await remote.count(user), 3);
     });

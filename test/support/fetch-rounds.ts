@@ -31,6 +31,9 @@ const ACCOUNTS = [
   { account: 'kill-pop', protocol: 'pop3', user: 'erika' },
 ] as const;
 
+/** Who looks after the fetcher gives it up when it dies too often; in milliseconds. */
+const FETCHER_REST_MS = 15_000;
+
 export function subjectsOf(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}-${index}-end`);
 }
@@ -42,10 +45,14 @@ export async function eachOnce(
   user: string,
   wanted: readonly string[],
 ): Promise<Ledger> {
-  const everything = async (): Promise<boolean> =>
-    [...(await arrived(at, user, wanted)).values()].every((ids) => ids.length > 0);
-  await until(`all mail for ${user}`, everything);
-  await until('the queue to be empty', async () => (await queued(at)) === '');
+  await until(`all mail for ${user}, and nothing in the queue`, async () => {
+    const there = [...(await arrived(at, user, wanted)).values()].every((ids) => ids.length > 0);
+    if (there && (await inPostfix(at, '-j')) === '') return true;
+    // What a killed delivery left behind waits for minutes otherwise.
+    await inPostfix(at, '-f');
+    await pause(500);
+    return false;
+  });
   const copies = await arrived(at, user, wanted);
   const told = await toldOf(at, account);
   const twice = [...copies].filter(([, ids]) => new Set(ids).size > 1);
@@ -63,6 +70,13 @@ export async function killRounds(
   { rounds, messages, onRound = () => undefined }: RoundsOptions,
 ): Promise<Ledger> {
   const each = Math.ceil(messages / rounds);
+  // A local(8) that is killed leaves its lock beside an mbox for minutes; a Maildir has none.
+  const base = '/mail/configuration/base';
+  await at.client.submit(
+    base,
+    { mailboxFormat: 'maildir' },
+    { action: base, button: 'intent=save' },
+  );
   for (const { account, protocol, user } of ACCOUNTS) {
     await at.remote.addUser(account, 'secret');
     await at.add({
@@ -71,6 +85,7 @@ export async function killRounds(
     });
   }
   let sent = 0;
+  let fetcherKilledAt = 0;
   for (let round = 0; round < rounds; round += 1) {
     onRound(round);
     const fresh = Array.from({ length: each }, (_, index) => sent + index);
@@ -78,10 +93,20 @@ export async function killRounds(
     for (const { account } of ACCOUNTS) {
       const texts = fresh.map((number) => at.message(`${account}-${number}-end`));
       await at.remote.put(account, texts);
-      await fetchNow(at, account).catch(() => undefined);
     }
-    await pause(randomInt(20, 500));
-    await killSome(at, round);
+    await until('somebody to fetch', async () => {
+      const asked = ACCOUNTS.map(({ account }) => fetchNow(at, account).catch(() => undefined));
+      let answered = false;
+      void Promise.all(asked).then(() => (answered = true));
+      while (!answered) if ((await running(at, isFetchmail)).length > 0) return true;
+      const left = await Promise.all(ACCOUNTS.map(({ account }) => at.remote.count(account)));
+      return left.every((count) => count === 0);
+    });
+    await pause(randomInt(0, 400));
+    const now = Date.now();
+    const fetcher = now - fetcherKilledAt > FETCHER_REST_MS;
+    if (fetcher) fetcherKilledAt = now;
+    await killSome(at, round, fetcher);
   }
   let all: Ledger = { messages: 0, told: 0, byPostfix: 0 };
   for (const { account, user } of ACCOUNTS) {
@@ -106,14 +131,14 @@ export async function emptied(at: FetchLab, account: string): Promise<void> {
   });
 }
 
-async function killSome(at: FetchLab, round: number): Promise<void> {
+async function killSome(at: FetchLab, round: number, fetcher: boolean): Promise<void> {
   const { pids } = await at.lab.facts();
   const postfix = round % 5 === 4;
   const victims = [
-    ...(await running(at, (program) => program === '/usr/bin/fetchmail')),
+    ...(await running(at, isFetchmail)),
     ...(round % 15 === 3 ? [pids.helper] : []),
     ...(round % 15 === 6 ? [pids.console] : []),
-    ...(round % 10 === 7 ? [pids.fetcher] : []),
+    ...(fetcher ? [pids.fetcher] : []),
     ...(postfix
       ? await running(at, (program) => program.startsWith('/usr/lib/postfix/sbin/'))
       : []),
@@ -147,10 +172,11 @@ async function toldOf(at: FetchLab, account: string): Promise<readonly string[]>
   return (status?.maybeTwice ?? []).map(({ messageId }) => messageId);
 }
 
-async function queued(at: FetchLab): Promise<string> {
+/** `-j` lists the queue, `-f` has it tried at once. */
+async function inPostfix(at: FetchLab, what: '-j' | '-f'): Promise<string> {
   const { pids } = await at.lab.facts();
-  const list = ['/usr/sbin/postqueue', '-c', at.lab.configDir, '-j'];
-  const args = ['-t', String(pids.inside), '-m', '--', ...list];
+  const command = ['/usr/sbin/postqueue', '-c', at.lab.configDir, what];
+  const args = ['-t', String(pids.inside), '-m', '--', ...command];
   return (await runNative('/usr/bin/nsenter', args)).stdout.trim();
 }
 
@@ -170,6 +196,10 @@ async function arrived(
     ids.get(subject)?.push(id);
   }
   return ids;
+}
+
+function isFetchmail(program: string): boolean {
+  return program === '/usr/bin/fetchmail';
 }
 
 async function running(at: FetchLab, wanted: (program: string) => boolean): Promise<number[]> {

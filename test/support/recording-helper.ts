@@ -123,6 +123,7 @@ export function recordingHelper(): RecordingHelper {
     answers: {
       encryption: () => ENCRYPTION,
       'security-status': () => SCANNERS_OFF,
+      fetchmailrc: () => null,
       'fetchmail-status': () => ({ installed: true, running: true, queries: {} }),
     },
     key: pair.privateKey,

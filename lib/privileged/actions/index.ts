@@ -15,6 +15,9 @@ const loaders = {
   'fetchmail-run': async () => (await import('./fetchmail-run.js')).fetchmailRunAction,
   'fetchmail-status': async () => (await import('./fetchmail-status.js')).fetchmailStatusAction,
   'fetchmail-test': async () => (await import('./fetchmail-test.js')).fetchmailTestAction,
+  fetchmailrc: async () => (await import('./fetchmailrc.js')).fetchmailrcAction,
+  'fetchmailrc-retire': async () =>
+    (await import('./fetchmailrc-retire.js')).fetchmailrcRetireAction,
   keep: async () => (await import('./keep.js')).keepAction,
   'policy-start': async () => (await import('./policy-start.js')).policyStartAction,
   'policy-status': async () => (await import('./policy-status.js')).policyStatusAction,
