@@ -5,7 +5,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { readText, replaceFile } from '../privileged/files.js';
 import { runNative } from '../privileged/native.js';
 import { LaunchError } from './arguments.js';
-import { CONSOLE_UNIT, FETCHER_UNIT, HELPER_SOCKET_UNIT, type UnitFiles } from './units.js';
+import {
+  BLOCK_LISTS_UNIT,
+  CONSOLE_UNIT,
+  FETCHER_UNIT,
+  HELPER_SOCKET_UNIT,
+  type UnitFiles,
+} from './units.js';
 
 const SYSTEMCTL = '/usr/bin/systemctl';
 /** How long the console has to answer, in milliseconds. A new embedded database takes some seconds. */
@@ -39,6 +45,8 @@ export async function startServices({ restart }: { readonly restart: boolean }):
   await systemctl('enable', HELPER_SOCKET_UNIT, CONSOLE_UNIT, FETCHER_UNIT);
   if (restart) await systemctl('stop', FETCHER_UNIT, CONSOLE_UNIT, HELPER_SOCKET_UNIT);
   await systemctl('start', HELPER_SOCKET_UNIT, CONSOLE_UNIT, FETCHER_UNIT);
+  // It runs only where block lists are asked.
+  if (restart) await runNative(SYSTEMCTL, ['try-restart', BLOCK_LISTS_UNIT]);
 }
 
 /**

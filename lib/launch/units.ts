@@ -1,10 +1,13 @@
-/** The systemd units of console, helper and fetcher. Pure: programs in, text out. */
+/** The systemd units of console, helper, fetcher and block lists, and what we add to postgrey's. Pure: programs in, text out. */
 import type { Installation } from './installation.js';
+import { BLOCK_LISTS_FILE, POSTGREY_FILE } from '../policy/places.js';
 import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, PROXY_GROUP, type Places } from './places.js';
 
 export const HELPER_SOCKET_UNIT = 'mailserver-helper.socket';
 export const CONSOLE_UNIT = 'mailserver-console.service';
 export const FETCHER_UNIT = 'mailserver-fetch.service';
+/** Enabled and started by the helper when block lists are switched on, and stopped when the last one goes. */
+export const BLOCK_LISTS_UNIT = 'mailserver-block-lists.service';
 
 /** Requests the helper serves at once; a console that goes wild must not fill the memory (40 MB each). */
 const MAX_HELPERS = 32;
@@ -173,6 +176,40 @@ SystemCallFilter=~@privileged
 
 [Install]
 WantedBy=multi-user.target
+`,
+
+    [`systemd/system/${BLOCK_LISTS_UNIT}`]: `\
+[Unit]
+Description=Mailserver console, DNS block lists for Postfix
+After=network.target
+Before=postfix.service
+ConditionPathExists=${BLOCK_LISTS_FILE}
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+DynamicUser=yes
+Environment=NODE_ENV=production
+ExecStart=${program('block-lists/main.js')} ${BLOCK_LISTS_FILE}
+Restart=always
+RestartSec=2
+MemoryMax=256M
+${COMMON_HARDENING}\
+CapabilityBoundingSet=
+ProtectHome=yes
+RestrictNamespaces=yes
+RestrictSUIDSGID=yes
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+
+[Install]
+WantedBy=multi-user.target
+`,
+
+    // Its options, where the settings say some; else those of its package hold.
+    'systemd/system/postgrey.service.d/mailserver.conf': `\
+[Service]
+EnvironmentFile=-${POSTGREY_FILE}
 `,
   };
 }

@@ -87,7 +87,13 @@ export function viewOrder(
   t: Translator,
   restrictions: RestrictionLists | undefined,
 ): readonly OrderRowView[] {
-  return (restrictions === undefined ? [] : orderOf(restrictions)).map((step) => ({
+  const steps = restrictions === undefined ? [] : orderOf(restrictions);
+  // One question for each kind of exception; people read it as one.
+  const told = steps.filter(
+    ({ key, list }, at) =>
+      key !== 'exceptions' || steps[at - 1]?.key !== key || steps[at - 1]?.list !== list,
+  );
+  return told.map((step) => ({
     sentence: t(`policy.order.${step.key}`, { name: step.text }),
     text: step.text,
     list: step.list,

@@ -22,7 +22,7 @@ describe('the units', () => {
   async function verify(change: (text: string) => string): Promise<string> {
     const units = Object.fromEntries(
       Object.entries(renderUnits(placesBelow(null), INSTALLATION, '/etc/default/mailserver'))
-        .filter(([name]) => name.startsWith('systemd/system/'))
+        .filter(([name]) => /^systemd\/system\/[^/]+$/.test(name))
         .map(([name, text]) => [name.slice('systemd/system/'.length), change(text)]),
     );
     await mkdir(folder, { recursive: true });

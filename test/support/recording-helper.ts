@@ -8,6 +8,7 @@ import type { ResultOf } from '../../lib/privileged/actions/index.js';
 import type { AppliedRecord, ApplyParams, ApplyResult } from '../../lib/privileged/protocol.js';
 import type { Unclear } from '../../lib/sections/section.js';
 import { encodePublicKey } from '../../lib/secrets/seal.js';
+import { NO_POLICY } from '../../lib/policy/schema.js';
 import { SECURITY_DEFAULTS } from '../../lib/security/schema.js';
 import { NO_SMARTHOST } from '../../lib/smarthost/schema.js';
 
@@ -78,6 +79,19 @@ export const SCANNERS_OFF: ResultOf<'security-status'> = {
   postfix: { hands: false, elsewhere: false, takesBack: false },
 };
 
+/** What `policy-status` says while nothing is on. */
+export const POLICY_STATUS: ResultOf<'policy-status'> = {
+  servers: [],
+  lists: [],
+  installed: { postgrey: true, spf: true },
+  restrictions: {
+    lists: { smtpd_relay_restrictions: 'permit_mynetworks, reject_unauth_destination' },
+    classes: {},
+    policyPort: 10023,
+    blockListsPort: 10040,
+  },
+};
+
 export function refusedAt(stage: HelperStage, key: string): HelperFailure {
   return { stage, key, values: {}, detail: `<script>alert('${stage}')</script>`, restored: true };
 }
@@ -114,6 +128,8 @@ export function recordingHelper(): RecordingHelper {
         unclear: [],
       },
       security: { settings: SECURITY_DEFAULTS, unclear: [] },
+      policy: { settings: NO_POLICY, unclear: [] },
+      exceptions: { settings: { values: [] }, unclear: [] },
       relay: { settings: { networks: ['127.0.0.0/8', '::1'] }, unclear: [] },
     },
     postfix: { installed: true, running: true, version: '3.7.11' },
@@ -124,6 +140,7 @@ export function recordingHelper(): RecordingHelper {
       encryption: () => ENCRYPTION,
       'security-status': () => SCANNERS_OFF,
       fetchmailrc: () => null,
+      'policy-status': () => POLICY_STATUS,
       'fetchmail-status': () => ({ installed: true, running: true, queries: {} }),
     },
     key: pair.privateKey,
