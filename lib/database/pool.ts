@@ -1,11 +1,17 @@
 /** The Knex instances: one session for the embedded database, a small pool for a server. */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { PGlite } from '@electric-sql/pglite';
 import { createPgConfig } from '@electric-sql/pglite/node-postgres';
 import knex, { type Knex } from 'knex';
 import type { Log } from '../contract.js';
 
-/** How long a query waits for a free session, in milliseconds. A `db()` inside a transaction on the embedded one runs into it. */
-export const ACQUIRE_TIMEOUT_MS = 8_000;
+/** How long a query waits for a free session of a server, in milliseconds. */
+const ACQUIRE_TIMEOUT_MS = 8_000;
+/**
+ * The same for the one session of the embedded database, which the import of 100,000 aliases holds for half a minute: a
+ * page had better wait than fail. A `db()` inside a transaction runs into it.
+ */
+const ACQUIRE_ONLY_TIMEOUT_MS = 60_000;
 
 const SERVER_SESSIONS = 10;
 
@@ -20,7 +26,8 @@ interface RawSession {
 export function embeddedPool(pglite: PGlite, log: Log): Knex {
   return knex({
     client: 'pg',
-    connection: () => createPgConfig(pglite) as unknown as Knex.PgConnectionConfig,
+    connection: () =>
+      createPgConfig(givingWay(pglite) as PGlite) as unknown as Knex.PgConnectionConfig,
     pool: {
       min: 0,
       max: 1,
@@ -31,9 +38,32 @@ export function embeddedPool(pglite: PGlite, log: Log): Knex {
         session.query('rollback', (error) => done(error, session));
       },
     },
-    acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
+    acquireConnectionTimeout: ACQUIRE_ONLY_TIMEOUT_MS,
     log: knexLog(log),
   });
+}
+
+/** How long queries may follow each other before others get a turn, in milliseconds. */
+const TURN_AFTER_MS = 10;
+/** First byte of the messages that begin a query (Parse and Query). Between those of one query nothing may come. */
+const BEGINS: readonly (number | undefined)[] = [0x50, 0x51];
+
+/**
+ * PGlite answers without the event loop coming round: thousands of queries in one transaction would stop every timer and
+ * every page until the last, and the watchdog would take the database for hung. So now and then a query waits for a turn.
+ */
+function givingWay(pglite: PGlite): Pick<PGlite, 'waitReady' | 'execProtocolStream'> {
+  let since = performance.now();
+  return {
+    waitReady: pglite.waitReady,
+    execProtocolStream: async (message, options) => {
+      if (BEGINS.includes(message[0]) && performance.now() - since > TURN_AFTER_MS) {
+        await turn();
+        since = performance.now();
+      }
+      return pglite.execProtocolStream(message, options);
+    },
+  };
 }
 
 export function serverPool(url: string, log: Log): Knex {

@@ -12,6 +12,8 @@ const TEMPLATE = join(PACKAGE_ROOT, 'node_modules/.cache/mailserver-tests/pglite
 
 export interface MemoryDatabase {
   readonly db: Knex;
+  /** The protocol's Sync, past the pool. */
+  sync(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -21,6 +23,7 @@ export async function openMemoryDatabase(): Promise<MemoryDatabase> {
   const db = embeddedPool(pglite, silentLog);
   return {
     db,
+    sync: () => pglite.execProtocolRaw(Uint8Array.of(0x53, 0, 0, 0, 4)),
     async close() {
       await db.destroy();
       await pglite.close();
