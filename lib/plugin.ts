@@ -20,6 +20,7 @@ import { fetchmailRoutes } from '../routes/fetchmail.js';
 import { fetchmailEditRoutes } from '../routes/fetchmail-edit.js';
 import { historyRoutes } from '../routes/history.js';
 import { overviewRoutes } from '../routes/overview.js';
+import { quarantineRoutes } from '../routes/quarantine.js';
 import { queueRoutes } from '../routes/queue.js';
 import { queueActRoutes } from '../routes/queue-act.js';
 import { queueJobsRoutes } from '../routes/queue-jobs.js';
@@ -75,6 +76,7 @@ import { PACKAGE_ROOT } from './package-root.js';
 import { policySchema } from './policy/schema.js';
 import { createPolicyService } from './policy/service.js';
 import { policySource } from './policy/source.js';
+import { createQuarantineService } from './quarantine/service.js';
 import { createQueueService } from './queue/service.js';
 import { createQueueWatch } from './queue/watch.js';
 import { createRecipientsService } from './recipients/service.js';
@@ -196,6 +198,7 @@ export function createPlugin(
   const bulk = createBulkService({ db, helper, machine, directory: host.directory, worlds, log });
   const queueWatch = createQueueWatch({ db, helper, log });
   const trace = createTraceService({ helper, log });
+  const quarantine = createQuarantineService({ db, helper, log });
   const holdings: readonly Holding[] = [
     createFormHolding('base', baseSchema),
     createFormHolding('tls', tlsSchema),
@@ -244,6 +247,7 @@ export function createPlugin(
   queueShowRoutes(router, web, queue);
   traceRoutes(router, web, trace);
   refusalsRoutes(router, web, trace);
+  quarantineRoutes(router, web, quarantine);
   aliasesRoutes(router, web, aliases);
   aliasesTransferRoutes(router, web, aliasTransfer);
   aliasesEditRoutes(router, web, aliases);
@@ -305,6 +309,7 @@ export function createPlugin(
       await migrateMail(db);
       await Promise.race([recover(), sleep(recoverLimitMs, null, { ref: false })]);
       queueWatch.start();
+      quarantine.start();
       await aliasTransfer.start();
       aliasWatch.start();
       recipients.start();
@@ -325,6 +330,7 @@ export function createPlugin(
       await aliasTransfer.close();
       await queue.close();
       await trace.close();
+      await quarantine.close();
       await domainChecks.close();
       await security.close();
       await smarthost.close();

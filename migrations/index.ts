@@ -10,6 +10,7 @@ import * as aliasImports from './008-alias-imports.js';
 import * as recipients from './009-recipients.js';
 import * as exceptions from './010-exceptions.js';
 import * as bulk from './011-bulk.js';
+import * as quarantine from './012-quarantine.js';
 
 export const migrations = [
   { name: '001-core', up: core.up },
@@ -23,4 +24,5 @@ export const migrations = [
   { name: '009-recipients', up: recipients.up },
   { name: '010-exceptions', up: exceptions.up },
   { name: '011-bulk', up: bulk.up },
+  { name: '012-quarantine', up: quarantine.up },
 ];

@@ -87,6 +87,16 @@ export class SmtpDialogue {
     for (const line of lines) this.#socket.write(`${line.startsWith('.') ? '.' : ''}${line}\r\n`);
   }
 
+  /** The same for lines of any bytes, one character each; resolves when there is room for more. */
+  async pour(lines: readonly string[]): Promise<void> {
+    const text = lines
+      .map((line) => `${line.startsWith('.') ? '.' : ''}${line.replace(/\r$/, '')}\r\n`)
+      .join('');
+    if (this.#ended) throw this.#ended;
+    if (this.#socket.write(text, 'latin1')) return;
+    await Promise.race([once(this.#socket, 'drain'), once(this.#socket, 'close')]);
+  }
+
   async close(): Promise<void> {
     if (!this.#ended) await this.say('QUIT').catch(() => undefined);
     this.#socket.destroy();

@@ -1,0 +1,112 @@
+/** Releases and deletions that run in the background: begun, watched, stopped. They are kept while this process lives. */
+import { randomUUID } from 'node:crypto';
+import type { Helper } from '../client/helper.js';
+import type { Log } from '../contract.js';
+import { HelperError, type HelperFailure } from '../errors.js';
+import { MAX_ITEM_IDS, type QuarantineAction, type QuarantineActResult } from './schema.js';
+
+const MAX_KEPT = 50;
+/** As long as the helper may take, in milliseconds. */
+const CALL_TIMEOUT_MS = 2 * 60 * 60 * 1000;
+
+export interface QuarantineJob {
+  readonly id: string;
+  readonly action: QuarantineAction;
+  readonly actor: string;
+  readonly startedAt: Date;
+  readonly total: number;
+  readonly settled: number;
+  readonly result: QuarantineActResult | null;
+  /** Why all of it ended early. */
+  readonly failure: HelperFailure | null;
+}
+
+export interface QuarantineJobs {
+  /** Starts it and waits for at most `waitMs`: a small one is over then. */
+  begin(
+    wish: {
+      readonly action: QuarantineAction;
+      readonly ids: readonly string[];
+      readonly evenInfected: boolean;
+    },
+    actor: string,
+    waitMs: number,
+  ): Promise<QuarantineJob>;
+  get(id: string): QuarantineJob | null;
+  running(): readonly QuarantineJob[];
+  cancel(id: string): void;
+  close(): Promise<void>;
+}
+
+export function createQuarantineJobs(
+  helper: Helper,
+  { log, onEnd }: { readonly log: Log; readonly onEnd: () => void },
+): QuarantineJobs {
+  type Kept = {
+    job: { -readonly [Name in keyof QuarantineJob]: QuarantineJob[Name] };
+    abort: AbortController;
+    end: Promise<void>;
+  };
+  const kept = new Map<string, Kept>();
+  const isRunning = ({ result, failure }: QuarantineJob): boolean =>
+    result === null && failure === null;
+
+  return {
+    async begin({ action, ids, evenInfected }, actor, waitMs) {
+      const abort = new AbortController();
+      const job: Kept['job'] = {
+        ...{ id: randomUUID(), action, actor, startedAt: new Date() },
+        ...{ total: ids.length, settled: 0, result: null, failure: null },
+      };
+      const end = helper
+        .call(
+          'quarantine-act',
+          { action, evenInfected },
+          {
+            actor,
+            signal: abort.signal,
+            timeoutMs: CALL_TIMEOUT_MS,
+            input: pieces(ids),
+            onProgress: ({ done }) => void (job.settled = done),
+          },
+        )
+        .then((result) => void (job.result = result))
+        .catch((error: unknown) => {
+          job.failure = error instanceof HelperError ? error.toFailure() : UNKNOWN;
+          log.warn({ err: error }, 'an action on the quarantine failed');
+        })
+        .finally(onEnd);
+      for (const [id, { job: old }] of kept) {
+        if (kept.size < MAX_KEPT) break;
+        if (!isRunning(old)) kept.delete(id);
+      }
+      kept.set(job.id, { job, abort, end });
+      await within(end, waitMs);
+      return job;
+    },
+    get: (id) => kept.get(id)?.job ?? null,
+    running: () => [...kept.values()].map(({ job }) => job).filter(isRunning),
+    cancel: (id) => kept.get(id)?.abort.abort(),
+    async close() {
+      for (const { abort } of kept.values()) abort.abort();
+      await Promise.all([...kept.values()].map(({ end }) => end));
+    },
+  };
+}
+
+const UNKNOWN: HelperFailure = {
+  ...{ stage: 'run', key: 'helper.run.failed', values: {}, detail: '', restored: false },
+};
+
+function* pieces(ids: readonly string[]): Generator<readonly string[]> {
+  for (let at = 0; at < ids.length; at += MAX_ITEM_IDS) yield ids.slice(at, at + MAX_ITEM_IDS);
+}
+
+async function within(end: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([end, late]);
+  clearTimeout(timer);
+}
