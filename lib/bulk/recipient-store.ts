@@ -253,6 +253,7 @@ export interface Known {
   readonly reply: string;
 }
 
+/** Within a transaction: nobody else changes them before it ends. */
 export async function readKnown(
   db: Knex,
   mailing: string,
@@ -261,6 +262,7 @@ export async function readKnown(
   const rows = await db(RECIPIENTS)
     .where({ mailing })
     .whereRaw('no = any(?::integer[])', [[...numbers]])
+    .forUpdate()
     .select<{ no: number; state: RecipientState; queue_id: string; reply: string }[]>(
       'no',
       'state',

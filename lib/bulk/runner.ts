@@ -60,8 +60,8 @@ export const TIMING: BulkTiming = {
 };
 
 const LEASE = 'bulk-runner';
-/** Messages that are marked as being sent together. */
-const BATCH = 50;
+/** Messages that are marked as being sent together, at most: so many are looked up after a crash. */
+const BATCH = 100;
 /** Connections to the mail server. */
 const CONNECTIONS = 5;
 /** While more messages than this wait in the queue for a delivery, and a tenth of what was sent, no more are added. */
@@ -82,12 +82,13 @@ const LOOKS = [
 interface Work {
   readonly id: string;
   readonly writer: MessageWriter;
-  readonly door: BulkDoor;
+  door: BulkDoor;
   /** Not before then anything is sent. */
   heldUntil: number;
-  nextFollow: number;
-  nextQueueLook: number;
+  nextLook: number;
   nextSettle: number;
+  /** A look at log and queue that is under way beside the sending. */
+  looking: Promise<void> | null;
   halts: number;
   putOff: number;
   /** Deferred mail that was there before, which is not ours. */
@@ -152,7 +153,7 @@ export function createBulkRunner(parts: {
     const now = performance.now();
     return {
       ...{ id, door, writer: await writerOf(db, mailing) },
-      ...{ heldUntil: now, nextFollow: now + timing.followMs, nextQueueLook: now, nextSettle: now },
+      ...{ heldUntil: now, nextLook: now, nextSettle: now, looking: null },
       ...{ halts: 0, putOff: 0, deferredBefore: null },
     };
   };
@@ -180,14 +181,22 @@ export function createBulkRunner(parts: {
       await settleChecks({ db, helper: asked }, mailing, waitFor(now.door));
       now.nextSettle = performance.now() + Math.min(1_000, timing.settleMs);
     }
-    if (at >= now.nextFollow) {
-      await readOn({ db, helper: asked }, mailing);
-      now.nextFollow = performance.now() + timing.followMs;
-    }
-    if (at >= now.nextQueueLook) {
+    if (now.looking !== null || at < now.nextLook) return;
+    const look = async (): Promise<void> => {
       await lookAtQueue(asked, mailing, now);
-      now.nextQueueLook = performance.now() + timing.followMs;
-    }
+      await readOn({ db, helper: asked }, mailing);
+    };
+    now.looking = look()
+      .catch(async (error: unknown) => {
+        if (!(error instanceof HelperError)) throw error;
+        await trouble(mailing, 'helper', '');
+        now.heldUntil = performance.now() + timing.followMs;
+      })
+      .catch((error: unknown) => log.error({ err: error }, 'a mailing could not be looked after'))
+      .finally(() => {
+        now.looking = null;
+        now.nextLook = performance.now() + timing.followMs;
+      });
   };
 
   const waitFor = (door: BulkDoor | null): number =>
@@ -258,7 +267,7 @@ export function createBulkRunner(parts: {
     // It may take mail elsewhere when it comes back.
     if (kind === 'unreachable' && helper !== null) {
       const door = await helper.call('bulk-door', {}, { actor: 'bulk' });
-      work = { ...now, door };
+      now.door = door;
     }
   };
 
@@ -271,6 +280,7 @@ export function createBulkRunner(parts: {
   };
 
   const endOrRest = async (mailing: Mailing): Promise<void> => {
+    await work?.looking;
     const counts = (await countRecipients(db, [mailing.id])).get(mailing.id);
     const open = counts ? counts.waiting + counts.sending + counts.checking : 0;
     if (open > 0) {
@@ -350,6 +360,7 @@ export function createBulkRunner(parts: {
       closing = true;
       awake?.();
       await running;
+      await work?.looking;
       await courier.close();
       await lease.release().catch(() => undefined);
     },

@@ -1,9 +1,11 @@
 /** A lab with people of its own by the hundred, a domain, and mailings that are written and sent as a person does it. */
 import { appendFile, readdir, readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { ConsoleClient, Page, Typed } from './console-client.js';
 import { startLab, type Lab } from './lab.js';
 import { until } from './wait.js';
 
+const LOOK_AGAIN_MS = 1_000;
 /** User ids of these people; a lab's own have 30001 and so on. */
 const FIRST_USER_ID = 40_001;
 
@@ -62,7 +64,10 @@ export function bulkClient(lab: Lab, client: ConsoleClient): Omit<BulkLab, 'stop
         `${mailing} to say ${String(words)}`,
         async () => {
           const page = await client.get(mailing).catch(() => null);
-          return page !== null && words.test(page.text) ? page : null;
+          if (page !== null && words.test(page.text)) return page;
+          // As often as a browser would ask: whoever asks all the time slows down what is asked about.
+          await pause(LOOK_AGAIN_MS);
+          return null;
         },
         600_000,
       ),
@@ -82,8 +87,9 @@ async function addPeople({ root }: Lab, count: number): Promise<void> {
   await appendFile(`${root}/etc/passwd`, `${numbers.map(line).join('\n')}\n`);
 }
 
+/** As smtp-source(1) numbers recipients: `1person`, `2person` … */
 export function personOf(index: number): string {
-  return `person${String(index).padStart(5, '0')}`;
+  return `${index + 1}person`;
 }
 
 /** Message ids in all mailboxes, each with the logins that have it, and how often. */

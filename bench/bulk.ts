@@ -1,0 +1,145 @@
+/**
+ * Mailings, measured in a lab with people of its own. `node dist/bench/bulk.js speed [recipients]`: one to 10,000 people, as
+ * fast as the mail server takes it, beside bare `smtp-source` of messages as long to the same people in the same run, and the
+ * memory of the console. `... kill [kills] [people]`: everybody gets it once whoever is killed meanwhile. As root.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { countQueues } from '../lib/privileged/queue/directory.js';
+import { DOMAIN, startBulkLab, type BulkLab } from '../test/support/bulk-lab.js';
+import { killWhileSending } from '../test/support/bulk-rounds.js';
+
+/** As many as we open. */
+const CONNECTIONS = '5';
+/** What a mailing may take, as a multiple of what the bare tool takes. */
+const LIMIT = 1.5;
+const MIB = 1024;
+
+const [what = 'speed', first = '', second = ''] = process.argv.slice(2);
+if (what === 'kill') await kills(Number(first || 50), Number(second || 2_000));
+else await speed(Number(first || 10_000));
+
+async function kills(count: number, people: number): Promise<void> {
+  const at = await startBulkLab(people);
+  const started = performance.now();
+  try {
+    const found = await killWhileSending(at, {
+      ...{ kills: count, subject: 'Through kills' },
+      // So slow that the kills find it still under way.
+      rate: Math.max(60, Math.round((people * 60) / (count * 8))),
+      onKill: (kill, who) => console.log(`kill ${kill + 1}: ${who}`),
+    });
+    console.log(
+      `${found.people} people, ${found.during} of ${count} kills while it was sent, in ${seconds(started)} s: ` +
+        `nobody twice, ${found.doubtful} left to a person, everybody else once`,
+    );
+  } finally {
+    await at.stop();
+  }
+}
+
+async function speed(people: number): Promise<void> {
+  const at = await startBulkLab(people);
+  try {
+    await settled(at);
+    const bare = await bareTool(at, people);
+    const ours = await mailing(at, people);
+    const ratio = ours.delivered / bare.delivered;
+    console.log(`${people} recipients      handed in   delivered`);
+    console.log(`smtp-source -s ${CONNECTIONS} -d   ${tell(bare)}`);
+    console.log(`a mailing            ${tell(ours)}`);
+    console.log(`ratio ${ratio.toFixed(2)} until all is delivered (limit ${LIMIT})`);
+    const { before, most } = ours.memory;
+    console.log(`memory of the console: ${before} MB before, ${most} MB at most`);
+    console.log(`processor time of the console: ${ours.cpu.toFixed(1)} s`);
+    if (ratio > LIMIT) process.exitCode = 1;
+  } finally {
+    await at.stop();
+  }
+}
+
+interface Times {
+  readonly handedIn: number;
+  readonly delivered: number;
+}
+
+function tell({ handedIn, delivered }: Times): string {
+  return `${handedIn.toFixed(1).padStart(8)} s ${delivered.toFixed(1).padStart(9)} s`;
+}
+
+/** Messages of the length that ours have, from the same sender, to the same people. */
+async function bareTool({ lab }: BulkLab, people: number): Promise<Times> {
+  const started = performance.now();
+  const child = spawn(
+    '/usr/sbin/smtp-source',
+    [
+      ...['-s', CONNECTIONS, '-d', '-m', String(people), '-l', '700', '-N'],
+      ...['-f', `alice@${DOMAIN}`, '-t', `person@${DOMAIN}`, `127.0.0.1:${lab.smtpPort}`],
+    ],
+    { stdio: 'inherit' },
+  );
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (code !== 0) throw new Error(`smtp-source: ${code}`);
+  const handedIn = seconds(started);
+  await empty(lab);
+  return { handedIn, delivered: seconds(started) };
+}
+
+async function mailing(at: BulkLab, people: number) {
+  const { console: pid } = (await at.lab.facts()).pids;
+  const before = residentMib(pid);
+  let most = before;
+  const watch = setInterval(() => {
+    most = Math.max(most, residentMib(pid));
+  }, 500);
+  const draft = await at.write({
+    subject: 'To all',
+    include: ['everyone'],
+    rate: '',
+    formatted: null,
+  });
+  const started = performance.now();
+  const cpuBefore = cpuSeconds(pid);
+  await at.send(draft);
+  await at.waitFor(draft, /The mailing is sent/);
+  const handedIn = seconds(started);
+  await empty(at.lab);
+  const delivered = seconds(started);
+  const cpu = cpuSeconds(pid) - cpuBefore;
+  await at.waitFor(draft, new RegExp(`${people.toLocaleString('en')} were delivered`));
+  clearInterval(watch);
+  return { handedIn, delivered, cpu, memory: { before, most } };
+}
+
+async function empty({ root }: BulkLab['lab']): Promise<void> {
+  const queueDir = `${root}/var/spool/postfix`;
+  for (;;) {
+    const { maildrop, incoming, active, deferred } = countQueues(queueDir);
+    if (maildrop + incoming + active + deferred === 0) return;
+    await pause(50);
+  }
+}
+
+async function settled(at: BulkLab): Promise<void> {
+  await empty(at.lab);
+  await pause(2_000);
+}
+
+/** In ticks of a hundredth of a second (proc(5)). */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+function residentMib(pid: number): number {
+  const kib = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Math.round(Number(kib ?? 0) / MIB);
+}
+
+function seconds(since: number): number {
+  return Math.round((performance.now() - since) / 100) / 10;
+}
