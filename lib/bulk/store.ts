@@ -90,9 +90,11 @@ function mailingOf(row: MailingRow): Mailing {
   };
 }
 
-function rowOf({ senderName, include, exclude, ...rest }: MailingValues): object {
+/** Only what somebody writes, whatever else there is beside it. */
+function rowOf(values: MailingValues): object {
+  const { sender, senderName, subject, body, formatted, include, exclude, rate } = values;
   return {
-    ...rest,
+    ...{ sender, subject, body, formatted, rate },
     sender_name: senderName,
     include: [...include],
     exclude: [...exclude],

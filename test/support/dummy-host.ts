@@ -8,6 +8,7 @@ import nunjucks from 'nunjucks';
 import type {
   Brand,
   Directory,
+  DirectoryGroup,
   DirectoryUser,
   HelperTransport,
   Host,
@@ -59,6 +60,7 @@ export interface DummyOptions {
   readonly mount?: string;
   readonly brand?: Partial<Brand>;
   readonly users?: readonly DirectoryUser[];
+  readonly groups?: readonly DirectoryGroup[];
   /** The system's own users, as given in `users`, when absent. */
   readonly directory?: Directory;
   readonly certificates?: readonly HostCertificate[];
@@ -100,7 +102,7 @@ export function createDummyHost(options: DummyOptions): DummyHost {
     directory: options.directory ?? {
       kind: 'nss',
       users: () => Promise.resolve(options.users ?? []),
-      groups: () => Promise.resolve([]),
+      groups: () => Promise.resolve(options.groups ?? []),
       onChange: () => () => undefined,
     },
     requireRole,

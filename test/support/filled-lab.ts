@@ -98,6 +98,7 @@ export async function fillLab(lab: FillableLab): Promise<string> {
     ...{ name: 'the old provider', sameServer: null, server: 'imap.provider.example' },
     ...{ remoteUser: 'office', remotePassword: 'never shown', users: 'alice' },
   });
+  await fillBulk(admin, save);
   for (const mail of MAILS) await mustSend(lab.smtpPort, mail);
   const waiting = await until('all mail to be deferred', async () => {
     const queue = await run('/usr/sbin/postqueue', ['-c', lab.configDir, '-j']);
@@ -135,6 +136,28 @@ async function fillAliases(
     const taken = answer.status === 422 ? await admin.send(answer, { sure: '1' }, options) : answer;
     if (taken.status !== 200) throw new Error(`${name}: ${taken.text}`);
   }
+}
+
+/** A mailing that was sent, and a draft with all that a draft can have. */
+async function fillBulk(
+  admin: ConsoleClient,
+  save: (path: string, typed: Typed, options?: object) => Promise<Page>,
+): Promise<void> {
+  const path = '/mail/bulk/new';
+  const options = { action: path };
+  const from = 'bob@example.com';
+  const sent = { from, subject: 'Maintenance on Friday', body: 'Dear {name},\n\nhello.', rate: '' };
+  const page = await save(path, sent, options);
+  const { pathname } = new URL(page.url);
+  await save(pathname, {}, { action: `${pathname}/send` });
+  await until('the mailing to be sent', async () =>
+    (await admin.get(pathname)).text.includes('The mailing is sent'),
+  );
+  const body =
+    '# News <b>\n\n- **one** https://example.com/?a=1\n- *two* {nmae}\n\n<script>x</script>';
+  const fromName = '"><img src=x> Büro';
+  const draft = { from, fromName, subject: HOSTILE_SUBJECT, body, excludeNames: 'erika' };
+  await save(path, draft, options);
 }
 
 async function mustSend(port: number, mail: Message): Promise<void> {

@@ -172,6 +172,7 @@ export const SPECIAL: readonly Special[] = [
   special('says that a filter found no change', 200, address('/mail/history?person=zzz')),
   special('says that a message is gone', 404, address('/mail/queue/ABCDEF0123')),
   special('says that an alias is gone', 404, address('/mail/aliases/999999')),
+  special('says that a mailing is gone', 404, address('/mail/bulk/999999')),
   special('says that a change is not there', 404, address('/mail/history/999999')),
   special('says that a page is not there', 404, address('/mail/nowhere')),
 ];
