@@ -85,7 +85,7 @@ $sa_spam_modifies_subj = ${settings.subjectTag === '' ? 0 : 1};
 $sa_local_tests_only = ${settings.networkTests ? 0 : 1};
 $sa_mail_body_size_limit = ${number(LARGEST_SPAM_BYTES)};
 
-# What was taken is never bounced: its sender is a stranger's invention.
+# What was taken is never bounced: its sender is made up.
 $final_virus_destiny = D_DISCARD;
 $final_spam_destiny = ${kept ? 'D_DISCARD' : 'D_PASS'};
 $final_banned_destiny = D_PASS;

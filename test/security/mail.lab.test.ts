@@ -6,8 +6,10 @@ import { HelperError } from '../../lib/errors.js';
 import { TEST_SPAM, TEST_VIRUS } from '../../lib/privileged/apply/scan-proof.js';
 import { QUARANTINE_FILE, QUARANTINE_FOLDER } from '../../lib/security/places.js';
 import { SECURITY_DEFAULTS, type SecuritySettings } from '../../lib/security/schema.js';
+import { portsOf } from '../../lib/privileged/ports.js';
 import { readMbox } from '../support/mailbox.js';
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
+import { someQuery } from '../support/queries.js';
 import { Saver } from '../support/saver.js';
 import { sendMail, type Delivery } from '../support/smtp-client.js';
 import { until } from '../support/wait.js';
@@ -24,6 +26,12 @@ describe('mail that is scanned', () => {
   });
   after(() => root.stop());
 
+  const status = () => root.helper.call('security-status', {}, { actor: 'test' });
+  /** Kills what runs, as a crash would. */
+  const stopDaemon = async (name: string): Promise<void> => {
+    const file = `${root.places.root}/run/mailserver-daemons/${name}.pid`;
+    process.kill(-Number((await readFile(file, 'utf8')).split(' ')[0]), 'SIGKILL');
+  };
   const send = (subject: string, body: string, port = root.smtpPort): Promise<Delivery> =>
     sendMail(port, { from: 'stranger@client.example', to: 'alice@lab.test', subject, body });
   const received = (subject: string): Promise<string> =>
@@ -108,6 +116,59 @@ describe('mail that is scanned', () => {
       },
     );
     await kept('eicar-3');
+  });
+
+  it('waits while the scanner is down, unscanned by nobody, and goes on when it is put right', async () => {
+    await saver.save({ security: ON });
+    await stopDaemon('clamav-daemon');
+    const down = await status();
+    assert.equal(down.clamav.answers, false);
+    for (const name of ['down-1', 'down-2', 'down-3']) {
+      assert.equal((await send(name, name === 'down-2' ? TEST_VIRUS : 'Hello')).data?.code, 250);
+    }
+    await until('the first to be put off', async () =>
+      /status=deferred .*virus_scan/.test(await readFile(root.places.mailLog, 'utf8')),
+    );
+    assert.ok(
+      !(await readMbox(`${root.places.mailboxes}/alice`)).some((mail) => mail.includes('down-')),
+    );
+    const { done, proof } = await root.helper.call(
+      'security-repair',
+      { parts: ['group', 'freshclam', 'clamav', 'amavis'] },
+      { actor: 'test' },
+    );
+    assert.ok(done.includes('clamav'));
+    assert.ok(proof.every(({ ok }) => ok));
+    await received('down-1');
+    await received('down-3');
+    await kept('down-2');
+    assert.equal((await status()).clamav.answers, true);
+  });
+
+  it('is scanned when it was fetched from another provider, although it comes from this machine', async () => {
+    const query = someQuery({
+      ...{ protocol: 'etrn', remoteUser: '', remotePassword: '', ssl: 'none' },
+      ...{ destination: 'multidrop', localDomains: ['lab.test'], users: [] },
+    });
+    await saver.save({ fetchmail: { queries: [query] } });
+    const { fetchmailIn } = await portsOf(root.places);
+    assert.equal((await send('fetched-1', 'Hello', fetchmailIn)).data?.code, 250);
+    assert.match(await received('fetched-1'), /^X-Virus-Scanned: /m);
+    await send('fetched-2', TEST_VIRUS, fetchmailIn);
+    await kept('fetched-2');
+    await saver.save({ fetchmail: { queries: [] } });
+  });
+
+  it('that waits for the scanner goes on without it when all is switched off', async () => {
+    await stopDaemon('amavis');
+    await send('stuck-1', 'Hello');
+    await until('it to be put off', async () =>
+      /status=deferred \((?:connect to|lost connection with) 127/.test(
+        await readFile(root.places.mailLog, 'utf8'),
+      ),
+    );
+    await saver.save({ security: { ...ON, spam: false, virus: false } });
+    await received('stuck-1');
   });
 
   it('is not scanned any more when all is switched off, and none is left behind', async () => {

@@ -6,6 +6,7 @@ import { HelperError } from '../../errors.js';
 import type { DaemonNeed } from '../../sections/section.js';
 import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
+import { requeueScanned } from '../scanning/requeue.js';
 import { definitionOf } from '../services/all.js';
 import { daemonOf, type Daemon } from '../services/daemons.js';
 import type { Replacement } from './journal.js';
@@ -67,6 +68,7 @@ export async function planDaemons(
         if (need.wanted) continue;
         await daemon.enableAtBoot(false);
         await daemon.stop();
+        if (definitionOf(need.daemon).holdsMail) await requeueScanned(paths);
       }
       // What came while it was started anew need not wait for its next try.
       if (wanted.some(({ told, need }) => told && definitionOf(need.daemon).holdsMail)) {

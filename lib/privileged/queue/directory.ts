@@ -24,6 +24,14 @@ export function countQueues(queueDir: string): QueueCounts {
   return Object.fromEntries(counts) as unknown as QueueCounts;
 }
 
+/** Every message of one queue. */
+export function filesIn(folder: string): readonly { readonly id: string; readonly path: string }[] {
+  return list(folder).flatMap((name) => {
+    const path = `${folder}/${name}`;
+    return name.length === FOLDER_NAME_LENGTH ? filesIn(path) : [{ id: name, path }];
+  });
+}
+
 /** Which of the ids are in the queue now, and where. */
 export function findInQueues(
   queueDir: string,

@@ -195,6 +195,11 @@ function directAdapter(definition: DaemonDefinition, paths: Paths): Adapter {
     if (!id || !started) return null;
     return (await startTimeOf(Number(id))) === started.trim() ? Number(id) : null;
   };
+  /** Where only the first process was killed, the others hold its ports. Their group keeps its number until all are gone. */
+  const endOrphans = async (): Promise<void> => {
+    const [id] = ((await readText(pidFile)) ?? '').split(' ');
+    if (id && !existsSync(`/proc/${id}`)) signal(-Number(id), 'SIGKILL');
+  };
   const stop = async (): Promise<void> => {
     const id = await pid();
     if (id === null) return;
@@ -208,6 +213,7 @@ function directAdapter(definition: DaemonDefinition, paths: Paths): Adapter {
   const start = async (): Promise<Order> => {
     const { program, args, prepare } = definition.direct(paths);
     await mkdir(directFolder(paths), { recursive: true, mode: 0o755 });
+    await endOrphans();
     await prepare?.();
     const output = openSync(log, 'a', 0o640);
     const child = spawn(program, args, {
