@@ -10,7 +10,7 @@ import { findGaps } from '../../lib/security/chain.js';
 import { SECURITY_DEFAULTS, type SecuritySettings } from '../../lib/security/schema.js';
 import { readMbox } from './mailbox.js';
 import type { PostfixRoot } from './postfix-root.js';
-import { Saver } from './saver.js';
+import type { Saver } from './saver.js';
 import { sendMail } from './smtp-client.js';
 import { until } from './wait.js';
 

@@ -26,6 +26,8 @@ export async function requeueScanned(paths: Paths): Promise<number> {
     input: ids.map((id) => `${id}\n`),
     timeoutMs: REQUEUE_TIMEOUT_MS,
   });
+  // pickup(8) would look by itself within a minute.
+  await runNative('/usr/sbin/postkick', ['-c', paths.configDir, 'public', 'pickup', 'W']);
   return ids.length;
 }
 
