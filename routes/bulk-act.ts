@@ -8,7 +8,7 @@ import { oneText, quote, readFields } from '../lib/web/fields.js';
 import { requestFailed } from '../lib/web/helper-notices.js';
 import type { Web } from '../lib/web/web.js';
 import { showDraft } from './bulk-draft.js';
-import { BULK_PATH, bulkPage, bulkParts, showMailing } from './bulk.js';
+import { BULK_PATH, bulkPage, bulkParts, shortSubject, showMailing } from './bulk.js';
 
 const PATH = `${BULK_PATH}/:id`;
 
@@ -119,11 +119,12 @@ export function bulkActRoutes(router: Router, web: Web, service: BulkService): v
     const { mailing, counts } = await service.progress(idOf(req));
     const { subject } = mailing;
     const left = counts.waiting + counts.sending + counts.checking;
-    const title = t(`bulk.${what}.question`, { subject, count: left });
+    const question = t(`bulk.${what}.question`, { subject, count: left });
+    const title = t('bulk.showTitle', { subject: shortSubject(subject) });
     pages.page(req, res, bulkPage('question', title), {
       action: `${path}/${mailing.id}/${what}`,
       backHref: `${path}/${mailing.id}`,
-      ...{ question: title, meaning: t(`bulk.${what}.meaning`, { count: left }) },
+      ...{ question, meaning: t(`bulk.${what}.meaning`, { count: left }) },
       ...{ keep: t(`bulk.${what}.keep`), save: t(`bulk.${what}.save`), notices: [] },
     });
   };

@@ -8,7 +8,7 @@ import type { Problem } from '../lib/errors.js';
 import { viewForm } from '../lib/web/form.js';
 import type { Notice } from '../lib/web/notice.js';
 import type { Web } from '../lib/web/web.js';
-import { bulkPage, bulkParts } from './bulk.js';
+import { bulkPage, bulkParts, shortSubject } from './bulk.js';
 
 /** Recipients that the page names; more are counted. */
 const NAMED_PEOPLE = 200;
@@ -43,7 +43,14 @@ export async function showDraft(
   pages.page(
     req,
     res,
-    bulkPage('draft', t('bulk.draftTitle', { subject: mailing.subject }), more.status),
+    {
+      ...bulkPage(
+        'draft',
+        t('bulk.draftTitle', { subject: shortSubject(mailing.subject) }),
+        more.status,
+      ),
+      heading: t('bulk.draftTitle', { subject: mailing.subject }),
+    },
     {
       action: `${path}/${id}`,
       listHref: path,

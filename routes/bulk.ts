@@ -40,6 +40,16 @@ export function bulkPage(view: string, title: string, status = 200, tab = 'list'
   return { view: `bulk/${view}`, title, menu: 'bulk', tab, status, failed: status >= 400 };
 }
 
+/** How much of a subject stands in a title, in characters. */
+const MAX_TITLE_SUBJECT = 30;
+
+/** A subject for the title of a window, which has little room. */
+export function shortSubject(subject: string): string {
+  const signs = [...subject];
+  if (signs.length <= MAX_TITLE_SUBJECT) return subject;
+  return `${signs.slice(0, MAX_TITLE_SUBJECT).join('')}…`;
+}
+
 export function bulkRoutes(router: Router, web: Web, service: BulkService): void {
   const { pages, host } = web;
   const read = host.requireRole('mail.read');
@@ -128,7 +138,10 @@ export async function showMailing(
   pages.page(
     req,
     res,
-    bulkPage('show', t('bulk.showTitle', { subject: mailing.subject }), status),
+    {
+      ...bulkPage('show', t('bulk.showTitle', { subject: shortSubject(mailing.subject) }), status),
+      heading: t('bulk.showTitle', { subject: mailing.subject }),
+    },
     {
       action: here,
       listHref: path,
