@@ -18,6 +18,7 @@ import { exceptionsRoutes } from '../routes/exceptions.js';
 import { exceptionsEditRoutes } from '../routes/exceptions-edit.js';
 import { fetchmailRoutes } from '../routes/fetchmail.js';
 import { fetchmailEditRoutes } from '../routes/fetchmail-edit.js';
+import { guideRoutes } from '../routes/guide.js';
 import { historyRoutes } from '../routes/history.js';
 import { overviewRoutes } from '../routes/overview.js';
 import { quarantineRoutes } from '../routes/quarantine.js';
@@ -68,6 +69,7 @@ import { createFetchmailHolding } from './fetchmail/holding.js';
 import { createFetchmailService } from './fetchmail/service.js';
 import { createFetchmailTakeover } from './fetchmail/take-over-service.js';
 import { fetchmailSource } from './fetchmail/source.js';
+import { createGuide } from './guide/service.js';
 import { createI18n } from './i18n.js';
 import { createMachine, type Machine } from './machine/service.js';
 import { readManifest, sectionPages } from './manifest.js';
@@ -168,7 +170,11 @@ export function createPlugin(
     ...{ db, changes, machine, helper },
     certificates: () => host.certificates(),
   });
-  const smarthost = createSmarthostService({ db, changes, machine, helper });
+  const smarthost = createSmarthostService({
+    ...{ db, changes, machine, helper },
+    onSent: (recipient, actor) => guide.tested(recipient, actor),
+  });
+  const guide = createGuide({ db, log, directory: host.directory, domains, smarthost });
   const relay = createRelayService({ db, changes, machine, helper });
   const exceptions = createExceptionsService({ db, changes, machine });
   const policy = createPolicyService({ db, changes, machine, helper });
@@ -217,6 +223,7 @@ export function createPlugin(
     changes,
     machine,
     domains,
+    checks: domainChecks,
     tls,
     policy,
     security,
@@ -235,7 +242,8 @@ export function createPlugin(
   const router = Router();
   router.use(assets.router);
   router.use(formBody());
-  overviewRoutes(router, web, overview);
+  overviewRoutes(router, web, { overview, guide, smarthost });
+  guideRoutes(router, web, guide);
   divergenceRoutes(router, web, changes);
   baseRoutes(router, web, base, tls);
   domainsRoutes(router, web, domains, domainChecks);

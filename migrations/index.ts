@@ -11,6 +11,7 @@ import * as recipients from './009-recipients.js';
 import * as exceptions from './010-exceptions.js';
 import * as bulk from './011-bulk.js';
 import * as quarantine from './012-quarantine.js';
+import * as guide from './013-guide.js';
 
 export const migrations = [
   { name: '001-core', up: core.up },
@@ -25,4 +26,5 @@ export const migrations = [
   { name: '010-exceptions', up: exceptions.up },
   { name: '011-bulk', up: bulk.up },
   { name: '012-quarantine', up: quarantine.up },
+  { name: '013-guide', up: guide.up },
 ];

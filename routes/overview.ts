@@ -1,37 +1,86 @@
-/** Overview: is mail flowing, what is to do, what was changed last. */
+/** Overview: is mail flowing, what is to do, how each part is, what was changed last; the first steps; a test message. */
 import type { Request, Router } from 'express';
+import type { GuideService } from '../lib/guide/service.js';
+import { viewGuide } from '../lib/guide/view.js';
 import { changeLine } from '../lib/history/view.js';
+import { viewDns } from '../lib/overview/dns-view.js';
+import type { Part } from '../lib/overview/part.js';
 import type { Overview, OverviewService } from '../lib/overview/service.js';
+import type { SmarthostService } from '../lib/smarthost/service.js';
+import { oneText } from '../lib/web/fields.js';
 import { noticeView } from '../lib/queue/notice-view.js';
 import { helperAway } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import type { Web } from '../lib/web/web.js';
+import { GUIDE_PATH } from './guide.js';
 import { queueParts } from './queue.js';
+import { SMARTHOST_PATH, viewTrial } from './smarthost-trials.js';
 
-export function overviewRoutes(router: Router, web: Web, service: OverviewService): void {
+/** How often a page without a script looks whether a test message has arrived, in seconds. */
+const RELOAD_S = 2;
+
+export interface OverviewServices {
+  readonly overview: OverviewService;
+  readonly guide: GuideService;
+  readonly smarthost: SmarthostService;
+}
+
+export function overviewRoutes(router: Router, web: Web, services: OverviewServices): void {
   const { host, pages } = web;
 
   router.get('/', host.requireRole('mail.read'), async (req, res) => {
     const t = pages.translator(req);
-    const overview = await service.look();
+    const format = pages.formats(req);
+    const [overview, guide, { settings }] = await Promise.all([
+      services.overview.look(),
+      services.guide.look(),
+      services.smarthost.current(),
+    ]);
+    const parts = await services.overview.parts(overview);
+    const trial = viewTrial(web, services.smarthost, req, oneText(req.query, 'test'));
+    const { sender, recipient } = services.smarthost.addresses(
+      settings,
+      pages.user(req),
+      overview.machine,
+    );
+    const guided = !guide.complete && !guide.hidden;
     pages.page(
       req,
       res,
       { view: 'overview/index', title: t('overview.title'), menu: 'overview' },
       {
-        state: stateView(req, overview),
+        state: stateView(req, overview, guided),
         checked:
           overview.machine === null
             ? ''
             : t('overview.checked', { when: pages.formats(req).moment(overview.machine.at) }),
-        notices: notices(req, overview),
+        guide: guided ? viewGuide(t, format, req.baseUrl, guide) : null,
+        guideHidden: !guide.complete && guide.hidden,
+        guideAction: req.baseUrl + GUIDE_PATH,
+        notices: notices(req, overview, guided),
+        parts: parts.map((part) => viewPart(req, part)),
+        dns: viewDns(t, format, `${req.baseUrl}/configuration/domains`, overview.dns),
+        trial,
+        refresh: trial?.running ? RELOAD_S : 0,
+        form: { error: () => '' },
+        saving: { possible: overview.failure === null },
+        sends: settings.host !== '',
+        addresses: { sender, recipient },
+        messageAction: `${req.baseUrl}${SMARTHOST_PATH}/message`,
+        messageFrom: 'overview',
+        mayOperate: pages.may(req, 'mail.operate'),
+        mayChange: pages.may(req, 'mail.admin'),
         changes: overview.last.map((change) => changeLine(web, req, change)),
       },
     );
   });
 
   /** The one sentence about how things are, and what it means. */
-  const stateView = (req: Request, { state, machine, domains, troubles }: Overview): object => {
+  const stateView = (
+    req: Request,
+    { state, machine, domains, troubles }: Overview,
+    guided: boolean,
+  ): object => {
     const t = pages.translator(req);
     const [worst] = troubles;
     const named = state === 'bad' && worst !== undefined;
@@ -41,24 +90,38 @@ export function overviewRoutes(router: Router, web: Web, service: OverviewServic
         : [
             t('overview.facts.name', { name: machine.serverName }),
             t('overview.facts.domains', { count: domains }),
-            t('overview.facts.room', { room: pages.formats(req).bytes(machine.queueFreeBytes) }),
           ];
     return {
       kind: state,
-      sentence: named ? t(worst.key, worst.values) : t(`overview.state.${state}`),
+      sentence: named
+        ? t(worst.key, worst.values)
+        : t(`overview.state.${guided && state === 'ok' ? 'guided' : state}`),
       meaning: named ? [t(`${worst.key}.meaning`)] : facts,
     };
   };
 
-  /** Everything that is not in the sentence already. */
-  const notices = (req: Request, overview: Overview): readonly Notice[] => {
+  const viewPart = (req: Request, { id, path, kind, word, say }: Part): object => {
+    const t = pages.translator(req);
+    return {
+      name: t(`overview.part.${id}`),
+      href: req.baseUrl + path,
+      kind,
+      word: t(word),
+      sentences: say(t, pages.formats(req)),
+    };
+  };
+
+  /** Everything that is not in the sentence already, nor among the first steps while they are shown. */
+  const notices = (req: Request, overview: Overview, guided: boolean): readonly Notice[] => {
     const t = pages.translator(req);
     const { failure, machine, troubles, state, queue } = overview;
     const away =
       failure === null
         ? []
         : [helperAway(t, pages.formats(req), failure.toFailure(), machine, web.has)];
-    const rest = state === 'bad' ? troubles.slice(1) : troubles;
+    const rest = (state === 'bad' ? troubles.slice(1) : troubles).filter(
+      ({ key }) => !guided || key !== 'overview.trouble.noDomain',
+    );
     const first: Notice = {
       kind: 'info',
       title: t('overview.takeover.title'),

@@ -53,7 +53,8 @@ export function trialRoutes(
     const order = { sender, recipient, subject: t('smarthost.message.subject'), text };
     const id = service.sendMessage(order, pages.user(req).login);
     if (id === null) return refuse(req, res, [{ key: 'smarthost.problem.busy', values: {} }]);
-    res.redirect(303, `${req.baseUrl}${SMARTHOST_PATH}?test=${id}`);
+    const from = oneText(req.body, 'from') === 'overview' ? '/' : SMARTHOST_PATH;
+    res.redirect(303, `${req.baseUrl}${from}?test=${id}`);
   });
 }
 

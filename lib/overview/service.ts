@@ -4,21 +4,37 @@
 import type { AliasWatch } from '../aliases/watch.js';
 import type { Changes } from '../changes/service.js';
 import type { PluginHealth } from '../contract.js';
+import type { DomainChecks } from '../domains/checks.js';
+import { isInternalName } from '../domains/dns-check.js';
+import { domainPath } from '../domains/list-view.js';
+import { toUnicodeDomain } from '../domains/schema.js';
 import type { DomainsService } from '../domains/service.js';
 import type { FetchmailService } from '../fetchmail/service.js';
 import type { Machine, MachineView } from '../machine/service.js';
 import type { HelperError } from '../errors.js';
-import type { PolicyService } from '../policy/service.js';
+import type { PolicyService, PolicyTrouble } from '../policy/service.js';
 import type { QueueNotice, QueueWatch } from '../queue/watch.js';
-import type { SecurityService } from '../security/service.js';
+import type { Chain, SecurityService } from '../security/service.js';
 import type { TakeoverService } from '../takeover/service.js';
-import type { TlsService } from '../tls/service.js';
+import type { TlsService, TlsTrouble } from '../tls/service.js';
 import type { Words } from '../words.js';
+import type { DnsRow } from './dns-view.js';
+import type { Part } from './part.js';
+import {
+  encryptionPart,
+  policyPart,
+  postfixPart,
+  queuePart,
+  retrievalPart,
+  scanningPart,
+} from './parts.js';
 
 /** How old the picture may be, in milliseconds. */
 const PICTURE_AGE_MS = 5_000;
 /** Changes shown on the overview. */
 const LAST_CHANGES = 5;
+/** Domains whose DNS is looked at for the overview: with more, the list of domains has the rest. */
+const MAX_CHECKED = 100;
 /** smtpd(8) takes a mail while this many times the size limit is free in the queue (postconf(5), queue_minfree). */
 const QUEUE_ROOM_FACTOR = 1.5;
 
@@ -43,11 +59,18 @@ export interface Overview {
   readonly queue: readonly QueueNotice[];
   /** Nothing was ever saved here, and there is a mail server to be taken over. */
   readonly takeover: boolean;
+  /** Of the domains that the DNS of the internet can say anything about. */
+  readonly dns: readonly DnsRow[];
+  readonly chain: Chain;
+  readonly tls: readonly TlsTrouble[];
+  readonly policy: readonly PolicyTrouble[];
   readonly last: Awaited<ReturnType<Changes['history']>>['changes'];
 }
 
 export interface OverviewService {
   look(): Promise<Overview>;
+  /** How each part is. Asks the helper, and nobody beyond this machine. */
+  parts(overview: Overview): Promise<readonly Part[]>;
   health(): Promise<PluginHealth>;
 }
 
@@ -55,6 +78,7 @@ export function createOverviewService({
   changes,
   machine,
   domains,
+  checks,
   tls,
   policy,
   security,
@@ -66,11 +90,12 @@ export function createOverviewService({
   readonly changes: Pick<Changes, 'history' | 'divergence'>;
   readonly machine: Machine;
   readonly domains: Pick<DomainsService, 'current'>;
-  readonly tls: Pick<TlsService, 'troubles'>;
-  readonly policy: Pick<PolicyService, 'troubles'>;
-  readonly security: Pick<SecurityService, 'troubles'>;
-  readonly queue: Pick<QueueWatch, 'notices'>;
-  readonly fetchmail: Pick<FetchmailService, 'troubles'>;
+  readonly checks: Pick<DomainChecks, 'look'>;
+  readonly tls: Pick<TlsService, 'troubles' | 'current' | 'means'>;
+  readonly policy: Pick<PolicyService, 'troubles' | 'current'>;
+  readonly security: Pick<SecurityService, 'chain'>;
+  readonly queue: Pick<QueueWatch, 'notices' | 'now'>;
+  readonly fetchmail: Pick<FetchmailService, 'troubles' | 'list'>;
   readonly takeover: Pick<TakeoverService, 'offered'>;
   readonly aliases: Pick<AliasWatch, 'troubles'>;
 }): OverviewService {
@@ -84,7 +109,7 @@ export function createOverviewService({
       unfetched,
       ofTls,
       ofPolicy,
-      gaps,
+      chain,
     ] = await Promise.all([
       machine.look(PICTURE_AGE_MS),
       domains.current(),
@@ -94,7 +119,7 @@ export function createOverviewService({
       fetchmail.troubles(),
       tls.troubles(),
       policy.troubles(),
-      security.troubles(),
+      security.chain(),
     ]);
     // That the queue has no room is told by `serverTroubles` already, as it is now.
     const notices = seen.filter(({ key }) => key !== 'queue.notice.full');
@@ -105,8 +130,8 @@ export function createOverviewService({
     const tlsPage = '/configuration/tls';
     troubles.push(...ofTls.map((trouble) => ({ ...trouble, remedy: tlsPage })));
     troubles.push(...ofPolicy.map((one) => ({ ...one, remedy: '/security/policy' })));
-    const [gap] = gaps;
-    if (gap) {
+    const { gaps } = chain;
+    if (gaps.length > 0) {
       const severity = gaps.some((one) => one.severity === 'bad') ? 'bad' : 'warn';
       const key = `overview.trouble.security.${severity}`;
       troubles.push({ severity, key, values: { count: gaps.length }, remedy: '/security' });
@@ -133,6 +158,10 @@ export function createOverviewService({
       troubles.push({ severity: 'warn', key: 'overview.trouble.noDomain', values: {}, remedy });
     }
     troubles.push(...(await aliases.troubles()));
+    const checked = local.domains.filter(({ name }) => !isInternalName(name)).slice(0, MAX_CHECKED);
+    const { checks: found } = await checks.look(checked.map(({ name }) => name));
+    const dns = checked.map((domain) => ({ domain, check: found.get(domain.name) ?? null }));
+    troubles.push(...dnsTroubles(dns));
     troubles.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
     return {
       state: stateOf(view, failure, troubles, notices),
@@ -142,12 +171,33 @@ export function createOverviewService({
       domains: local.domains.length,
       queue: notices,
       takeover: view?.postfix.installed === true && (await takeover.offered()),
+      dns,
+      chain,
+      tls: ofTls,
+      policy: ofPolicy,
       last,
     };
   };
 
   return {
     look,
+    async parts({ machine: view, queue: notices, chain, tls: ofTls, policy: ofPolicy }) {
+      const [now, { rows, statuses }, encryption, means, rules] = await Promise.all([
+        queue.now(),
+        fetchmail.list(),
+        tls.current(),
+        tls.means(),
+        policy.current(),
+      ]);
+      return [
+        postfixPart(view),
+        queuePart(now, notices),
+        retrievalPart(rows, statuses),
+        policyPart(rules.settings, ofPolicy),
+        scanningPart(chain),
+        encryptionPart(encryption.settings, means, ofTls),
+      ];
+    },
     async health() {
       const { troubles, failure, queue: notices } = await look();
       const problems: Words[] = [
@@ -176,6 +226,22 @@ function serverTroubles({ postfix, queueFreeBytes, effective }: MachineView): re
   const troubles = postfix.running ? [] : [bad('overview.trouble.stopped')];
   const needed = Number(effective['message_size_limit']) * QUEUE_ROOM_FACTOR;
   return queueFreeBytes < needed ? [...troubles, bad('overview.trouble.noRoom')] : troubles;
+}
+
+/** Domains that nobody outside can write to. */
+function dnsTroubles(dns: readonly DnsRow[]): readonly Trouble[] {
+  const lost = dns.filter(({ check }) => check?.findings.mx.state === 'bad');
+  const [first] = lost;
+  if (first === undefined) return [];
+  const page = '/configuration/domains';
+  return [
+    {
+      severity: 'warn',
+      key: 'overview.trouble.dns',
+      values: { count: lost.length, domain: toUnicodeDomain(first.domain.name) },
+      remedy: lost.length === 1 ? `${page}/${domainPath(first.domain)}` : page,
+    },
+  ];
 }
 
 function stateOf(

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
+import { noHelper } from '../changes/failures.js';
 import type { Helper } from '../client/helper.js';
 import type { Log } from '../contract.js';
 import { releaseLease, takeLease } from '../database/lease.js';
@@ -34,6 +35,9 @@ const GROWN_TIMES = 2;
 const GROWN_SECONDS = 3_600;
 /** Room below so many times of what Postfix needs is told before mail is refused. */
 const DISK_TIMES = 10;
+/** Counting costs a call of the helper: pages share one for so long, in milliseconds. */
+const COUNT_LIFETIME_MS = 3_000;
+const COUNT_TIMEOUT_MS = 5_000;
 /** A look that old says nothing about now, in milliseconds. */
 const STALE_MS = 4 * WATCH_EVERY_MS;
 
@@ -52,12 +56,23 @@ export interface QueueNotice {
   readonly cause: Cause | null;
 }
 
+/** How full the queue is. */
+export interface QueueNow {
+  readonly waiting: number;
+  readonly held: number;
+  /** Bytes. */
+  readonly diskFree: number;
+  readonly at: Date;
+}
+
 export interface QueueWatch {
   /** Begins to look. */
   start(): void;
   /** Looks now. Throws `HelperError`. */
   look(): Promise<void>;
   notices(): Promise<readonly QueueNotice[]>;
+  /** As it is now, or was when it was last looked at; null when it never was. */
+  now(): Promise<QueueNow | null>;
   close(): Promise<void>;
 }
 
@@ -73,6 +88,21 @@ export function createQueueWatch({
   const holder = randomUUID();
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> = Promise.resolve();
+
+  let counted: { readonly at: number; readonly now: Promise<QueueNow | null> } | null = null;
+
+  const count = async (): Promise<QueueNow | null> => {
+    try {
+      if (helper === null) throw noHelper();
+      const options = { actor: 'pages', timeoutMs: COUNT_TIMEOUT_MS };
+      const { counts, disk } = await helper.call('queue-counts', {}, options);
+      const { hold: held } = counts;
+      return { waiting: totalOf(counts) - held, held, diskFree: disk.free, at: new Date() };
+    } catch (error) {
+      if (!(error instanceof HelperError)) throw error;
+      return (await readSamples(db, GROWN_SECONDS)).now;
+    }
+  };
 
   const look = async (): Promise<void> => {
     if (helper === null) return;
@@ -107,6 +137,12 @@ export function createQueueWatch({
     async notices() {
       const { now, before } = await readSamples(db, GROWN_SECONDS);
       return now === null ? [] : noticesOf(now, before, new Date());
+    },
+    now() {
+      if (counted === null || Date.now() - counted.at > COUNT_LIFETIME_MS) {
+        counted = { at: Date.now(), now: count() };
+      }
+      return counted.now;
     },
     async close() {
       clearTimeout(timer);

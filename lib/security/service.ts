@@ -31,8 +31,6 @@ export interface SecurityService extends SettingsService<SecuritySettings> {
   readonly tasks: Tasks;
   /** Starts to put these parts right, and proves the chain; gives the id of the task, null while another is under way. */
   repair(parts: readonly RepairPart[], actor: string): string | null;
-  /** What is wrong with the chain, for the overview. */
-  troubles(): Promise<readonly Gap[]>;
   close(): Promise<void>;
 }
 
@@ -78,7 +76,6 @@ export function createSecurityService({
           { actor, signal, onProgress: ({ done, total, row }) => onStep(String(row), done, total) },
         );
       }),
-    troubles: async () => (await chain()).gaps,
     close: () => tasks.close(),
   };
 }

@@ -69,9 +69,12 @@ export interface SmarthostService extends SettingsService<SmarthostSettings> {
 
 export function createSmarthostService({
   helper,
+  onSent = () => Promise.resolve(),
   ...parts
 }: Pick<SettingsParts<SmarthostSettings>, 'db' | 'changes' | 'machine'> & {
   readonly helper: Helper | null;
+  /** Hears of a test message that its recipient's server took. */
+  readonly onSent?: (recipient: string, actor: string) => Promise<void>;
 }): SmarthostService {
   const settings = createSettingsService<SmarthostSettings>({
     ...parts,
@@ -107,6 +110,7 @@ export function createSmarthostService({
       trials.start(actor, null, async (signal) => {
         const result = await asked().call('test-message', order, { actor, signal });
         const { sender, recipient } = order;
+        if (result.followed && result.state === 'sent') await onSent(recipient, actor);
         return { kind: 'message', result, order: { sender, recipient } };
       }),
     addresses: ({ username }, { email }, machine) => {

@@ -3,10 +3,19 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import request from 'supertest';
 import { migrateMail } from '../../lib/database/mail-schema.js';
 import { insertSample } from '../../lib/queue/store.js';
+import { fakeDns } from '../support/fake-dns.js';
 import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
 import { textOf } from '../support/forms.js';
 import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
 import { AWAY, recordingHelper, type RecordingHelper } from '../support/recording-helper.js';
+import { until } from '../support/wait.js';
+
+const ACME = fakeDns({
+  'acme.org': { mx: [[10, 'old.example.com']], txt: ['v=spf1 mx -all'] },
+  'old.example.com': { a: ['193.99.144.80'] },
+  '193.99.144.80': { ptr: ['old.example.com'] },
+  'lost.example.org': { mx: [[10, 'nowhere.example.org']] },
+});
 
 describe('the overview', () => {
   let database: MemoryDatabase;
@@ -15,18 +24,21 @@ describe('the overview', () => {
   before(async () => {
     database = await openMemoryDatabase();
     await migrateMail(database.db);
+    // The first steps have a test of their own.
+    await database.db('mail_guide').insert({ mark: 'hidden', actor: 'anna' });
   });
   after(() => database.close());
-  beforeEach(() => {
+  beforeEach(async () => {
+    await database.db('mail_domain_checks').delete();
     helper = recordingHelper();
-    host = createDummyHost({ db: database.db, helper });
+    host = createDummyHost({ db: database.db, helper, dns: ACME });
   });
   const read = async (): Promise<string> => textOf((await request(host.app).get('/mail')).text);
 
   it('says that all is well when it is', async () => {
     helper.machine['domains'] = { settings: { names: ['acme.org'] }, unclear: [] };
     const text = await read();
-    assert.match(text, /The mail server is running and takes mail/);
+    assert.match(text, /Mail is flowing\. There is nothing for you to do\./);
     assert.match(text, /It calls itself old\.example\.com\. It takes mail for one domain\./);
     assert.deepEqual(await host.plugin.health(), { status: 'ok', problems: [] });
     assert.deepEqual(host.log.errors(), []);
@@ -54,6 +66,53 @@ describe('the overview', () => {
     helper.failure = AWAY;
     assert.match(await read(), /Whether mail is flowing is not known right now/);
     assert.equal((await host.plugin.health()).status, 'degraded');
+  });
+
+  it('has a row for each part, with its state in a word and what is known', async () => {
+    helper.answers['queue-counts'] = () => ({
+      counts: { maildrop: 0, incoming: 1, active: 0, deferred: 6, hold: 2 },
+      disk: { free: 2 * 1024 ** 3, needed: 15 * 1024 ** 2 },
+    });
+    const text = await read();
+    assert.match(text, /Mail server fine Postfix 3\.7\.11 is running\./);
+    assert.match(
+      text,
+      /Mail queue fine 7 mails wait\. 2 mails are on hold\. There is room for 2\sGB\./,
+    );
+    assert.match(text, /Fetch mail off Nothing is fetched from other providers\./);
+    assert.match(text, /Strangers off Mail from strangers is taken without asking any further\./);
+    assert.match(text, /Spam and virus protection off Mail is not scanned\./);
+    assert.match(text, /Encryption fine Mail from other servers is encrypted when they can\./);
+  });
+
+  it('shows the queue as it was counted last while the helper is away, and from when that is', async () => {
+    await insertSample(database.db, {
+      ...{ waiting: 3, held: 0, diskFree: 5e12, diskNeeded: 1.5e7, stalls: [] },
+    });
+    await database.db('mail_queue_samples').update({ at: new Date(Date.now() - 60_000) });
+    helper.failure = AWAY;
+    assert.match(await read(), /Mail queue fine 3 mails wait\. .*As of \d\d:\d\d\./);
+    await database.db('mail_queue_samples').delete();
+  });
+
+  it('shows what the DNS says of the domains with its age, the worst first, and asks in the background', async () => {
+    helper.machine['domains'] = {
+      settings: { names: ['acme.org', 'lost.example.org', 'box.lan'] },
+      unclear: [],
+    };
+    assert.match(await read(), /acme\.org not checked yet.* asking/);
+    await until('both answers', async () => {
+      const answers = await database.db('mail_domain_checks').select('name');
+      return answers.length === 2;
+    });
+    const { text: html } = await request(host.app).get('/mail');
+    const text = textOf(html);
+    assert.match(text, /lost\.example\.org wrong .* just now acme\.org fine fine fine just now/);
+    assert.match(text, /Nobody outside can send mail to lost\.example\.org/);
+    assert.match(html, /href="\/mail\/configuration\/domains\/lost\.example\.org">See what/);
+    assert.doesNotMatch(html, /box\.lan/);
+    const { problems } = await host.plugin.health();
+    assert.ok(problems.some(({ key }) => key === 'overview.trouble.dns'));
   });
 
   it('says when the mail queue grows, a destination stalls or room runs out, and leads there', async () => {

@@ -7,8 +7,8 @@ import { HelperError, type HelperFailure, type HelperStage } from '../../lib/err
 import type { ResultOf } from '../../lib/privileged/actions/index.js';
 import type { AppliedRecord, ApplyParams, ApplyResult } from '../../lib/privileged/protocol.js';
 import type { Unclear } from '../../lib/sections/section.js';
-import { encodePublicKey } from '../../lib/secrets/seal.js';
 import { NO_POLICY } from '../../lib/policy/schema.js';
+import { encodePublicKey } from '../../lib/secrets/seal.js';
 import { SECURITY_DEFAULTS } from '../../lib/security/schema.js';
 import { NO_SMARTHOST } from '../../lib/smarthost/schema.js';
 
@@ -117,6 +117,7 @@ export function recordingHelper(): RecordingHelper {
       },
       domains: { settings: { names: [] }, unclear: [] },
       smarthost: { settings: NO_SMARTHOST, unclear: [] },
+      policy: { settings: NO_POLICY, unclear: [] },
       tls: {
         settings: {
           incoming: 'may',
@@ -128,7 +129,6 @@ export function recordingHelper(): RecordingHelper {
         unclear: [],
       },
       security: { settings: SECURITY_DEFAULTS, unclear: [] },
-      policy: { settings: NO_POLICY, unclear: [] },
       exceptions: { settings: { values: [] }, unclear: [] },
       relay: { settings: { networks: ['127.0.0.0/8', '::1'] }, unclear: [] },
     },
@@ -141,6 +141,10 @@ export function recordingHelper(): RecordingHelper {
       'security-status': () => SCANNERS_OFF,
       fetchmailrc: () => null,
       'policy-status': () => POLICY_STATUS,
+      'queue-counts': () => ({
+        counts: { maildrop: 0, incoming: 0, active: 0, deferred: 0, hold: 0 },
+        disk: { free: 2 * 1024 ** 3, needed: 15 * 1024 ** 2 },
+      }),
       'fetchmail-status': () => ({ installed: true, running: true, queries: {} }),
     },
     key: pair.privateKey,

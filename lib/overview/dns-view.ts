@@ -1,0 +1,64 @@
+/** What the DNS says of the local domains, the worst first, as a table of the overview. */
+import type { DomainCheck } from '../domains/check-store.js';
+import type { FindingState } from '../domains/dns-check.js';
+import { domainPath } from '../domains/list-view.js';
+import { toUnicodeDomain } from '../domains/schema.js';
+import type { ListedDomain } from '../domains/service.js';
+import type { Formats } from '../formats.js';
+import type { Translator } from '../i18n.js';
+
+/** Domains shown; the others are behind a link. */
+const SHOWN = 5;
+
+export const QUESTIONS = ['mx', 'ptr', 'spf'] as const;
+
+const WORST_FIRST: readonly FindingState[] = ['bad', 'warn', 'off', 'ok'];
+
+export interface DnsRow {
+  readonly domain: ListedDomain;
+  /** Null while it was never asked. */
+  readonly check: DomainCheck | null;
+}
+
+export interface DnsTable {
+  readonly questions: readonly string[];
+  readonly rows: readonly {
+    readonly name: string;
+    readonly href: string;
+    readonly answers: readonly { readonly kind: FindingState; readonly word: string }[];
+    readonly age: string;
+  }[];
+  /** How many more there are. */
+  readonly more: number;
+}
+
+/** Null without a domain that the DNS of the internet could say anything about. */
+export function viewDns(
+  t: Translator,
+  format: Formats,
+  path: string,
+  rows: readonly DnsRow[],
+): DnsTable | null {
+  if (rows.length === 0) return null;
+  const sorted = rows.toSorted((a, b) => rank(a) - rank(b));
+  return {
+    questions: QUESTIONS.map((question) => question.toUpperCase()),
+    rows: sorted.slice(0, SHOWN).map(({ domain, check }) => ({
+      name: toUnicodeDomain(domain.name),
+      href: `${path}/${domainPath(domain)}`,
+      answers: QUESTIONS.map((question) => {
+        const kind = check?.findings[question].state ?? 'off';
+        return { kind, word: t(`domains.check.word.${check === null ? 'none' : kind}`) };
+      }),
+      age: check === null ? '' : format.ago(check.at),
+    })),
+    more: Math.max(0, rows.length - SHOWN),
+  };
+}
+
+function rank({ check }: DnsRow): number {
+  if (check === null) return WORST_FIRST.indexOf('off');
+  return Math.min(
+    ...QUESTIONS.map((question) => WORST_FIRST.indexOf(check.findings[question].state)),
+  );
+}
