@@ -7,7 +7,8 @@ const CHEROKEE = /\p{Script=Cherokee}/u;
 export function foldCase(text: string): string {
   return Array.from(text, (character) => {
     if (character === DOTLESS_I) return character;
-    const capital = character.toUpperCase();
+    // The capital sharp s folds to what the small one does.
+    const capital = character.toLowerCase().toUpperCase();
     return CHEROKEE.test(character) ? capital : capital.toLowerCase();
   }).join('');
 }

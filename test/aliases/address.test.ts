@@ -93,6 +93,12 @@ describe('the border', () => {
     );
   });
 
+  it('takes what the form makes of a capital sharp s', () => {
+    const name = parseAliasName('STRA\u1e9eE@example.com');
+    assert.equal(name, 'strasse@example.com');
+    assert.equal(isAliasName(name), true);
+  });
+
   it('takes what the form makes of any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 30 }), (text) => {
