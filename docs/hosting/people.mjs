@@ -1,5 +1,6 @@
 // The people of this console, in a file of its own: [{ "id", "login", "name", "role", "password", "addresses", "mailbox" }].
-// Passwords are argon2 hashes. Mailboxes are those of the machine's own accounts (NSS), so the directory is of kind `nss`.
+// Passwords are argon2 hashes. Postfix cannot ask this file, so the directory is of kind `table`: the plugin keeps a lookup
+// table of all who have a mailbox. People who are accounts of the machine itself are a directory of kind `nss`.
 import { readFile } from 'node:fs/promises';
 import { watch } from 'node:fs';
 import { verify } from '@node-rs/argon2';
@@ -19,7 +20,7 @@ export async function openPeople(file) {
       return person && (await verify(person.password, password)) ? person : null;
     },
     directory: {
-      kind: 'nss',
+      kind: 'table',
       users: async () => people.map(toUser),
       groups: async () => [],
       onChange(listener) {
@@ -35,7 +36,7 @@ async function read(file) {
   return JSON.parse(await readFile(file, 'utf8'));
 }
 
-/** As the plugin knows people: who has a mailbox can be chosen as the target of an alias. */
+/** As the plugin knows people: who has a mailbox gets mail, also that of aliases and of bulk mailings. */
 function toUser({ id, login, name, addresses, mailbox }) {
   const rest = { system: false, locked: false, groups: [] };
   return { id, login, name, addresses, hasMailbox: mailbox, ...rest };

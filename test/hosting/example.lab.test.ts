@@ -28,8 +28,8 @@ describe('the example of a console of somebody else', () => {
     folder = await mkdtemp(join(tmpdir(), 'mailserver-hosting-'));
     const password = await hash(PASSWORD, { memoryCost: 1024, timeCost: 1 });
     const people = ['auditor', 'administrator', 'guest'].map((role, index) => ({
-      ...{ id: String(index), login: role, name: `A. ${role}`, role, password, mailbox: false },
-      addresses: [`${role}@acme.example`],
+      ...{ id: String(index), login: role, name: `A. ${role}`, role, password },
+      ...{ mailbox: role === 'auditor', addresses: [`${role}@acme.example`] },
     }));
     await writeFile(join(folder, 'people.json'), JSON.stringify(people));
     root = await startPostfixRoot();
