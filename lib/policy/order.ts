@@ -100,6 +100,8 @@ const KNOWN = new Set([
   'reject_unauth_destination',
   'reject_unauth_pipelining',
   'reject_unknown_recipient_domain',
+  'reject_unlisted_recipient',
+  'reject_unlisted_sender',
   'reject_unknown_sender_domain',
 ]);
 

@@ -106,7 +106,7 @@ export const policySection: Section<PolicySettings> = {
 
 /** What is asked, the cheap things first; greylisting last, so that nobody waits who is refused anyway. */
 function questionsOf(settings: PolicySettings, system: SystemView): readonly string[] {
-  return [
+  const questions = [
     ...(settings.fullAddresses ? ['reject_non_fqdn_sender', 'reject_non_fqdn_recipient'] : []),
     ...(settings.helo ? ['reject_invalid_helo_hostname'] : []),
     ...(settings.senderDomain ? ['reject_unknown_sender_domain'] : []),
@@ -114,6 +114,9 @@ function questionsOf(settings: PolicySettings, system: SystemView): readonly str
     ...(askedLists(settings).length === 0 ? [] : [askPort(system.port('blockLists'))]),
     ...(settings.greylisting ? [askPort(system.port('policy'))] : []),
   ];
+  // Nobody is asked about mail to people who do not exist; by itself Postfix would look after them last.
+  const early = system.parameter('smtpd_reject_unlisted_recipient') !== 'no';
+  return questions.length > 0 && early ? ['reject_unlisted_recipient', ...questions] : questions;
 }
 
 function askPort(port: number): string {

@@ -1,4 +1,5 @@
 /** Policy: the settings, how the policy servers are, and what is wrong with them. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Helper } from '../client/helper.js';
 import { HelperError } from '../errors.js';
 import type { ResultOf } from '../privileged/actions/index.js';
@@ -15,6 +16,8 @@ import { policyTitle } from './words.js';
 const STATUS_TIMEOUT_MS = 8_000;
 /** The overview shows what was seen so long ago at most, and asks anew in the background. Milliseconds. */
 const STATUS_AGE_MS = 60_000;
+/** How long it waits when nothing was seen yet, in milliseconds. */
+const FIRST_LOOK_MS = 2_000;
 
 export type PolicyStatus = ResultOf<'policy-status'>;
 
@@ -88,8 +91,10 @@ export function createPolicyService({
     async troubles() {
       const { settings: saved, source } = await settings.current();
       if (source !== 'saved' || !usesServers(saved)) return [];
-      if (known === null) await status();
-      else if (now() - known.at > STATUS_AGE_MS) void status().catch(() => undefined);
+      if (known === null) {
+        await Promise.race([status(), sleep(FIRST_LOOK_MS, null, { ref: false })]);
+      }
+      if (known !== null && now() - known.at > STATUS_AGE_MS) void status().catch(() => undefined);
       return known === null ? [] : troublesOf(known.status);
     },
   };

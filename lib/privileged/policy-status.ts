@@ -5,6 +5,8 @@ import { POSTGREY_PROGRAM, SPF_PROGRAM } from '../policy/places.js';
 import { existsSync } from 'node:fs';
 import type { Paths } from './paths.js';
 import { readConfig } from './postfix/config-view.js';
+import { publicListener } from './postfix/listeners.js';
+import { masterOption } from './postfix/master.js';
 import { daemonOf } from './services/daemons.js';
 import { askLists, BLOCK_LISTS, wantedServers } from './services/policy-servers.js';
 
@@ -31,12 +33,15 @@ export async function policyStatus(paths: Paths): Promise<PolicyStatus> {
     wanted.includes(BLOCK_LISTS) ? readLists(paths) : [],
     readConfig(paths.configDir, paths),
   ]);
+  // The service on port 25 may have a word of its own.
+  const entry = publicListener(view.master)?.entry.line ?? '';
+  const valueOf = (name: string): string => masterOption(entry, name) ?? view.parameter(name);
   return {
     servers,
     lists,
     installed: { postgrey: existsSync(POSTGREY_PROGRAM), spf: existsSync(SPF_PROGRAM) },
     restrictions: {
-      lists: Object.fromEntries(RESTRICTION_LISTS.map((name) => [name, view.parameter(name)])),
+      lists: Object.fromEntries(RESTRICTION_LISTS.map((name) => [name, valueOf(name)])),
       classes: Object.fromEntries(
         view
           .parameter('smtpd_restriction_classes')

@@ -61,7 +61,7 @@ describe('policy', () => {
   /** What the server says to somebody from elsewhere: to the first thing it refuses, or at the end. */
   async function from(
     address: string,
-    { sender = 'sender@elsewhere.example', helo = 'client.example', body = '' } = {},
+    { sender = 'sender@elsewhere.example', recipient: to = LOCAL, body = '' } = {},
   ): Promise<Reply> {
     const [client, greeting] = await SmtpClient.open(root.smtpPort);
     try {
@@ -69,10 +69,10 @@ describe('policy', () => {
       const literal = address.includes(':') ? `IPV6:${address}` : address;
       const taken = await client.command(`XCLIENT ADDR=${literal} NAME=client.example`);
       assert.equal(taken.code, 220, taken.text);
-      await client.command(`EHLO ${helo}`);
+      await client.command(`EHLO client.example`);
       const mail = await client.command(`MAIL FROM:<${sender}>`);
       if (mail.code !== 250) return mail;
-      const recipient = await client.command(`RCPT TO:<${LOCAL}>`);
+      const recipient = await client.command(`RCPT TO:<${to}>`);
       if (recipient.code !== 250 || body === '') return recipient;
       await client.command('DATA');
       return await client.message(`Subject: hello\n\n${body}\n`);
@@ -109,6 +109,11 @@ describe('policy', () => {
       assert.equal((await from('198.51.100.21')).code, 250);
       assert.equal((await from('2001:db8::20')).code, 450);
       assert.equal((await from('2001:db8:0:1::20')).code, 450);
+    });
+
+    it('is not asked about mail to people who do not exist', async () => {
+      const reply = await from('198.51.100.25', { recipient: 'nobody-here@localhost' });
+      assert.equal(reply.code, 550, reply.text);
     });
 
     it('asks nothing of this machine, and notes nothing of the stranger of a proof', async () => {
