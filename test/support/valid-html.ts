@@ -6,6 +6,8 @@ const validator = new HtmlValidate({
   rules: {
     // Both are right (HTML standard, 13.1.1); prettier writes the small one.
     'doctype-style': 'off',
+    // A page whose work still runs asks again by itself where there is no script.
+    'meta-refresh': 'off',
     // Everything comes from the console itself.
     'require-sri': ['error', { target: 'crossorigin' }],
     // A name that comes more than once is a list: ticked rows.
