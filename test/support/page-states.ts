@@ -71,10 +71,11 @@ export async function pressQuestions(
 
 /** Presses a button and waits until what it leads to is on the screen. Returns the last answer. */
 async function press(page: Page, button: Locator): Promise<Answer> {
-  const isDocument = (response: Response): boolean =>
-    ['document', 'xhr', 'fetch'].includes(response.request().resourceType()) &&
+  /** Not a live part that a field asked for when it was left, which may come in between. */
+  const isAnswer = (response: Response): boolean =>
+    (response.request().resourceType() === 'document' || response.request().method() === 'POST') &&
     (response.status() < 300 || response.status() >= 400);
-  const answer = page.waitForResponse(isDocument);
+  const answer = page.waitForResponse(isAnswer);
   await button.click();
   const response = await answer;
   await page.waitForLoadState();

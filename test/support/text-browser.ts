@@ -155,6 +155,7 @@ function numberBefore(screen: string, words: string): number {
   return Number(number);
 }
 
-function escaped(text: string): string {
+/** The text as a regular expression that means just itself. */
+export function escaped(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
