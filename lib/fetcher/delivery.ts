@@ -1,9 +1,17 @@
 /** One connection to Postfix, on the listener for fetched mail (RFC 5321). Nothing here rejects: no answer is null. */
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createLineReader } from './line-reader.js';
 
 /** How long Postfix may take for one answer, in milliseconds: it syncs a large message to disk. */
 const ANSWER_LIMIT_MS = 300_000;
+/**
+ * How long nobody may listen there, in milliseconds: a save that brings the first query opens the listener a moment after the
+ * schedule is seen, and Postfix may be starting anew.
+ */
+const LISTEN_LIMIT_MS = 5_000;
+const CONNECT_AGAIN_MS = 100;
 const CRLF = Buffer.from('\r\n');
 const END = Buffer.from('.\r\n');
 
@@ -21,7 +29,8 @@ export interface Delivery {
 
 /** Null when nobody takes mail there. */
 export async function openDelivery(port: number): Promise<Delivery | null> {
-  const socket = connect(port, '127.0.0.1');
+  const socket = await connected(port);
+  if (socket === null) return null;
   socket.on('error', () => undefined);
   socket.setTimeout(ANSWER_LIMIT_MS, () => socket.destroy());
   const lines = createLineReader(socket);
@@ -70,6 +79,19 @@ export async function openDelivery(port: number): Promise<Delivery | null> {
       setTimeout(() => socket.destroy(), 1_000).unref();
     },
   };
+}
+
+async function connected(port: number): Promise<Socket | null> {
+  for (const end = Date.now() + LISTEN_LIMIT_MS; ; await sleep(CONNECT_AGAIN_MS)) {
+    const socket = connect(port, '127.0.0.1');
+    try {
+      await once(socket, 'connect');
+      return socket;
+    } catch {
+      socket.destroy();
+      if (Date.now() > end) return null;
+    }
+  }
 }
 
 function drained(socket: Socket): Promise<void> {

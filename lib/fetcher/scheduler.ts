@@ -9,6 +9,8 @@ import type { Schedule, ScheduledQuery } from '../fetchmail/schedule.js';
 export const MAX_PARALLEL = 4;
 /** Longest pause after failures, in seconds. */
 export const MAX_BACK_OFF_S = 3_600;
+/** First pause after the mail server here did not answer, in seconds: that is our fault, and mostly over soon. */
+export const AWAY_HERE_S = 15;
 
 export interface SchedulerParts {
   /** Resolves with how it ended; never rejects. */
@@ -38,9 +40,13 @@ interface Entry {
   gone: boolean;
 }
 
-/** Seconds until the next look after so many failures in a row: doubled each time, an hour at most, never shorter than usual. */
-export function pauseAfter(interval: number, failures: number): number {
+/**
+ * Seconds until the next look after so many failures in a row: doubled each time, an hour at most, never shorter than usual.
+ * A provider must not suffer from them; when it was us who were away, the pause is short and never longer than usual.
+ */
+export function pauseAfter(interval: number, failures: number, last?: Outcome): number {
   if (failures === 0) return interval;
+  if (last === 'awayHere') return Math.min(interval, AWAY_HERE_S * 2 ** Math.min(failures - 1, 20));
   return Math.max(interval, Math.min(interval * 2 ** Math.min(failures, 20), MAX_BACK_OFF_S));
 }
 
@@ -58,7 +64,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         if (entries.get(query.id) === entry) entries.delete(query.id);
         return;
       }
-      entry.dueAt = parts.now() + pauseAfter(entry.query.interval, entry.failures) * 1_000;
+      const pause = pauseAfter(entry.query.interval, entry.failures, outcome);
+      entry.dueAt = parts.now() + pause * 1_000;
       parts.onNext(query.id, new Date(entry.dueAt));
     })();
   };

@@ -205,6 +205,17 @@ describe('the scheduler', () => {
     scheduler.tick();
     assert.deepEqual(polled, ['1', '1']);
   });
+  it('looks again soon when it was the mail server here that did not answer', async () => {
+    assert.ok(pauseAfter(300, 1, 'awayHere') <= 30);
+    assert.equal(pauseAfter(60, 50, 'awayHere'), 60);
+    const { scheduler, polled, finish, pass } = started({ '1': 'awayHere' });
+    scheduler.follow(schedule(['1'], 300));
+    scheduler.tick();
+    await finish('1');
+    pass(30);
+    scheduler.tick();
+    assert.deepEqual(polled, ['1', '1']);
+  });
   it('forgets a query that was deleted, also while it is polled', async () => {
     const { scheduler, polled, finish, pass } = started();
     scheduler.follow(schedule(['1']));

@@ -146,9 +146,10 @@ function fieldAfter(screen: string, label: string): number {
 
 function numberBefore(screen: string, words: string): number {
   const text = flat(screen);
-  // `[7]Link`, `([7]BUTTON) Button`, `([7]value) Button`, `[7](X) Radio`, `[7][X] Tick box`
+  // `[7]Link`, `([7]BUTTON) Button`, `([7]a value) Button`, `[7](X) Radio`, `[7][X] Tick box`
   const before = new RegExp(
-    `\\[(\\d+)\\](?:[^\\s()]*\\)|\\([ X*]?\\)|\\[[ X]?\\])?\\s*${escaped(flat(words))}`,
+    `\\[(\\d+)\\](?:[^()[\\]]*\\)|\\([ X*]?\\)|\\[[ X]?\\])?\\s*${escaped(flat(words))}(?!\\p{L})`,
+    'u',
   );
   const number = before.exec(text)?.[1];
   if (number === undefined) throw new Error(`nothing to press before "${words}":\n${screen}`);

@@ -154,7 +154,7 @@ export function walk(start: (url: string) => Promise<Hand>): void {
 
   it('says at the end that mail is flowing, and the browser has nothing to complain about', async () => {
     await hand.press('Overview');
-    await hand.see('The mail server is running.');
+    await hand.see('The mail server is running and takes mail.');
     assert.deepEqual(hand.problems(), []);
   });
 }
