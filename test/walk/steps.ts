@@ -14,6 +14,8 @@ import { until } from '../support/wait.js';
 
 const DOMAIN = 'walk.example';
 const OFFICE = { network: '192.168.44.0/24', machine: '192.168.44.7' } as const;
+/** Some of the lab's people, by login. */
+const PEOPLE = { alice: 'Alice Anders', bob: 'Bob Baker', carol: 'Carol Clark' } as const;
 const STRANGER = '203.0.113.77';
 const LATER = { code: 450, text: '4.2.0 Greylisted, come again' };
 /** How long the probe listener may take for an answer, in milliseconds. */
@@ -118,6 +120,27 @@ export function walk(start: (url: string) => Promise<Hand>): void {
     await lab.waitForMail('bob', 'Subject: from the provider');
   });
 
+  it('writes to everybody who has a mailbox, and each gets it once', async () => {
+    await hand.press('Bulk mail');
+    await hand.press('Write a mailing');
+    const from = { label: 'Sender address', hint: 'and mail that comes back, arrive there.' };
+    await hand.fill(from, `alice@${DOMAIN}`);
+    await hand.fill({ label: 'Subject' }, 'The server moves');
+    const text = { label: 'Text of the message', hint: 'They work in the subject too.' };
+    await hand.fill(text, 'Dear {name}, see you there.');
+    await hand.press('Look at it first');
+    await hand.see('Dear Alice Anders, see you there.');
+    await hand.press('Send to');
+    await hand.see('The mailing is sent');
+    for (const [login, name] of Object.entries(PEOPLE)) {
+      await lab.waitForMail(login, `Dear ${name}, see you there.`);
+    }
+    for (const login of Object.keys(PEOPLE)) {
+      const all = (await lab.mailbox(login)).filter((one) => one.includes('The server moves'));
+      assert.equal(all.length, 1, login);
+    }
+  });
+
   it('finds a stuck mail, sees why, and sends it on its way', async () => {
     sink.change({ refuse: (stage) => (stage === 'recipient' ? LATER : null) });
     await lab.sendMail({ from: `bob@${DOMAIN}`, to: 'e@far.example', subject: 'stuck' });
@@ -128,6 +151,7 @@ export function walk(start: (url: string) => Promise<Hand>): void {
     await hand.see('Asked to come again (greylisting)');
     sink.change({ refuse: () => null });
     await hand.press('Display');
+    await hand.see('Download the mail');
     await hand.press('Deliver now');
     await hand.see('tried again now.');
     assert.deepEqual((await sink.waitFor('Subject: stuck')).to, ['e@far.example']);
@@ -145,9 +169,11 @@ export function walk(start: (url: string) => Promise<Hand>): void {
       /to=<carol@.* status=deferred/.test(await lab.mailLog()),
     );
     await hand.press('Take it back');
-    await hand.see(SAVED);
+    await hand.see('taken back');
     await hand.press('Mail queue');
+    await hand.see('A mail service on this machine is not working');
     await hand.press('Display');
+    await hand.see('Download the mail');
     await hand.press('Deliver now');
     await lab.waitForMail('carol', 'Subject: it waits');
   });
