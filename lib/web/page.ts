@@ -10,6 +10,7 @@ import type { I18n, Translator } from '../i18n.js';
 import type { Manifest } from '../manifest.js';
 import type { Assets } from './assets.js';
 import { createIcons } from './icons.js';
+import { NEVER_STORED } from './never-stored.js';
 import { mayAct } from './roles.js';
 import type { Views } from './views.js';
 
@@ -77,7 +78,7 @@ export function createPages({ host, i18n, views, assets, manifest }: PageParts):
 
   const head = (res: Response): void => {
     res.vary('HX-Request');
-    res.set({ 'Cache-Control': 'no-store', 'Mail-Part': '1' });
+    res.set({ 'Cache-Control': NEVER_STORED, 'Mail-Part': '1' });
   };
 
   const tabsOf = (req: Request, info: PageInfo): readonly object[] => {

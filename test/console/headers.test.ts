@@ -32,11 +32,12 @@ describe('every answer', () => {
     }
   });
 
-  it('with a page in it is never stored', async () => {
+  it('with a page in it is never stored, nor shown again unasked by a text browser', async () => {
+    const never = 'no-store, no-cache';
     for (const path of ['/account', '/mail', '/accounts', '/nowhere']) {
-      assert.equal((await browser.get(path)).headers['cache-control'], 'no-store', path);
+      assert.equal((await browser.get(path)).headers['cache-control'], never, path);
     }
-    assert.equal((await test.browser().get('/login')).headers['cache-control'], 'no-store');
+    assert.equal((await test.browser().get('/login')).headers['cache-control'], never);
   });
 
   it('has no inline script or style', async () => {

@@ -171,7 +171,7 @@ export function walk(start: (url: string) => Promise<Hand>): void {
     await hand.press('Take it back');
     await hand.see('taken back');
     await hand.press('Mail queue');
-    await hand.see('A mail service on this machine is not working');
+    await hand.see('Delivery on this machine is broken');
     await hand.press('Display');
     await hand.see('Download the mail');
     await hand.press('Deliver now');

@@ -8,6 +8,7 @@ import { createFormats, type Formats } from '../../formats.js';
 import type { I18n, Translator } from '../../i18n.js';
 import { PACKAGE_ROOT } from '../../package-root.js';
 import type { Assets } from '../../web/assets.js';
+import { NEVER_STORED } from '../../web/never-stored.js';
 import { buildMenu, type MenuPlugin } from '../menu.js';
 import { brandStyle } from './brand-style.js';
 import type { Csrf } from './csrf.js';
@@ -129,7 +130,7 @@ export function createFrame(parts: FrameParts): Frame {
       const fullTitle = failed ? t('console.page.failed', { title }) : title;
       res
         .status(status)
-        .set('Cache-Control', 'no-store')
+        .set('Cache-Control', NEVER_STORED)
         .type('html')
         .send(
           views.render(`${view}.njk`, {
