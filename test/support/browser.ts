@@ -67,7 +67,7 @@ async function startVisit(browser: Browser, options: VisitOptions): Promise<Visi
   const page = await context.newPage();
   const problems: string[] = [];
   page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text());
+    if (message.type() === 'error') problems.push(`${message.text()} ${message.location().url}`);
   });
   page.on('pageerror', (error) => problems.push(`${error.name}: ${error.message}`));
   page.on('requestfailed', (request) => {

@@ -14,6 +14,8 @@ import { until } from '../support/wait.js';
 
 const DOMAIN = 'walk.example';
 const OFFICE = { network: '192.168.44.0/24', machine: '192.168.44.7' } as const;
+/** What every SpamAssassin takes for spam (Generic Test for Unsolicited Bulk Email). */
+const GTUBE = 'XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X';
 /** Some of the lab's people, by login. */
 const PEOPLE = { alice: 'Alice Anders', bob: 'Bob Baker', carol: 'Carol Clark' } as const;
 const STRANGER = '203.0.113.77';
@@ -139,6 +141,23 @@ export function walk(start: (url: string) => Promise<Hand>): void {
       const all = (await lab.mailbox(login)).filter((one) => one.includes('The server moves'));
       assert.equal(all.length, 1, login);
     }
+  });
+
+  it('switches spam protection on: spam is kept back, and other mail arrives', async () => {
+    await hand.press('Security');
+    await hand.see('Mail is not scanned.');
+    await hand.press('SpamAssassin');
+    await hand.choose('On Saving proves with a test mail that spam is found.');
+    await hand.press('Save');
+    await hand.see(SAVED);
+    await lab.sendMail({ from: 'g@client.example', to: `bob@${DOMAIN}`, subject: 'no spam' });
+    assert.match(await lab.waitForMail('bob', 'Subject: no spam'), /\(amavis, port \d+\)/);
+    const spam = { subject: 'pure spam', body: GTUBE };
+    await lab.sendMail({ from: 'h@client.example', to: `bob@${DOMAIN}`, ...spam });
+    await until('the spam to be kept', async () => (await lab.mailLog()).includes('Blocked SPAM'));
+    await hand.press('Quarantine');
+    await hand.see('pure spam');
+    assert.ok(!(await lab.mailbox('bob')).some((one) => one.includes('pure spam')));
   });
 
   it('finds a stuck mail, sees why, and sends it on its way', async () => {
