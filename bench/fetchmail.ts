@@ -1,22 +1,33 @@
 /**
  * Fetching mail, measured. `node dist/bench/fetchmail.js save [queries]`: the list page and one save with so many
  * queries, beside a bare `fetchmail --configdump`. `... kill [rounds]`: mail fetched while fetchmail, helper, console and
- * Postfix are killed; every message must arrive exactly once. As root.
+ * Postfix are killed; every message must arrive exactly once. `... many [messages]`: a large mailbox, a large message and a
+ * slow line that breaks, by IMAP and POP3. As root.
  */
 import { spawnSync } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import request from 'supertest';
 import type { DirectoryUser } from '../lib/contract.js';
 import { migrateMail } from '../lib/database/mail-schema.js';
+import { FETCH_ORDERS, fetchPlaces } from '../lib/fetcher/places.js';
+import { fetchOnce } from '../lib/fetcher/poll.js';
+import { renderRunControl } from '../lib/fetchmail/run-control.js';
 import { insertQuery } from '../lib/fetchmail/store.js';
 import { NEW_QUERY, type QueryValues } from '../lib/fetchmail/schema.js';
 import { bindingOf } from '../lib/fetchmail/security.js';
 import { seal } from '../lib/secrets/seal.js';
+import { startCuttingProxy } from '../test/support/cutting-proxy.js';
 import { createDummyHost } from '../test/support/dummy-host.js';
+import { startFetchPost } from '../test/support/fetch-post.js';
 import { startFetchLab } from '../test/support/fetch-lab.js';
 import { killRounds } from '../test/support/fetch-rounds.js';
 import { formFields } from '../test/support/forms.js';
 import { openMemoryDatabase } from '../test/support/memory-database.js';
+import { someQuery } from '../test/support/queries.js';
+import { startRemoteMailboxes } from '../test/support/remote-mailboxes.js';
 import { startPostfixRoot } from '../test/support/postfix-root.js';
 
 const PATH = '/mail/fetchmail';
@@ -29,6 +40,7 @@ const TIMES = 7;
 
 const [what = 'save', count = ''] = process.argv.slice(2);
 if (what === 'kill') await kills(Number(count || 120));
+else if (what === 'many') await many(Number(count || 5_000));
 else await saves(Number(count || 500));
 
 async function kills(rounds: number): Promise<void> {
@@ -53,6 +65,64 @@ async function kills(rounds: number): Promise<void> {
   }
 }
 
+/** Without a lab: a provider, the fetcher's own code, and what takes the mail in place of Postfix. */
+async function many(messages: number): Promise<void> {
+  const remote = await startRemoteMailboxes();
+  const post = await startFetchPost();
+  const root = await mkdtemp(join(tmpdir(), 'mailserver-many-'));
+  const places = fetchPlaces(root);
+  await mkdir(root + FETCH_ORDERS, { recursive: true });
+  let id = 0;
+  const fetch = async (protocol: 'imap' | 'pop3', texts: readonly string[], slow = false) => {
+    id += 1;
+    const user = `many-${id}`;
+    await remote.addUser(user, 'secret');
+    await remote.put(user, texts);
+    // Dovecot looks for new users once a second.
+    await pause(1_500);
+    const proxy = slow ? await startCuttingProxy(remote.ports[protocol], 10_000_000, 1) : null;
+    const query = someQuery({
+      ...{ id: String(id), protocol, remoteUser: user, server: '127.0.0.1', sameServer: false },
+      ...{ ssl: 'none', certificate: 'none', port: proxy?.port ?? remote.ports[protocol] },
+    });
+    const parts = { password: 'secret', home: 'home.example', isLocal: () => true };
+    await writeFile(places.runControl(query.id), renderRunControl(query, parts), { mode: 0o600 });
+    const before = post.messages.length;
+    const started = performance.now();
+    const outcomes: string[] = [];
+    while ((await remote.count(user)) > 0) {
+      outcomes.push((await fetchOnce(places, query.id, post.port)).result.outcome);
+    }
+    proxy?.stop();
+    const came = post.messages.slice(before);
+    const seconds = ((performance.now() - started) / 1_000).toFixed(1);
+    const twice = came.length - new Set(came.map((text) => /^Subject: .*$/m.exec(text)?.[0])).size;
+    const memory = Math.round(process.memoryUsage().rss / 1_048_576);
+    console.log(
+      `${protocol}: ${texts.length} messages, ${came.length} came, ${twice} twice, ${seconds} s (${outcomes.join(', ')}), ${memory} MB`,
+    );
+  };
+  try {
+    const some = Array.from({ length: messages }, (_, number) => mail(`some-${number}`, 40));
+    const large = [mail('large', 750_000)];
+    for (const protocol of ['imap', 'pop3'] as const) {
+      await fetch(protocol, some);
+      await fetch(protocol, large);
+      await fetch(protocol, [mail('before', 40), ...large, mail('behind', 40)], true);
+    }
+  } finally {
+    post.stop();
+    await remote.stop();
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+/** Lines have forty bytes. */
+function mail(subject: string, lines: number): string {
+  const body = 'A line of text that is forty bytes long.'.slice(0, 39) + '\n';
+  return `From: a@elsewhere.example\nSubject: ${subject}\n\n${body.repeat(lines)}`;
+}
+
 async function saves(queries: number): Promise<void> {
   const root = await startPostfixRoot();
   const database = await openMemoryDatabase();
@@ -61,7 +131,7 @@ async function saves(queries: number): Promise<void> {
     const { publicKey } = await root.helper.call('describe', {}, { actor: 'bench' });
     await database.db.transaction(async (trx) => {
       for (let number = 0; number < queries; number += 1) {
-        await insertQuery(trx, someQuery(publicKey, number), 'bench');
+        await insertQuery(trx, sealedQuery(publicKey, number), 'bench');
       }
     });
     const { app } = createDummyHost({ db: database.db, helper: root.transport, users: [ALICE] });
@@ -110,7 +180,7 @@ async function median(work: () => PromiseLike<unknown>): Promise<number> {
   return times.toSorted((a, b) => a - b)[Math.floor(TIMES / 2)] ?? 0;
 }
 
-function someQuery(publicKey: string, number: number): QueryValues {
+function sealedQuery(publicKey: string, number: number): QueryValues {
   const query: QueryValues = {
     ...NEW_QUERY,
     name: `imap${number}.provider.example`,

@@ -216,6 +216,11 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
     const query = listed?.query ?? null;
     const running = shown.run?.running ?? false;
     const formats = pages.formats(req);
+    const offered = await service.protocols();
+    // What is chosen already stays to be seen, also when this fetchmail does not speak it any more.
+    const protocols = PROTOCOLS.filter(
+      (one) => offered.includes(one) || one === typed.values['protocol'],
+    );
     const away =
       host.helper === null && !notices.some(({ kind }) => kind === 'bad')
         ? [helperAway(t, formats, noHelper().toFailure(), null, web.has)]
@@ -244,7 +249,7 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
         dialogue: (listed?.status?.dialogue ?? []).join('\n'),
       },
       users: await usersFor(typed),
-      protocols: PROTOCOLS.map((value) => ({ value, label: protocolName(t, value) })),
+      protocols: protocols.map((value) => ({ value, label: protocolName(t, value) })),
       ports: portHints(t),
       form: viewForm({
         t,

@@ -27,6 +27,20 @@ export const MAX_COUNT = 100_000;
 export const PROTOCOLS = ['imap', 'pop3', 'auto', 'apop', 'rpop', 'kpop', 'etrn', 'odmr'] as const;
 export type FetchProtocol = (typeof PROTOCOLS)[number];
 
+/** What has to stand among the features of a fetchmail for a protocol; one that is not here needs nothing. */
+const FEATURES: Readonly<Partial<Record<FetchProtocol, string>>> = {
+  ...{ imap: 'imap', pop3: 'pop3', apop: 'pop3', rpop: 'pop3', kpop: 'kerberos' },
+  ...{ etrn: 'etrn', odmr: 'odmr' },
+};
+
+/** By the line `feature_options` of `fetchmail --configdump`; all of them when there is none. */
+export function offeredProtocols(dump: string): readonly FetchProtocol[] {
+  const features = /^feature_options = \((.*)\)$/m.exec(dump)?.[1];
+  if (features === undefined) return PROTOCOLS;
+  const named = new Set([...features.matchAll(/'(\w+)'/g)].map(([, name = '']) => name));
+  return PROTOCOLS.filter((protocol) => named.has(FEATURES[protocol] ?? 'pop3'));
+}
+
 export const DESTINATIONS = ['user', 'alias', 'address', 'multidrop'] as const;
 export type Destination = (typeof DESTINATIONS)[number];
 

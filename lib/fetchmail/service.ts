@@ -16,7 +16,9 @@ import { createRuns, type RunForm, type Runs } from './runs.js';
 import {
   effectivePort,
   MAX_QUERIES,
+  PROTOCOLS,
   QUERY_FIELDS,
+  type FetchProtocol,
   type FetchQuery,
   type QueryValues,
 } from './schema.js';
@@ -34,6 +36,8 @@ import { addedTitle, editedTitle, removedTitle, switchedTitle, takenOverTitle } 
 
 /** A mailbox that fails for so long is told on the overview, in milliseconds. */
 const LONG_FAILING_MS = 24 * 3_600_000;
+/** How long what fetchmail offers is remembered, in milliseconds: an update may change it. */
+const OFFERS_KEPT_MS = 600_000;
 /** Stands for the id of a query that has none yet, where the border wants one. */
 const NO_ID = '1';
 
@@ -62,6 +66,8 @@ export interface FetchmailService {
   problems(values: QueryValues): Promise<readonly Problem[]>;
   /** `key` is null for a new one. Throws `UserError`, `ConflictError`, `NotFoundError`, `HelperError`. */
   save(key: RowKey | null, values: QueryValues, actor: string): Promise<Change>;
+  /** What the installed fetchmail speaks; all it could when nobody can say. */
+  protocols(): Promise<readonly FetchProtocol[]>;
   /** Several new ones at once, with their passwords sealed; the keys in their order. */
   addAll(
     all: readonly QueryValues[],
@@ -110,6 +116,8 @@ export function createFetchmailService(parts: FetchmailParts): FetchmailService 
   });
   const runs = createRuns();
   const watch = createStatusWatch(helper);
+  let offers: readonly FetchProtocol[] = [];
+  let offersAt = 0;
 
   const save = async (intent: Intent): Promise<Change> => {
     try {
@@ -225,6 +233,19 @@ export function createFetchmailService(parts: FetchmailParts): FetchmailService 
       return problems;
     },
     save: (key, values, actor) => save(saving(key, values, actor)),
+    async protocols() {
+      if (helper === null) return PROTOCOLS;
+      if (offers.length === 0 || Date.now() - offersAt > OFFERS_KEPT_MS) {
+        try {
+          const { protocols } = await helper.call('fetchmail-offers', {}, { actor: 'pages' });
+          offers = protocols;
+          offersAt = Date.now();
+        } catch (error) {
+          if (!(error instanceof HelperError)) throw error;
+        }
+      }
+      return offers.length === 0 ? PROTOCOLS : offers;
+    },
     async addAll(all, actor) {
       let keys: readonly RowKey[] = [];
       const change = await save(

@@ -207,6 +207,28 @@ describe('the pages of the fetchmail queries', () => {
     assert.equal(helper.applied.length, 0);
   });
 
+  it('tell on the overview of a query that has failed for a day, and not of a shorter failure', async () => {
+    const id = await add();
+    const failingFor = (hours: number): void => {
+      const at = new Date(Date.now() - hours * 3_600_000).toISOString();
+      const counts = { waiting: null, seen: null, fetched: 0, left: 0 };
+      const status = {
+        ...{ startedAt: at, finishedAt: at, failingSince: at, failures: 9, lastGoodAt: null },
+        ...{ lastMailAt: null, fetchedInAll: 0, maybeTwice: [], nextAt: null, dialogue: [] },
+        result: { outcome: 'basicLogin', code: 3, ...counts, detail: 'NO use an app password' },
+      };
+      const answer = { installed: true, running: true, queries: { [id]: status } };
+      helper.answers['fetchmail-status'] = () => answer;
+      // Each host looks for itself.
+      host = createDummyHost({ db: database.db, helper, users: [ALICE] });
+    };
+    failingFor(30);
+    assert.match(textOf((await get('/mail/')).text), /imap\.provider\.example/);
+    assert.match(textOf((await get()).text), /takes no plain account passwords any more/);
+    failingFor(2);
+    assert.doesNotMatch(textOf((await get('/mail/')).text), /imap\.provider\.example.*fail/);
+  });
+
   it('refuse to look who would get what where nothing is shared out', async () => {
     const { _csrf = '' } = formFields((await get(`${PATH}/new`)).text);
     const answer = await post(`${PATH}/new`, { _csrf, ...typed({ intent: 'look' }) });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  offeredProtocols,
+  PROTOCOLS,
   faultsOf,
   fetchmailSchema,
   querySchema,
@@ -121,5 +123,15 @@ describe('the password of a query', () => {
       assert.equal(keepsPassword(before, someQuery(more)), false, JSON.stringify(more));
       assert.notDeepEqual(bindingOf(before), bindingOf(someQuery(more)));
     }
+  });
+});
+
+describe('the protocols of a fetchmail', () => {
+  it('are those it says it can', () => {
+    const dump = "TRUE=1\nfeature_options = ('pop3','imap','gssapi','etrn','ssl',)\n# x";
+    assert.deepEqual(offeredProtocols(dump), ['imap', 'pop3', 'auto', 'apop', 'rpop', 'etrn']);
+  });
+  it('are all there are when it does not say', () => {
+    assert.deepEqual(offeredProtocols(''), PROTOCOLS);
   });
 });

@@ -138,6 +138,7 @@ export function recordingHelper(): RecordingHelper {
     refusal: null,
     answers: {
       encryption: () => ENCRYPTION,
+      'fetchmail-offers': () => ({ protocols: [] }),
       'security-status': () => SCANNERS_OFF,
       fetchmailrc: () => null,
       'policy-status': () => POLICY_STATUS,

@@ -12,6 +12,7 @@ const loaders = {
   describe: async () => (await import('./describe.js')).describeAction,
   drift: async () => (await import('./drift.js')).driftAction,
   encryption: async () => (await import('./encryption.js')).encryptionAction,
+  'fetchmail-offers': async () => (await import('./fetchmail-offers.js')).fetchmailOffersAction,
   'fetchmail-run': async () => (await import('./fetchmail-run.js')).fetchmailRunAction,
   'fetchmail-status': async () => (await import('./fetchmail-status.js')).fetchmailStatusAction,
   'fetchmail-test': async () => (await import('./fetchmail-test.js')).fetchmailTestAction,
