@@ -80,9 +80,11 @@ describe('taking over an existing server', () => {
     assert.deepEqual(Object.keys(applied?.sections ?? {}), [
       'base',
       'tls',
+      'security',
       'domains',
       'smarthost',
       'relay',
+      'policy',
     ]);
     assert.deepEqual(applied?.sections['relay'], { networks: ['127.0.0.0/8', '::1'] });
     const words = textOf((await get(PATH).expect(200)).text);
@@ -119,7 +121,14 @@ describe('taking over an existing server', () => {
       .expect(303);
     await accept();
     const taken = helper.applied.at(-1);
-    assert.deepEqual(Object.keys(taken?.sections ?? {}), ['tls', 'domains', 'smarthost', 'relay']);
+    assert.deepEqual(Object.keys(taken?.sections ?? {}), [
+      'tls',
+      'security',
+      'domains',
+      'smarthost',
+      'relay',
+      'policy',
+    ]);
     assert.match((await get(path)).text, /value="mine\.example"/);
   });
 
