@@ -141,6 +141,16 @@ export async function moveRecipients(
     .update({ state: to, changed_at: db.fn.now(), next_try_at: null });
 }
 
+/** Nobody waits any more for a mailing that was stopped; it is looked at and changed at once, for it may be taken up again. */
+export async function dropWaitingOfCancelled(db: Knex, mailing: string): Promise<void> {
+  await db.raw(
+    `update mail_bulk_recipients set state = 'unsent', changed_at = clock_timestamp(), next_try_at = null
+      where mailing = ? and state = 'waiting'
+        and exists (select 1 from mail_bulk_mailings where id = ? and state = 'cancelled')`,
+    [mailing, mailing],
+  );
+}
+
 export type RecipientCounts = Readonly<Record<RecipientState, number>>;
 
 export const NO_COUNTS: RecipientCounts = {
@@ -289,6 +299,16 @@ export async function updateKnown(
       [JSON.stringify(piece), mailing],
     );
   }
+}
+
+/** Null while none was sent. */
+export async function secondsSinceLastSent(db: Knex, mailing: string): Promise<number | null> {
+  const row = await db(RECIPIENTS)
+    .where({ mailing })
+    .first<{ seconds: string | null } | undefined>(
+      db.raw('extract(epoch from clock_timestamp() - max(sent_at)) as seconds'),
+    );
+  return row === undefined || row.seconds === null ? null : Math.max(0, Number(row.seconds));
 }
 
 /** Seconds until the next one may be tried; null when none waits. */

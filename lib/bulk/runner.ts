@@ -17,6 +17,8 @@ import {
   checkAllSending,
   claimRecipients,
   countRecipients,
+  dropWaitingOfCancelled,
+  secondsSinceLastSent,
   secondsToNextTry,
   settleSending,
   type Recipient,
@@ -71,7 +73,7 @@ const BACKLOG_SHARE = 0.1;
 const MAX_PUT_OFF = 5;
 /** So many refused and none taken is about the mailing, not about its recipients. */
 const MAX_REFUSED = 20;
-/** How long after its end it is looked what became of messages, and how often, in seconds. */
+/** How long after the last one was sent it is looked what became of messages, and how often, in seconds. */
 const LOOKS = [
   { age: 120, every: 5 },
   { age: 3_600, every: 30 },
@@ -296,8 +298,11 @@ export function createBulkRunner(parts: {
 
   /** What became of messages of a mailing that is not being sent now. */
   const follow = async (mailing: Mailing): Promise<void> => {
-    const { id, finishedAt } = mailing;
+    const { id } = mailing;
+    // Of a batch that was under way when it was stopped, some may have come back.
+    await dropWaitingOfCancelled(db, id);
     if (helper === null) return lookAgainIn(db, id, null);
+    if (work?.id === id) await work.looking;
     await db.transaction(async (trx) => {
       if ((await checkAllSending(trx, id)) > 0) await beginCheck(trx, id);
     });
@@ -307,7 +312,7 @@ export function createBulkRunner(parts: {
       await settleChecks({ db, helper }, now, waitFor(null));
     }
     const counts = (await countRecipients(db, [id])).get(id);
-    const age = (Date.now() - (finishedAt ?? new Date()).getTime()) / 1000;
+    const age = (await secondsSinceLastSent(db, id)) ?? Infinity;
     const open = counts ? counts.accepted + counts.deferred + counts.checking : 0;
     const next = LOOKS.find((look) => age < look.age);
     await lookAgainIn(db, id, open === 0 ? null : (next?.every ?? null));

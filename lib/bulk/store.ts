@@ -181,7 +181,7 @@ export async function moveMailing(
     .update({
       state: to,
       finished_at: over ? db.fn.now() : null,
-      ...(over ? { look_at: db.fn.now() } : {}),
+      ...(over || to === 'paused' ? { look_at: db.fn.now() } : {}),
       ...(to === 'paused' ? {} : { trouble: null }),
     });
   return count === 1;

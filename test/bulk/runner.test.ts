@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import type { Helper } from '../../lib/client/helper.js';
+import type { HelperProgress } from '../../lib/contract.js';
+import { insertRecipients, readRecipients } from '../../lib/bulk/recipient-store.js';
+import { createBulkRunner, TIMING } from '../../lib/bulk/runner.js';
+import { RECIPIENT_STATES, type FollowEvent, type RecipientState } from '../../lib/bulk/schema.js';
+import { insertMailing, moveMailing, noteLogCursor, startDraft } from '../../lib/bulk/store.js';
+import { migrateMail } from '../../lib/database/mail-schema.js';
+import { silentLog } from '../support/log.js';
+import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
+import { until } from '../support/wait.js';
+
+const TEXT = {
+  ...{ sender: 'anna@example.com', senderName: 'Anna', subject: 'News', body: 'Hello' },
+  ...{ formatted: false, include: [], exclude: [], rate: 0 },
+};
+const IDENTITY = { key: 'a'.repeat(20), secret: 'b'.repeat(20) };
+
+describe('a mailing that is not being sent', () => {
+  let database: MemoryDatabase;
+  let said: FollowEvent[];
+  before(async () => {
+    database = await openMemoryDatabase();
+    await migrateMail(database.db);
+  });
+  after(() => database.close());
+  beforeEach(async () => {
+    said = [];
+    await database.db('mail_bulk_mailings').delete();
+  });
+
+  /** The log says what the test says, at each look. */
+  const helper = {
+    call: (
+      _action: string,
+      _params: object,
+      options: { onProgress?: (p: HelperProgress) => void },
+    ) => {
+      options.onProgress?.({ done: said.length, total: said.length, row: said });
+      return Promise.resolve({
+        cursor: 'file.1.1',
+        more: false,
+        gap: false,
+        crashed: false,
+        quiet: true,
+      });
+    },
+  } as unknown as Helper;
+
+  const begin = async (states: readonly RecipientState[]): Promise<string> => {
+    const { db } = database;
+    const id = await insertMailing(db, IDENTITY, TEXT, 'anna');
+    const people = states.map((state, index) => ({
+      ...{ address: `p${index}@example.com`, name: '', login: `p${index}`, state, reply: '' },
+    }));
+    await insertRecipients(db, id, people);
+    await db('mail_bulk_recipients').where({ mailing: id }).update({ sent_at: db.fn.now() });
+    await startDraft(db, id, 1);
+    await noteLogCursor(db, id, 'file.1.0');
+    return id;
+  };
+  const statesOf = async (mailing: string): Promise<readonly RecipientState[]> => {
+    const query = { states: RECIPIENT_STATES, search: '', after: 0, limit: 10 };
+    return (await readRecipients(database.db, mailing, query)).map(({ state }) => state);
+  };
+  const running = async (work: () => Promise<unknown>): Promise<void> => {
+    const timing = { ...TIMING, idleMs: 20 };
+    const runner = createBulkRunner({ db: database.db, helper, log: silentLog, timing });
+    runner.start();
+    try {
+      await work();
+    } finally {
+      await runner.close();
+    }
+  };
+
+  it('keeps nobody waiting once it was stopped, also whom its last batch brought back', async () => {
+    const id = await begin(['delivered', 'waiting']);
+    await moveMailing(database.db, id, ['running'], 'cancelled');
+    await running(() =>
+      until('both to be settled', async () => !(await statesOf(id)).includes('waiting')),
+    );
+    assert.deepEqual(await statesOf(id), ['delivered', 'unsent']);
+  });
+
+  it('is told what becomes of its messages while it is paused, and keeps the others waiting', async () => {
+    const id = await begin(['accepted', 'waiting']);
+    said = [
+      [1, 'known', '3A0B1C2D3E', ''],
+      [1, 'removed', '3A0B1C2D3E', ''],
+    ];
+    await moveMailing(database.db, id, ['running'], 'paused');
+    await running(() =>
+      until('the first to have it', async () => (await statesOf(id))[0] === 'delivered'),
+    );
+    assert.deepEqual(await statesOf(id), ['delivered', 'waiting']);
+  });
+});
