@@ -2,6 +2,7 @@
  * Our part of amavis' configuration. The file is a program that root runs: nothing comes into it but numbers, and words of
  * a grammar that knows no quote and no backslash, between single quotes.
  */
+import type { ExceptionLists } from '../exceptions/schema.js';
 import type { InnerPort } from '../sections/section.js';
 import { CLAMD_SOCKET, QUARANTINE_FOLDER } from './places.js';
 import type { SecuritySettings } from './schema.js';
@@ -16,6 +17,8 @@ export interface AmavisSurroundings {
   readonly localDomains: readonly string[];
   /** Who sends through us without being a stranger, as `formatNetwork` writes them. */
   readonly networks: readonly string[];
+  /** Whose mail is never taken for spam; for a virus it is, like everybody's. */
+  readonly exceptions: ExceptionLists;
   readonly port: (name: InnerPort) => number;
 }
 
@@ -26,6 +29,8 @@ const NOBODY_LISTENS = 1;
 /** SpamAssassin looks at larger mail too slowly for what it finds there, in bytes: spam is small. */
 const LARGEST_SPAM_BYTES = 512 * 1024;
 
+/** What senders and clients of exceptions are made of (`exceptions/value.ts`): nothing of it means anything between quotes. */
+const EXCEPTED = /^[a-z0-9_%+=&~.:/@-]+$/;
 const TOKEN = /^[A-Za-z0-9 *#!?:._()[\]<>+=~@/-]*$/;
 
 /** A word as Perl takes it literally. Throws a `RangeError` on anything that could end it or mean something. */
@@ -43,9 +48,14 @@ function list(texts: readonly string[]): string {
   return texts.map(quoted).join(', ');
 }
 
+function excepted(text: string): string {
+  if (!EXCEPTED.test(text)) throw new RangeError(`no exception: ${JSON.stringify(text)}`);
+  return `'${text}'`;
+}
+
 export function renderAmavis(
   settings: SecuritySettings,
-  { root, hostName, localDomains, networks, port }: AmavisSurroundings,
+  { root, hostName, localDomains, networks, exceptions, port }: AmavisSurroundings,
 ): string {
   const { spam, virus, keepLevel } = settings;
   const tag = settings.subjectTag === '' ? 'undef' : quoted(`${settings.subjectTag} `);
@@ -110,9 +120,10 @@ $mailfrom_notify_admin = '';
 @av_scanners_backup = ();
 $virus_scanners_failure_is_fatal = ${settings.whileDown === 'wait' ? 1 : 0};
 
-# Mail from other providers comes from this machine, and is not from here.
+${spam ? excepting(exceptions) : ''}# Mail from other providers comes from this machine, and is not from here.
 $policy_bank{'FETCHED'} = {
   mynetworks_maps => [],
+  client_ipaddr_policy => [],
   originating => 0,
 };
 # Whoever sends is still there, and is told.
@@ -130,10 +141,45 @@ $policy_bank{'PROBE'} = {
   virus_quarantine_method => undef,
   spam_quarantine_method => undef,
   virus_admin_maps => [],
+  whitelist_sender_maps => [],
+  client_ipaddr_policy => [],
 };
 
 1;
 `;
+}
+
+/**
+ * Senders by the envelope and by the From line, domains with all below them; clients by the address that Postfix passes on
+ * (XFORWARD). What fetchmail brings comes from no client, and the probe is judged like a stranger's mail.
+ */
+function excepting({ domains, addresses, ips, networks }: ExceptionLists): string {
+  const senders = [...domains.map((name) => `.${name}`), ...addresses];
+  const clients = [...ips, ...networks];
+  return [
+    ...(senders.length > 0
+      ? [
+          '# The exceptions: never taken for spam.',
+          '@whitelist_sender_maps = ({',
+          ...senders.map((sender) => `  ${excepted(sender)} => 1,`),
+          '});',
+          '',
+        ]
+      : []),
+    ...(clients.length > 0
+      ? [
+          '# Excepted servers and networks: not looked at for spam.',
+          '@client_ipaddr_policy = ([',
+          ...clients.map((client) => `  ${excepted(client)},`),
+          "] => 'EXCEPTED', \\@mynetworks => 'MYNETS');",
+          "$policy_bank{'EXCEPTED'} = {",
+          '  bypass_spam_checks_maps => [1],',
+          '};',
+          '',
+        ]
+      : []),
+    '',
+  ].join('\n');
 }
 
 /** clamd is given a folder, and answers with a line per file (clamd(8), CONTSCAN). */

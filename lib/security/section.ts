@@ -7,6 +7,7 @@
 import { staticDestinations } from '../aliases/home-domain.js';
 import type { BaseSettings } from '../base/schema.js';
 import { isAsciiDomain } from '../domains/schema.js';
+import { exceptionLists } from '../exceptions/schema.js';
 import { expand } from '../sections/expand.js';
 import type { AllSettings, MasterService, Section, SystemView } from '../sections/section.js';
 import { parseElement, formatNetwork } from '../relay-subnets/network.js';
@@ -38,7 +39,7 @@ export function isScanning(all: AllSettings): boolean {
 export const securitySection: Section<SecuritySettings> = {
   id: 'security',
   schema: securitySchema,
-  follows: ['domains', 'base', 'relay'],
+  follows: ['domains', 'base', 'relay', 'exceptions'],
   owns: {
     parameters: ['content_filter', 'smtpd_proxy_filter', 'smtpd_proxy_options'],
     lists: [],
@@ -111,6 +112,7 @@ function filesFor(settings: SecuritySettings, system: SystemView, all: AllSettin
     hostName: hostNameOf(all, system),
     localDomains: localDomainsOf(all, system),
     networks,
+    exceptions: exceptionLists(all['exceptions']),
     port: system.port,
   };
   return {

@@ -11,7 +11,7 @@ import { readMbox } from '../support/mailbox.js';
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
 import { someQuery } from '../support/queries.js';
 import { Saver } from '../support/saver.js';
-import { sendMail, type Delivery } from '../support/smtp-client.js';
+import { sendMail, SmtpClient, type Delivery } from '../support/smtp-client.js';
 import { until } from '../support/wait.js';
 
 const ON: SecuritySettings = { ...SECURITY_DEFAULTS, spam: true, virus: true };
@@ -20,7 +20,10 @@ describe('mail that is scanned', () => {
   let root: PostfixRoot;
   let saver: Saver;
   before(async () => {
-    root = await startPostfixRoot();
+    root = await startPostfixRoot({ started: false });
+    const setting = 'smtpd_authorized_xclient_hosts=127.0.0.1';
+    await root.run('/usr/sbin/postconf', ['-c', root.places.configDir, '-e', setting]);
+    assert.equal((await root.postfix('start')).code, 0);
     saver = new Saver(root.helper);
     await saver.save({ domains: { names: ['lab.test'] } });
   });
@@ -96,6 +99,37 @@ describe('mail that is scanned', () => {
     await saver.save({ security: { ...ON, keepLevel: 100 } });
     await send('gtube-2', TEST_SPAM);
     assert.match(await kept('gtube-2'), /^spam-/);
+  });
+
+  it('is never spam from an excepted sender or server, and a virus all the same', async () => {
+    const from = async (address: string, sender: string, subject: string, body: string) => {
+      const [client] = await SmtpClient.open(root.smtpPort);
+      await client.command(`XCLIENT ADDR=${address} NAME=client.example`);
+      await client.command('EHLO client.example');
+      await client.command(`MAIL FROM:<${sender}>`);
+      assert.equal((await client.command('RCPT TO:<alice@lab.test>')).code, 250);
+      await client.command('DATA');
+      const text = `From: <${sender}>\nSubject: ${subject}\n\n${body}\n`;
+      assert.equal((await client.message(text)).code, 250);
+      client.close();
+    };
+    const values = ['192.0.2.7', '198.51.100.0/24', 'a_%+=&~-z@one.example', 'partner.example'];
+    const { proof } = await saver.save({ exceptions: { values } });
+    assert.ok(proof.some(({ key, ok }) => key === 'proof.spam' && ok));
+    await from('203.0.113.9', 'x@sub.partner.example', 'excepted-1', TEST_SPAM);
+    await from('203.0.113.9', 'a_%+=&~-z@one.example', 'excepted-2', TEST_SPAM);
+    await from('192.0.2.7', 'x@other.example', 'excepted-3', TEST_SPAM);
+    await from('198.51.100.40', 'x@other.example', 'excepted-4', TEST_SPAM);
+    for (const subject of ['excepted-1', 'excepted-2', 'excepted-3', 'excepted-4']) {
+      const mail = await received(subject);
+      assert.doesNotMatch(mail, /^X-Spam-Flag: YES|\*\*\*SPAM/m);
+    }
+    await from('203.0.113.9', 'x@otherpartner.example', 'not-excepted-1', TEST_SPAM);
+    assert.match(await kept('not-excepted-1'), /^spam-/);
+    await from('192.0.2.8', 'x@other.example', 'not-excepted-2', TEST_SPAM);
+    assert.match(await kept('not-excepted-2'), /^spam-/);
+    await from('192.0.2.7', 'x@partner.example', 'not-excepted-3', TEST_VIRUS);
+    assert.match(await kept('not-excepted-3'), /^virus-/);
   });
 
   it('is refused while it is sent, when that was chosen', async () => {

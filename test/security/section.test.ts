@@ -24,6 +24,9 @@ const ON: SecuritySettings = {
 };
 const VIEW = configView({ myhostname: 'mail.example.com', mynetworks: '127.0.0.0/8 10.1.0.0/16' });
 const ALL = { domains: { names: ['example.com', 'example.org'] } };
+const EXCEPTIONS = {
+  values: ['192.0.2.7', '198.51.100.0/24', '2001:db8::/48', 'a_%+=&~-z@example.net', 'example.edu'],
+};
 
 const golden = (name: string): string =>
   readFileSync(`${PACKAGE_ROOT}test/security/golden/${name}.txt`, 'utf8');
@@ -40,6 +43,22 @@ describe('the section Security', () => {
     const { files = {} } = render(ON);
     assert.equal(files[AMAVIS_FILE]?.content, golden('amavis'));
     assert.equal(files[SPAMASSASSIN_FILE]?.content, golden('spamassassin'));
+  });
+
+  it('tells amavis whose mail is never spam, by senders and by clients', () => {
+    const { files = {} } = securitySection.render(ON, VIEW, { ...ALL, exceptions: EXCEPTIONS });
+    const { content } = files[AMAVIS_FILE] ?? { content: '' };
+    const added = /^# The exceptions.*?(?=^# Mail from other)/ms.exec(content)?.[0] ?? '';
+    assert.equal(added, golden('exceptions'));
+    assert.equal(content.replace(added, ''), golden('amavis'), 'nothing else changes');
+    assert.equal(files[SPAMASSASSIN_FILE]?.content, golden('spamassassin'));
+  });
+
+  it('says nothing of exceptions, and so has nothing started anew, while nobody looks for spam', () => {
+    const all = { ...ALL, exceptions: EXCEPTIONS };
+    for (const settings of [{ ...ON, spam: false }, SECURITY_DEFAULTS]) {
+      assert.deepEqual(securitySection.render(settings, VIEW, all), render(settings));
+    }
   });
 
   it('tells Postfix where to take mail, after the queue', () => {
@@ -114,11 +133,17 @@ describe('the section Security', () => {
 
   it('refuses to render what came past the schema', () => {
     const port = () => 1;
-    const surroundings = { root: '', hostName: 'a.b', localDomains: ['a.b'], networks: [], port };
+    const exceptions = { domains: [], addresses: [], ips: [], networks: [] };
+    const names = { root: '', hostName: 'a.b', localDomains: ['a.b'] };
+    const surroundings = { ...names, networks: [], exceptions, port };
     for (const evil of [`'; system("id"); '`, 'a\nloadplugin Evil', 'a\\', '$x']) {
       assert.throws(() => renderAmavis({ ...ON, subjectTag: evil }, surroundings), RangeError);
       assert.throws(() => renderAmavis({ ...ON, alertAddress: evil }, surroundings), RangeError);
       assert.throws(() => renderAmavis(ON, { ...surroundings, localDomains: [evil] }), RangeError);
+      for (const kind of Object.keys(exceptions)) {
+        const wrong = { ...surroundings, exceptions: { ...exceptions, [kind]: [evil] } };
+        assert.throws(() => renderAmavis(ON, wrong), RangeError);
+      }
       assert.throws(() => renderSpamAssassin({ ...ON, trustedServers: [evil] }, []), RangeError);
     }
   });
