@@ -1,6 +1,7 @@
 /**
  * Mail that was taken while it was scanned has the way to the scanners in its queue file, and would wait for ever once there
- * is none. Queued anew it goes the way that holds now (FILTER_README).
+ * is none. Queued anew it goes the way that holds now (FILTER_README). What somebody holds stays held: postsuper(1) would
+ * send it off with the rest.
  */
 import { openSync, readSync, closeSync } from 'node:fs';
 import { isQueueId } from '../../queue/id.js';
@@ -18,7 +19,8 @@ const REQUEUE_TIMEOUT_MS = 120_000;
 
 /** Resolves with how many there were. */
 export async function requeueScanned(paths: Paths): Promise<number> {
-  const ids = QUEUES.flatMap((queue) => filesIn(`${paths.queueDir}/${queue}`))
+  const ids = QUEUES.filter((queue) => queue !== 'hold')
+    .flatMap((queue) => filesIn(`${paths.queueDir}/${queue}`))
     .filter(({ id, path }) => isQueueId(id) && isMarked(path))
     .map(({ id }) => id);
   if (ids.length === 0) return 0;
