@@ -61,7 +61,7 @@ export async function planDaemons(
   return {
     before: steps.map(({ name, running, atBoot }) => ({ name, running, atBoot })),
     bringUp: async () => {
-      for (const step of wanted) await bringUp(step);
+      for (const step of wanted) await bringUp(step, paths);
     },
     letGo: async () => {
       for (const { need, daemon } of [...steps].reverse()) {
@@ -78,14 +78,16 @@ export async function planDaemons(
   };
 }
 
-async function bringUp({ daemon, need, told, running }: Step): Promise<void> {
+async function bringUp({ daemon, need, told, running }: Step, paths: Paths): Promise<void> {
   if (!need.proved && !daemon.installed()) return;
   await daemon.enableAtBoot(true);
   if (!need.proved) {
     if (!running) await daemon.start();
     return;
   }
-  const { up, service, said } = told && running ? await daemon.reload() : await daemon.start();
+  const lacking = (await definitionOf(need.daemon).equip?.(paths)) ?? false;
+  const attempt = lacking ? daemon.restart() : told && running ? daemon.reload() : daemon.start();
+  const { up, service, said } = await attempt;
   if (up) return;
   const values = { service: daemon.name };
   const detail = `${service}\n${said}`.trim();

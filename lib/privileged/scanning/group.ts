@@ -30,17 +30,3 @@ export async function join({ root }: Pick<Paths, 'root'>): Promise<void> {
   });
   await writeFile(file, lines.join('\n'));
 }
-
-/** Whether the running clamd has it: what was changed after its start does not count for it. */
-export async function hasGroup(pid: number, { root }: Pick<Paths, 'root'>): Promise<boolean> {
-  const [status, groups] = await Promise.all([
-    readText(`/proc/${pid}/status`).catch(() => null),
-    readText(`${root}/etc/group`),
-  ]);
-  const id = (groups ?? '')
-    .split('\n')
-    .find((line) => line.startsWith(`${AMAVIS_USER}:`))
-    ?.split(':')[2];
-  const of = /^Groups:\s*(.*)$/m.exec(status ?? '')?.[1] ?? '';
-  return id !== undefined && of.split(' ').includes(id);
-}

@@ -13,7 +13,7 @@ import type { Paths } from '../paths.js';
 import { readConfig } from '../postfix/config-view.js';
 import type { ProofStep } from '../protocol.js';
 import { daemonOf, type DaemonDefinition } from '../services/daemons.js';
-import { AMAVIS, CLAMD, FRESHCLAM } from '../services/scanners.js';
+import { AMAVIS, CLAMD, FRESHCLAM, mayRead } from '../services/scanners.js';
 import { readState } from '../state.js';
 import { isMember, join } from './group.js';
 
@@ -44,14 +44,15 @@ export async function repair(
       (one) => one === 'amavis' || settings.virus,
     );
     const done: Repair[] = [];
-    let restart = false;
     for (const [index, step] of steps.entries()) {
       progress({ done: index, total: steps.length + 1, row: step });
       if (step === 'group') {
-        restart = !(await isMember(paths));
+        const member = await isMember(paths);
         await join(paths);
-        if (restart) done.push(step);
-      } else if (await bringUp(step, step === 'clamav' && restart, paths)) {
+        const lacking = !(await mayRead(paths));
+        if (lacking) await bringUp('clamav', true, paths);
+        if (lacking || !member) done.push(step);
+      } else if (await bringUp(step, false, paths)) {
         done.push(step);
       }
     }

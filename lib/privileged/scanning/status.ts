@@ -6,7 +6,7 @@ import { scanExpectationOf } from '../apply/scan-proof.js';
 import type { Paths } from '../paths.js';
 import { readConfig } from '../postfix/config-view.js';
 import { daemonOf } from '../services/daemons.js';
-import { AMAVIS, askClamd, CLAMD, FRESHCLAM, greets } from '../services/scanners.js';
+import { AMAVIS, askClamd, CLAMD, FRESHCLAM, greets, mayRead } from '../services/scanners.js';
 import { readState } from '../state.js';
 import { hasRules, readRules, readSignatures } from './data.js';
 import { isMember } from './group.js';
@@ -33,13 +33,13 @@ export async function scannerStatus(paths: Paths) {
     virus: settings?.virus ?? false,
     before: settings?.place === 'before',
   });
-  const [answers, greeted, signatures, rules, packagedRules, member] = await Promise.all([
+  const [answers, greeted, signatures, rules, packagedRules, access] = await Promise.all([
     askClamd(paths, 'PING').catch(() => ''),
     on ? Promise.all([...scan.amavis, ...scan.back].map(greets)) : [],
     readSignatures(paths),
     readRules(),
     hasRules(),
-    isMember(paths),
+    Promise.all([isMember(paths), mayRead(paths)]),
   ]);
   const filter = view.parameter('content_filter');
   return {
@@ -51,7 +51,7 @@ export async function scannerStatus(paths: Paths) {
       answers: answers === 'PONG',
       signatures,
       /** Whether it may read what amavis takes apart. */
-      member,
+      member: access.every(Boolean),
     },
     freshclam: freshclam ?? NOTHING,
     amavis: {

@@ -29,6 +29,11 @@ export interface DaemonDefinition {
   answers(paths: Paths): Promise<boolean>;
   /** Why it cannot run although it is installed: the end of a translation key `helper.check.…`; null when it can. */
   readonly lacks?: (paths: Paths) => Promise<string | null>;
+  /**
+   * Makes what it needs besides its files, and that harms nobody when it stays. Resolves with whether one that runs does not
+   * have it before it is started anew.
+   */
+  readonly equip?: (paths: Paths) => Promise<boolean>;
   /** Whether mail waits in the queue while it is away. */
   readonly holdsMail?: true;
   /** How long it may take to answer after a start, in milliseconds. */

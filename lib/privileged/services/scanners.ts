@@ -1,9 +1,10 @@
 /** The daemons that look into mail: amavis, which Postfix asks, and ClamAV, which amavis asks, with its signatures. */
 import { readdir } from 'node:fs/promises';
 import net from 'node:net';
-import { AMAVIS_USER, CLAMD_SOCKET, SIGNATURE_FOLDER } from '../../security/places.js';
+import { AMAVIS_HOME, AMAVIS_USER, CLAMD_SOCKET, SIGNATURE_FOLDER } from '../../security/places.js';
 import type { Paths } from '../paths.js';
 import { portsOf } from '../ports.js';
+import { join } from '../scanning/group.js';
 import { SmtpDialogue } from '../smtp-dialogue.js';
 import type { DaemonDefinition } from './daemons.js';
 
@@ -34,6 +35,10 @@ export const CLAMD: DaemonDefinition = {
   name: 'clamav-daemon',
   program: '/usr/sbin/clamd',
   lacks: async (paths) => ((await signatureFiles(paths)).length === 0 ? 'noSignatures' : null),
+  equip: async (paths) => {
+    await join(paths);
+    return !(await mayRead(paths));
+  },
   rereads: false,
   // The official signatures take up to a minute, on a slow disk more.
   startLimitMs: 180_000,
@@ -79,6 +84,16 @@ export function askClamd(paths: Paths, question: string, timeoutMs = ANSWER_TIME
     socket.on('error', reject);
     socket.on('close', () => resolve(answer.trim()));
   });
+}
+
+/**
+ * Whether the running clamd may look into what amavis has taken apart: it learns of its groups when it starts. It is asked
+ * for a file that is not there, in a folder that others may not enter. True while it does not run.
+ */
+export async function mayRead(paths: Paths): Promise<boolean> {
+  const file = `${paths.root}${AMAVIS_HOME}/mailserver-asks`;
+  const answer = await askClamd(paths, `SCAN ${file}`).catch(() => '');
+  return !answer.includes('Permission denied');
 }
 
 /** Where clamd listens. */
