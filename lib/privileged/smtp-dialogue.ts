@@ -94,7 +94,18 @@ export class SmtpDialogue {
       .join('');
     if (this.#ended) throw this.#ended;
     if (this.#socket.write(text, 'latin1')) return;
-    await Promise.race([once(this.#socket, 'drain'), once(this.#socket, 'close')]);
+    const heard = new AbortController();
+    const { signal } = heard;
+    try {
+      await Promise.race(['drain', 'close'].map((name) => once(this.#socket, name, { signal })));
+    } finally {
+      heard.abort();
+    }
+  }
+
+  /** Ends it at once: a message that is under way comes to nothing. */
+  drop(): void {
+    this.#end(new Error('given up'));
   }
 
   async close(): Promise<void> {

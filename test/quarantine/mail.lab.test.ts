@@ -1,7 +1,7 @@
 /** The quarantine's pages over the real amavis: what it kept back is shown, released and deleted, and the trace tells of it. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdir, symlink, utimes, writeFile } from 'node:fs/promises';
+import { readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
@@ -157,6 +157,37 @@ describe('the quarantine', () => {
     const done = await client.send(again, { evenInfected: 'yes' });
     assert.match((await outcome(done)).text, /One mail is on its way/);
     await until('the virus', async () => (await inbox('alice', 'Subject: eicar-a')).length === 1);
+  });
+
+  it('releases once what two release at once, and to all its recipients, however many', async () => {
+    // As long as the header of a mail to a thousand is.
+    const blanks = ' '.repeat(40_000);
+    const recipients = `<alice@lab.test>,\n${blanks}<bob@lab.test>`;
+    const front = `X-Envelope-From: <>\nX-Envelope-To: ${recipients}\n`;
+    await writeFile(`${folder()}/spam-wideWideWide`, `${front}Subject: wide\n\nx\n`);
+    await writeFile(`${folder()}/virus-broken00000.gz`, 'not packed');
+    await until('both in the list', async () => {
+      const { html } = await client.get(PATH);
+      return html.includes('m-virus-broken00000.gz') && html.includes('m-spam-wideWideWide');
+    });
+    const release = () =>
+      root.helper.call(
+        'quarantine-act',
+        { action: 'release', evenInfected: false },
+        { actor: 'test', input: [['spam-wideWideWide']] },
+      );
+    const ends = await Promise.all([release(), release()]);
+    assert.deepEqual(
+      ends.map(({ done, gone }) => [done, gone]).sort((a, b) => Number(b[0]) - Number(a[0])),
+      [
+        [1, 0],
+        [0, 1],
+      ],
+      JSON.stringify(ends),
+    );
+    await until('the mail', async () => (await inbox('bob', 'Subject: wide')).length > 0);
+    assert.equal((await inbox('bob', 'Subject: wide')).length, 1);
+    await rm(`${folder()}/virus-broken00000.gz`);
   });
 
   it('deletes many after a question, takes no names but those of kept mail, follows no links', async () => {

@@ -10,6 +10,9 @@ import {
   type QuarantineActResult,
   type QuarantineFailure,
 } from '../../quarantine/schema.js';
+import { ensurePrivateFolder } from '../files.js';
+import { takeLock, type Lock } from '../lock.js';
+import type { Paths } from '../paths.js';
 import { portsOf } from '../ports.js';
 import { QuarantineFolder } from '../quarantine/folder.js';
 import { releaseMail } from '../quarantine/release.js';
@@ -36,12 +39,14 @@ export const quarantineActAction = defineAction({
     { paths, items, signal, progress, changing },
   ): Promise<QuarantineActResult> => {
     const ids = await readIds(items);
-    const folder = await QuarantineFolder.open(paths);
     const port = (await portsOf(paths)).amavisBack;
     const failures: QuarantineFailure[] = [];
     let [done, gone, failed] = [0, 0, 0];
+    const folder = await QuarantineFolder.open(paths);
     if (folder === null) return { done, gone: ids.size, failed, failures, cancelled: false };
+    let lock: Lock | null = null;
     try {
+      lock = action === 'release' ? await takeReleaseLock(paths) : null;
       await changing();
       for (const id of ids) {
         if (signal.aborted) break;
@@ -57,10 +62,17 @@ export const quarantineActAction = defineAction({
       const cancelled = done + gone + failed < ids.size;
       return { done, gone, failed, failures, cancelled };
     } finally {
+      lock?.release();
       await folder.close();
     }
   },
 });
+
+/** Two that release the same mail at once would deliver it twice. */
+async function takeReleaseLock({ stateDir }: Paths): Promise<Lock> {
+  await ensurePrivateFolder(stateDir);
+  return takeLock(`${stateDir}/release-lock`);
+}
 
 type End = Omit<QuarantineFailure, 'id'> | 'gone' | null;
 

@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:fs';
 import { lstat, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
+import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { isQuarantineId, MAX_HEADER_BYTES, type QuarantineRow } from '../../quarantine/schema.js';
 import { readRow } from '../../quarantine/header.js';
@@ -44,9 +45,9 @@ export class QuarantineFolder {
     return found.sort((a, b) => b.at - a.at || (a.id < b.id ? 1 : -1));
   }
 
-  /** What its header tells; null when it has gone. */
+  /** What its header tells, nothing where it cannot be read: it can be deleted all the same. Null when it has gone. */
   async row(file: QuarantineFile): Promise<QuarantineRow | null> {
-    const head = await this.head(file.id, MAX_HEADER_BYTES);
+    const head = await this.head(file.id, MAX_HEADER_BYTES).catch(() => Buffer.alloc(0));
     return head === null ? null : readRow(head, file);
   }
 
@@ -67,18 +68,23 @@ export class QuarantineFolder {
     return chunks.length === 0 && (await this.find(id)) === null ? null : Buffer.concat(chunks);
   }
 
-  /** The file in pieces, unpacked. Nothing of what has gone. */
+  /** The file in pieces, unpacked. Nothing of what has gone, and of what is no file, or has a second name elsewhere. */
   async *content(id: string): AsyncGenerator<Buffer, void> {
     let handle: FileHandle;
     try {
-      handle = await open(this.#pathOf(id), constants.O_RDONLY | constants.O_NOFOLLOW);
+      // Whatever it is by now, opening it must not wait.
+      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+      handle = await open(this.#pathOf(id), flags);
     } catch (error) {
-      if (hasCode(error, 'ENOENT') || hasCode(error, 'ELOOP')) return;
+      if (hasCode(error, 'ENOENT') || hasCode(error, 'ELOOP') || hasCode(error, 'ENXIO')) return;
       throw error;
     }
     try {
+      const file = await handle.stat();
+      if (!file.isFile() || file.nlink > 1) return;
       const stream = handle.createReadStream({ autoClose: false });
-      yield* (id.endsWith('.gz') ? stream.pipe(createGunzip()) : stream) as AsyncIterable<Buffer>;
+      const plain = id.endsWith('.gz') ? pipeline(stream, createGunzip(), () => undefined) : stream;
+      yield* plain as AsyncIterable<Buffer>;
     } finally {
       await handle.close();
     }
