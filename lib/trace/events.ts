@@ -117,10 +117,15 @@ const REFUSED = new RegExp(
 const TOO_LARGE = /^warning: \S+: queue file size limit exceeded$/;
 const NOTED =
   /^\S+: (?:warning: )?(hold|discard|redirect|warn|filter|warning|replace|prepend): (.*)$/s;
-const TAIL =
-  /;?,? from=<(.*?)>,? (?:to=<(.*?)>,? )?(?:proto=\S+?)?,? ?(?:sasl_\w+=\S+ )*(?:helo=<(.*?)>)?$/s;
+/**
+ * The end of a refusal, part by part. A stranger chooses most of it: each pattern goes through the text once, where a
+ * single one for all would try every place against every other.
+ */
+const SENDER_PART = /^; from=<(.*?)>(?=,? (?:to=<|proto=|helo=<|sasl_)|: |,?$)/s;
+const RECIPIENT_PART = /^,? to=<(.*?)>(?=,? (?:proto=|helo=<|sasl_)|: |,?$)/s;
+const HELO_PART = /[ ,]helo=<(.*?)(?:>(?: sasl_\w+=\S+)*)?$/s;
 const SHORT_TAIL = /; proto=\S+(?: sasl_\w+=\S+)*(?: helo=<(.*?)>)?$/s;
-const CLEANUP_REPLY = /^(.*?); from=<(.*?)> to=<(.*?)>(?: proto=\S+)?(?: helo=<(.*?)>)?: (.*)$/s;
+const CLEANUP_END = /^(?: proto=\S+)?(?: helo=<(.*?)>(?=: ))?: (.*)$/s;
 const SCANNED = /^\([^)]*\) (Passed|Blocked) ([A-Z-]+)(?:\d)?(?: \((.*?)\))? \{[^}]*\}, (.*)$/s;
 const ENVELOPE = /<([^<>]*)> -> (<[^<>]*>(?:,<[^<>]*>)*)/;
 
@@ -293,10 +298,11 @@ type Told = Pick<Refusal, 'reply' | 'sender' | 'recipient' | 'helo'>;
 /** `450 4.7.1 words; from=<a> to=<b> proto=ESMTP helo=<c>`. The words may hold anything: the tail is read from the end. */
 function smtpdReply(rest: string): Told {
   const start = rest.lastIndexOf('; from=<');
-  const tail = start < 0 ? null : TAIL.exec(rest.slice(start));
-  if (tail) {
-    const [, sender = '', recipient, helo = ''] = tail;
-    return { reply: rest.slice(0, start), sender, recipient: recipient ?? null, helo };
+  const envelope = start < 0 ? null : envelopeOf(rest.slice(start));
+  if (envelope) {
+    const { sender, recipient, after } = envelope;
+    const helo = HELO_PART.exec(after)?.[1] ?? '';
+    return { reply: rest.slice(0, start), sender, recipient, helo };
   }
   const short = SHORT_TAIL.exec(rest);
   return {
@@ -307,13 +313,28 @@ function smtpdReply(rest: string): Told {
   };
 }
 
+/** `; from=<a> to=<b>` and what stands behind that; null for another beginning. */
+function envelopeOf(
+  text: string,
+): { readonly sender: string; readonly recipient: string | null; readonly after: string } | null {
+  const sender = SENDER_PART.exec(text);
+  if (!sender) return null;
+  const behind = text.slice(sender[0].length);
+  const recipient = RECIPIENT_PART.exec(behind);
+  return {
+    sender: sender[1] ?? '',
+    recipient: recipient?.[1] ?? null,
+    after: recipient ? behind.slice(recipient[0].length) : behind,
+  };
+}
+
 /** `from=<a> to=<b> proto=ESMTP helo=<c>: words` after the header, or the words first from a milter. */
 function cleanupReply(rest: string): Told {
-  const told = `; ${rest}`;
-  const found = CLEANUP_REPLY.exec(told);
-  if (found) {
-    const [, , sender = '', recipient = '', helo = '', reply = ''] = found;
-    return { reply, sender, recipient, helo };
+  const envelope = envelopeOf(`; ${rest}`);
+  const end = envelope ? CLEANUP_END.exec(envelope.after) : null;
+  if (envelope && end) {
+    const { sender, recipient } = envelope;
+    return { reply: end[2] ?? '', sender, recipient, helo: end[1] ?? '' };
   }
   return smtpdReply(rest);
 }

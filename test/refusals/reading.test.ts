@@ -157,6 +157,22 @@ describe('a refusal', () => {
     assert.equal(readRefusal({ at: 1, program: 'postfix/smtp', text: sent }), null);
   });
 
+  it('is read in no time however a stranger has twisted HELO, header and address', () => {
+    // Long enough that a pattern which tries every place against every other would not end.
+    const twisted = [' from=<> to=<> helo=<>', '> to=<> helo=<', '> from=<', ' sasl_a=b>', ': '];
+    for (const part of twisted) {
+      const text = part.repeat(4_000);
+      const helo = `NOQUEUE: reject: RCPT from mx.x.example[203.0.113.9]: 550 5.1.1 <bob@box.test>: Recipient address rejected: User unknown; from=<s@x.example> to=<bob@box.test> proto=SMTP helo=<${text}`;
+      const refusal = readRefusal({ at: 1, program: 'postfix/smtpd', text: helo });
+      assert.deepEqual([refusal?.sender, refusal?.recipients], ['s@x.example', ['bob@box.test']]);
+      const header = `DD50A254541: reject: header Subject: ${text} from mx.x.example[203.0.113.9]; from=<${text}> to=<${text}`;
+      assert.equal(
+        readRefusal({ at: 1, program: 'postfix/cleanup', text: header })?.cause,
+        'contentRule',
+      );
+    }
+  });
+
   it('is counted with others of the same cause, server and sender', () => {
     const found = [30, 20, 10].map((at) => ({
       ...{ ids: [], leftOut: 0, headless: false },
