@@ -101,8 +101,8 @@ export function viewTrace(
   const shown = found.slice(first, first + PAGE_STORIES);
   const address = addresses(parts.path, query);
   const open = found.length <= OPEN_STORIES;
-  const oldest = found.at(-1)?.lines[0]?.at ?? end?.reached ?? 0;
-  const goesOn = end !== null && end.limit !== null && oldest > 0;
+  const reached = end === null ? 0 : reachedBy(search, end);
+  const goesOn = end !== null && end.limit !== null && reached > 0;
   return {
     running,
     lead: running
@@ -124,12 +124,20 @@ export function viewTrace(
     previous: current > 1 ? address({ page: current - 1 }) : '',
     next: current < pages ? address({ page: current + 1 }) : '',
     limits: end === null ? [] : limitsOf(parts, end),
-    olderHref: goesOn && end.limit !== 'unpacked' ? address({ to: localTime(oldest) }) : '',
+    olderHref: goesOn && end.limit !== 'unpacked' ? address({ to: localTime(reached) }) : '',
     hereHref: address({ page: current }),
     stopHref: address({ stop: 1 }),
     againHref: address({ fresh: Math.floor(search.startedAt.getTime() / 1000) }),
     noLog: end?.source === 'none',
   };
+}
+
+/**
+ * How far back all was looked at, in seconds since 1970; 0 when nobody knows. Not where the last mail that was found began:
+ * one that waited for days is found by its latest try, and everything in between would be left out.
+ */
+function reachedBy({ found }: LogSearch, { reached }: SearchEnd): number {
+  return reached > 0 ? reached : (found.at(-1)?.lines.at(-1)?.at ?? 0);
 }
 
 /** The page for the same question with something changed. */

@@ -210,6 +210,22 @@ describe('the search of the mail log', () => {
     assert.deepEqual((await find({ recipient: 'nobody' })).found, []);
   });
 
+  it('says how far back it looked, also when its limit lies in the first block', async () => {
+    const again = (stamp: string): string =>
+      line(stamp, 'qmgr', 'AAAAAA1: from=<a@acme.example>, size=300, nrcpt=1 (queue active)');
+    await write(
+      'mail.log',
+      line('Nov 25 09:00:00', 'smtpd', 'AAAAAA1: client=mx.example[192.0.2.1]') +
+        again('Nov 25 09:00:01') +
+        mail('BBBBBB1', '', '', 'Nov 27 09:00:00') +
+        again('Nov 28 09:00:00'),
+    );
+    const { found, end } = await find({}, { maxFound: 1 });
+    assert.deepEqual(idsOf(found), ['AAAAAA1']);
+    assert.equal(end.limit, 'rows');
+    assert.equal(end.reached, new Date(2026, 10, 28, 9, 0, 0).getTime() / 1000);
+  });
+
   it('finds refusals, each line by itself', async () => {
     const refused = (reply: string): string =>
       line(

@@ -150,7 +150,9 @@ class Search {
       const newline = text.indexOf('\n', start);
       const line = readLogLine(text.slice(start, newline < 0 ? text.length : newline), end);
       if (line === null || line.program.includes(PROBE) || !this.#inTime(line)) continue;
-      if (this.#fits(line)) await this.#take(line, { piece: block.piece, at: block.at + start });
+      if (!this.#fits(line)) continue;
+      this.reached = line.at;
+      await this.#take(line, { piece: block.piece, at: block.at + start });
     }
   }
 
