@@ -8,6 +8,8 @@ import type { Lookup } from './lookup.js';
 /** How often every list is checked, in milliseconds; one that failed is looked at more often. */
 const CHECK_EVERY_MS = 30 * 60 * 1000;
 const CHECK_BAD_EVERY_MS = 5 * 60 * 1000;
+/** What a list says against somebody counts only when it was checked since then, in milliseconds: a refusal is for good. */
+const TRUSTED_MS = 60 * 1000;
 /** A list that stays silent so many times in a row is not asked before the next check. */
 const MAX_SILENCES = 5;
 
@@ -30,6 +32,8 @@ export class Judge {
   readonly #threshold: number;
   readonly #lookup: Lookup;
   readonly #now: () => number;
+  /** Checks under way, by zone. */
+  readonly #checking = new Map<string, Promise<void>>();
 
   constructor({ lists, threshold }: BlockListOrders, lookup: Lookup, now = Date.now) {
     this.#lists = new Map(
@@ -49,13 +53,21 @@ export class Judge {
       const every = state === 'good' ? CHECK_EVERY_MS : CHECK_BAD_EVERY_MS;
       return checkedAt === null || checkedAt + every <= this.#now();
     });
-    await Promise.all(
-      due.map(async (list) => {
-        const verdict = await checkList(this.#lookup, list.zone);
+    await Promise.all(due.map(({ zone }) => this.#checkNow(zone)));
+  }
+
+  #checkNow(zone: string): Promise<void> {
+    const begun = this.#checking.get(zone);
+    if (begun) return begun;
+    const check = checkList(this.#lookup, zone)
+      .then((verdict) => {
+        const list = this.#lists.get(zone);
         const checkedAt = this.#now();
-        this.#lists.set(list.zone, { ...list, ...verdict, checkedAt, silences: 0 });
-      }),
-    );
+        if (list) this.#lists.set(zone, { ...list, ...verdict, checkedAt, silences: 0 });
+      })
+      .finally(() => this.#checking.delete(zone));
+    this.#checking.set(zone, check);
+    return check;
   }
 
   /** The lists that have the client, when they weigh enough together; else none. */
@@ -70,8 +82,24 @@ export class Judge {
     );
     for (const { list, answer } of answers) this.#note(list, answer === 'silent');
     const hits = answers.filter(({ answer }) => answer === 'listed').map(({ list }) => list);
-    const weight = hits.reduce((sum, list) => sum + list.weight, 0);
-    return weight >= this.#threshold ? hits.map(({ zone }) => zone) : [];
+    if (!this.#isEnough(hits)) return [];
+    const known = await this.#stillGood(hits, family);
+    return this.#isEnough(known) ? known.map(({ zone }) => zone) : [];
+  }
+
+  #isEnough(hits: readonly Watched[]): boolean {
+    return hits.reduce((sum, { weight }) => sum + weight, 0) >= this.#threshold;
+  }
+
+  /** A list may have begun to list everybody since it was checked. */
+  async #stillGood(hits: readonly Watched[], family: number): Promise<readonly Watched[]> {
+    const before = this.#now() - TRUSTED_MS;
+    const old = hits.filter(({ checkedAt }) => checkedAt === null || checkedAt < before);
+    await Promise.all(old.map(({ zone }) => this.#checkNow(zone)));
+    return hits.filter(({ zone }) => {
+      const now = this.#lists.get(zone);
+      return now?.state === 'good' && (family === 4 || now.ipv6);
+    });
   }
 
   reports(): readonly ListReport[] {

@@ -4,6 +4,8 @@ import { meaningOf, nameOf, type Meaning } from './names.js';
 
 /** How long a list may take to answer, in milliseconds; smtpd(8) waits for the slowest of them. */
 const ANSWER_LIMIT_MS = 3_000;
+/** So soon other servers in resolv.conf(5) are asked, in milliseconds. */
+const RESOLVER_LIFETIME_MS = 30_000;
 /** How long an answer holds, in milliseconds. */
 const LIFETIME_MS = 5 * 60 * 1000;
 /** Answers kept at most; then the oldest go. About 3 MB. */
@@ -21,7 +23,22 @@ export interface Lookup {
 /** The part of the DNS that is needed. */
 export type AddressQueries = Pick<Resolver, 'resolve4'>;
 
-export function systemQueries(): AddressQueries {
+/** A resolver knows the servers that were set when it was made: this one is made anew, and follows the machine's network. */
+export function systemQueries(now: () => number = Date.now): AddressQueries {
+  let made = now();
+  let resolver = newResolver();
+  return {
+    resolve4: ((name: string) => {
+      if (now() - made > RESOLVER_LIFETIME_MS) {
+        made = now();
+        resolver = newResolver();
+      }
+      return resolver.resolve4(name);
+    }) as AddressQueries['resolve4'],
+  };
+}
+
+function newResolver(): Resolver {
   return new Resolver({ timeout: ANSWER_LIMIT_MS, tries: 1 });
 }
 

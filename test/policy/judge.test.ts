@@ -81,6 +81,20 @@ describe('the judge', () => {
     assert.deepEqual(await judge.refusing(CLIENT), ['one.example']);
   });
 
+  it('refuses nobody for a list that began to list everybody since it was checked last', async () => {
+    const answers: Record<string, readonly string[] | null> = {
+      ...working('one.example'),
+      [nameOf(CLIENT, 'one.example')]: ['127.0.0.2'],
+    };
+    const { judge, clock } = judgeOf(answers, 2);
+    await judge.check();
+    answers[nameOf('127.0.0.1', 'one.example')] = ['127.0.0.2'];
+    clock.now += 2 * MINUTE_MS;
+    const everybody = await Promise.all([judge.refusing(CLIENT), judge.refusing(CLIENT)]);
+    assert.deepEqual(everybody, [[], []]);
+    assert.equal(judge.reports()[0]?.state, 'listsAll');
+  });
+
   it('does not wait for a list that has gone silent, mail after mail', async () => {
     const answers: Record<string, readonly string[] | null> = { ...working('one.example') };
     const { judge } = judgeOf(answers, 1);
