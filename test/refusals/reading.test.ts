@@ -1,6 +1,7 @@
 /** Lines of real daemons, and what they mean. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { factsOf } from '../../lib/refusals/causes.js';
 import { groupRefusals } from '../../lib/refusals/groups.js';
 import { readRefusal } from '../../lib/refusals/reading.js';
 
@@ -171,6 +172,13 @@ describe('a refusal', () => {
         'contentRule',
       );
     }
+  });
+
+  it('offers no exception where none would help: the content filter asks nobody who is excepted', () => {
+    for (const cause of ['spam', 'virus', 'banned'] as const) {
+      assert.deepEqual(factsOf(cause).exceptions, []);
+    }
+    assert.deepEqual(factsOf('greylisted').exceptions, ['ip', 'address', 'domain']);
   });
 
   it('is counted with others of the same cause, server and sender', () => {
