@@ -33,10 +33,21 @@ describe('the scripts of the Debian package', () => {
   it('name every unit there is', () => {
     for (const unit of units) {
       assert.ok(read('postinst').includes(unit), unit);
-      if (unit.includes('@')) continue;
+      // What is started for a request ends with it, and what is added to a service of another package is no service.
+      if (unit.includes('@') || unit.includes('.d/')) continue;
       assert.ok(read('prerm').includes(unit), unit);
       assert.ok(read('postrm').includes(unit), unit);
     }
+  });
+
+  it('keep block lists switched on that npm start had on', () => {
+    const takeOver = /^take_over\(\) \{\n([\s\S]*?)^\}$/m.exec(read('postinst'))?.[1] ?? '';
+    const asked = takeOver.indexOf('[ ! -L "$WANTS/$BLOCK_LISTS" ] || lists=on');
+    const removed = takeOver.indexOf('rm -f "/etc/systemd/system/$name"');
+    const again = takeOver.indexOf(
+      '[ -z "$lists" ] || ln -s "/usr/lib/systemd/system/$BLOCK_LISTS"',
+    );
+    assert.ok(asked >= 0 && removed > asked && again > removed);
   });
 
   it('take all state along when it is purged, and nothing of Postfix', () => {
