@@ -4,8 +4,9 @@
  */
 import type { Change } from '../changes/change.js';
 import { noHelper } from '../changes/failures.js';
+import type { RowKey } from '../changes/rows.js';
 import type { Helper } from '../client/helper.js';
-import { UserError } from '../errors.js';
+import { HelperError, UserError } from '../errors.js';
 import type { QueryValues } from './schema.js';
 import { sameMailbox, type FetchmailService } from './service.js';
 
@@ -73,6 +74,22 @@ export function createFetchmailTakeover({
     return { file, digest, running, complaint, entries };
   };
 
+  /** While the file is where it was, the old one goes on, and what came from it must not stay: it could be tried no more. */
+  const goBack = async (
+    asked: Helper,
+    digest: string,
+    keys: readonly RowKey[],
+    actor: string,
+  ): Promise<void> => {
+    try {
+      const present = await asked.call('fetchmailrc', {}, { actor });
+      if (present?.digest === digest) await fetchmail.removeAll(keys, actor);
+    } catch (error) {
+      // Switched off they do no harm, and why it failed at first says more.
+      if (!(error instanceof HelperError)) throw error;
+    }
+  };
+
   return {
     look,
     async accept(digest, actor) {
@@ -85,7 +102,12 @@ export function createFetchmailTakeover({
       const off = wanted.map(({ query }) => ({ ...query, enabled: false }));
       const { change, keys } = await fetchmail.addAll(off, actor);
       const heirs = wanted.map(({ seenAs }, index) => ({ id: keys[index]?.id ?? '', seenAs }));
-      await helper.call('fetchmailrc-retire', { digest, heirs }, { actor });
+      try {
+        await helper.call('fetchmailrc-retire', { digest, heirs }, { actor });
+      } catch (error) {
+        await goBack(helper, digest, keys, actor);
+        throw error;
+      }
       const on = keys.filter((_, index) => wanted[index]?.query.enabled === true);
       return on.length === 0 ? change : fetchmail.switchAll(on, true, actor);
     },
