@@ -24,7 +24,7 @@ mailserver-console new-password LOGIN                a new password for an accou
 mailserver-console backup make|restore FILE          all settings with their passwords, under a passphrase
 mailserver-console database export|import FILE       moves the database; the console must be stopped`;
 
-const STATUS_CODES: Readonly<Record<PluginHealth['status'], number>> = {
+const STATUS_CODES: Readonly<Record<string, number>> = {
   ok: 0,
   degraded: 1,
   failing: 2,
@@ -69,7 +69,7 @@ async function status(): Promise<number> {
     const t = i18n.translator('en');
     const lines = problems.map(({ key, values }) => t(key, values));
     say([`Mailserver: ${status}`, ...lines, ''].join('\n'));
-    return STATUS_CODES[status];
+    return STATUS_CODES[status] ?? NOT_RUNNING;
   } catch (error) {
     if (!(error instanceof LaunchError)) throw error;
     say(`Mailserver: ${error.message}\n`);
@@ -123,8 +123,9 @@ async function run([command, ...args]: readonly string[]): Promise<number> {
   throw new LaunchError(`this is what there is:\n${USAGE}`);
 }
 
+/** What the console says is shown to root: nothing of it may steer the terminal. */
 function say(text: string): void {
-  process.stdout.write(text);
+  process.stdout.write(text.replace(/[^\P{Cc}\n]/gu, '?'));
 }
 
 try {

@@ -112,12 +112,14 @@ function idFileOf(config: { readonly [name: string]: Dumped }): string {
   return typeof idfile === 'string' && idfile !== DEFAULT_ID_FILE ? idfile : '';
 }
 
+/** Null for what is no file, or too large. */
 async function readRegular(file: string): Promise<string | null> {
   try {
     const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      const { size } = await handle.stat();
-      return size > MAX_FILE_BYTES ? null : await handle.readFile('utf8');
+      const stats = await handle.stat();
+      if (!stats.isFile() || stats.size > MAX_FILE_BYTES) return null;
+      return await handle.readFile('utf8');
     } finally {
       await handle.close();
     }
