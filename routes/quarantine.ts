@@ -28,6 +28,8 @@ export const QUARANTINE_PATH = '/security/quarantine';
 const ACT_WAIT_MS = 1_500;
 /** Seconds after which a browser without a script asks again. */
 const REFRESH_S = 2;
+/** Ids in one field of the question. */
+const IDS_IN_FIELD = 100;
 /** Longest search text, in characters. */
 const MAX_SEARCH = 200;
 
@@ -51,7 +53,7 @@ export function quarantineRoutes(router: Router, web: Web, service: QuarantineSe
       const ids = everything
         ? (await service.list(query, pages.user(req).login)).rows.map(({ id }) => id)
         : one === undefined
-          ? [...new Set(allTexts(req.body, 'ids'))]
+          ? [...new Set(allTexts(req.body, 'ids').flatMap((ids) => ids.split(' ')))]
           : [one];
       if (action === undefined || ids.length === 0 || !ids.every(isQuarantineId)) {
         await showList(req, res, req.body, 422, [
@@ -74,7 +76,10 @@ export function quarantineRoutes(router: Router, web: Web, service: QuarantineSe
             ...{ view: 'quarantine/confirm', title: t(`quarantine.ask.${action}`), ...tab },
             ...(confirmed ? { status: 422, failed: true } : {}),
           },
-          { path: partsOf(req).path, action, ids, infected, count: ids.length, missing: confirmed },
+          {
+            ...{ path: partsOf(req).path, action, infected, missing: confirmed },
+            ...{ ids: inFields(ids), count: ids.length },
+          },
         );
         return;
       }
@@ -225,6 +230,14 @@ export function quarantineRoutes(router: Router, web: Web, service: QuarantineSe
       );
     }
   };
+}
+
+/** Ids by the hundred: hosts take a thousand fields of a form, and there may be many more mails. */
+function inFields(ids: readonly string[]): readonly string[] {
+  const count = Math.ceil(ids.length / IDS_IN_FIELD);
+  return Array.from({ length: count }, (_, at) =>
+    ids.slice(at * IDS_IN_FIELD, (at + 1) * IDS_IN_FIELD).join(' '),
+  );
 }
 
 function idOf(req: Request): string {
