@@ -8,6 +8,7 @@ import { readConfig } from '../postfix/config-view.js';
 import { daemonOf } from '../services/daemons.js';
 import { AMAVIS, askClamd, CLAMD, FRESHCLAM, greets, mayRead } from '../services/scanners.js';
 import { readState } from '../state.js';
+import { listenersPastScanners } from './bypass.js';
 import { hasRules, readRules, readSignatures } from './data.js';
 import { isMember } from './group.js';
 
@@ -61,7 +62,7 @@ export async function scannerStatus(paths: Paths) {
     },
     postfix: {
       /** Whether mail goes to amavis, and somewhere else, that somebody set by hand. */
-      hands: filter === contentFilter(view, 'amavisIn'),
+      hands: filter === contentFilter(view, 'amavisIn') && listenersPastScanners(view).length === 0,
       elsewhere: filter !== '' && !filter.startsWith(`${SCAN_TRANSPORT}:`),
       takesBack: on && greeted.slice(scan.amavis.length).every(Boolean),
     },
