@@ -80,7 +80,10 @@ describe('the overview', () => {
       /Mail queue fine 7 mails wait\. 2 mails are on hold\. There is room for 2\sGB\./,
     );
     assert.match(text, /Fetch mail off Nothing is fetched from other providers\./);
-    assert.match(text, /Strangers off Mail from strangers is taken without asking any further\./);
+    assert.match(
+      text,
+      /Policy server off Mail from strangers is taken without asking any further\./,
+    );
     assert.match(text, /Spam and virus protection off Mail is not scanned\./);
     assert.match(text, /Encryption fine Mail from other servers is encrypted when they can\./);
   });
