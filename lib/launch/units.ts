@@ -102,7 +102,8 @@ ReadWritePaths=/etc /run /var
 # Whether a person has a home and a .forward decides where mail goes.
 ProtectHome=read-only
 RestrictNamespaces=mnt pid
-CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_NET_BIND_SERVICE CAP_SETGID CAP_SETUID CAP_SYS_ADMIN CAP_SYS_CHROOT
+# CAP_SYS_PTRACE: which connections Postfix has open tells whether a mail that was cut off may still become one.
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_NET_BIND_SERVICE CAP_SETGID CAP_SETUID CAP_SYS_ADMIN CAP_SYS_CHROOT CAP_SYS_PTRACE
 SystemCallFilter=@system-service @mount
 `,
 

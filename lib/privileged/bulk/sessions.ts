@@ -3,6 +3,7 @@
  * may lie in buffers, and become a message yet.
  */
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { hasCode } from '../files.js';
 
 /** States of a TCP socket (include/net/tcp_states.h). */
 const LISTEN = '0A';
@@ -14,9 +15,13 @@ interface TcpSocket {
   readonly inode: string;
 }
 
-/** Looks at every smtpd(8) of this machine: whether one has a connection at `port` whose other end is dead. */
-export async function hasOrphanedSession(port: number): Promise<boolean> {
-  const [sockets, unix, servers] = await Promise.all([tcpSockets(), unixInodes(), serverSockets()]);
+/**
+ * Looks at every smtpd(8) of this machine: whether one has a connection at `port` whose other end is dead. Where nobody lets
+ * us look (CAP_SYS_PTRACE is what it takes), one may have: only so is nothing sent twice.
+ */
+export async function hasOrphanedSession(port: number, seen = serverSockets): Promise<boolean> {
+  const [sockets, unix, servers] = await Promise.all([tcpSockets(), unixInodes(), seen()]);
+  if (servers === null) return true;
   const byInode = new Map(sockets.map((socket) => [socket.inode, socket]));
   const living = new Set(sockets.filter(({ inode }) => inode !== '0').map(({ local }) => local));
   return servers.some((inode) => {
@@ -28,18 +33,30 @@ export async function hasOrphanedSession(port: number): Promise<boolean> {
   });
 }
 
-/** Inodes of the sockets that smtpd(8) processes have open. */
-async function serverSockets(): Promise<readonly string[]> {
+/** Inodes of the sockets that programs of this name have open; null where one cannot be looked at. */
+export async function serverSockets(program = 'smtpd'): Promise<readonly string[] | null> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
-      if (name.trim() !== 'smtpd') return [];
-      const names = await readdir(`/proc/${pid}/fd`).catch(() => []);
-      return Promise.all(names.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));
-    }),
-  );
-  return found.flat().flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []);
+  try {
+    const links = await Promise.all(pids.map((pid) => linksOf(pid, program)));
+    return links.flat().flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []);
+  } catch (error) {
+    if (hasCode(error, 'EACCES') || hasCode(error, 'EPERM')) return null;
+    throw error;
+  }
+}
+
+/** What a process has open, by name; nothing when it is another program, or gone. */
+async function linksOf(pid: string, program: string): Promise<readonly string[]> {
+  const gone = <T>(instead: T) => {
+    return (error: unknown): T => {
+      if (hasCode(error, 'ENOENT') || hasCode(error, 'ESRCH')) return instead;
+      throw error;
+    };
+  };
+  const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(gone(''));
+  if (name.trim() !== program) return [];
+  const names = await readdir(`/proc/${pid}/fd`).catch(gone([] as string[]));
+  return Promise.all(names.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(gone(''))));
 }
 
 async function tcpSockets(): Promise<readonly TcpSocket[]> {
