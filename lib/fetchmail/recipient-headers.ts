@@ -19,6 +19,8 @@ const USUAL = ['x-envelope-to', 'envelope-to', 'x-original-to', 'x-delivered-to'
 /** Headers that are told. */
 const MAX_SIGHTINGS = 6;
 const MAX_EXAMPLE_CHARS = 200;
+/** How much of a field is looked at, in characters: to look for addresses in a long one takes the square of it. */
+const MAX_VALUE_CHARS = 10_000;
 
 /** The best first; none when no header names anybody at these domains. */
 export function recipientHeaders(
@@ -66,7 +68,9 @@ export function fieldsOf(
 }
 
 function addressesIn(value: string): readonly string[] {
-  return [...value.matchAll(/[^\s<>@,;:"()]+@[a-z0-9.-]+/gi)].map(([address]) => address);
+  return [...value.slice(0, MAX_VALUE_CHARS).matchAll(/[^\s<>@,;:"()]+@[a-z0-9.-]+/gi)].map(
+    ([address]) => address,
+  );
 }
 
 function domainOf(address: string): string {
@@ -87,7 +91,7 @@ function commonPrefix(addresses: readonly string[]): string {
   const [first = ''] = locals;
   let length = first.lastIndexOf('-') + 1;
   while (length > 0 && !locals.every((local) => local.startsWith(first.slice(0, length)))) {
-    length = first.lastIndexOf('-', length - 2) + 1;
+    length = first.slice(0, length - 1).lastIndexOf('-') + 1;
   }
   return first.slice(0, length);
 }

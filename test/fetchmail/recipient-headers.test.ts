@@ -34,6 +34,12 @@ describe('the header that names the recipient', () => {
       [],
     );
   });
+  it('may name whom a hostile mail likes: a dash in front, a field without an end', () => {
+    const dash = header('Delivered-To: -bob@example.org, eve@example.org');
+    assert.deepEqual(seen(dash), [['Delivered-To', 1, '']]);
+    const long = header(`Delivered-To: bob@example.org, ${'x'.repeat(60_000)}`);
+    assert.deepEqual(seen(long), [['Delivered-To', 1, '']]);
+  });
   it('has a prefix where all of several addresses have it', () => {
     assert.deepEqual(
       seen(
