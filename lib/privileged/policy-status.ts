@@ -1,7 +1,10 @@
 /** How the policy servers are, and the restrictions Postfix follows before it takes a mail. */
+import Joi from 'joi';
 import type { ListReport } from '../block-lists/judge.js';
+import { asciiDomain } from '../domains/schema.js';
 import { RESTRICTION_LISTS, type RestrictionLists } from '../policy/order.js';
 import { POSTGREY_PROGRAM, SPF_PROGRAM } from '../policy/places.js';
+import { MAX_BLOCK_LISTS } from '../policy/schema.js';
 import { existsSync } from 'node:fs';
 import type { Paths } from './paths.js';
 import { readConfig } from './postfix/config-view.js';
@@ -19,6 +22,23 @@ export interface PolicyStatus {
   /** As they stand in main.cf, classes resolved. */
   readonly restrictions: RestrictionLists;
 }
+
+/** The last moment a `Date` can hold, in milliseconds. */
+const MAX_TIME_MS = 8.64e15;
+
+const listReports = Joi.array<readonly ListReport[]>()
+  .items(
+    Joi.object<ListReport>({
+      zone: asciiDomain.required(),
+      state: Joi.string()
+        .valid('waiting', 'good', 'listsAll', 'listsNone', 'refused', 'silent')
+        .required(),
+      ipv6: Joi.boolean().required(),
+      checkedAt: Joi.number().integer().min(0).max(MAX_TIME_MS).allow(null).required(),
+    }),
+  )
+  .max(MAX_BLOCK_LISTS)
+  .required();
 
 /** Never throws because of a server that does not answer. */
 export async function policyStatus(paths: Paths): Promise<PolicyStatus> {
@@ -57,8 +77,13 @@ export async function policyStatus(paths: Paths): Promise<PolicyStatus> {
 
 async function readLists(paths: Paths): Promise<readonly ListReport[]> {
   try {
-    return JSON.parse(await askLists(paths)) as readonly ListReport[];
+    return readListReports(await askLists(paths));
   } catch {
     return [];
   }
+}
+
+/** Where the service is down, any program of the machine may answer in its place. Throws when this is no answer of it. */
+export function readListReports(text: string): readonly ListReport[] {
+  return Joi.attempt(JSON.parse(text), listReports, { convert: false });
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createLookup, type AddressQueries } from '../../lib/block-lists/lookup.js';
 import { Judge } from '../../lib/block-lists/judge.js';
+import { readListReports } from '../../lib/privileged/policy-status.js';
 import { nameOf } from '../../lib/block-lists/names.js';
 
 const CLIENT = '198.51.100.7';
@@ -122,5 +123,21 @@ describe('the judge', () => {
       judge.reports().map(({ state }) => state),
       ['good', 'refused'],
     );
+  });
+});
+
+describe('what the service says of its lists', () => {
+  it('is believed only when it can be its own', () => {
+    const good = { zone: 'one.example', state: 'waiting', ipv6: false, checkedAt: null };
+    assert.deepEqual(readListReports(JSON.stringify([good])), [good]);
+    const checked = { ...good, state: 'good', checkedAt: 1_790_000_000_000 };
+    assert.deepEqual(readListReports(JSON.stringify([checked])), [checked]);
+    for (const other of [
+      ...[null, {}, 'x', [null], [{}], Array(11).fill(good)],
+      ...[[{ ...good, zone: '<b>' }], [{ ...good, state: 'constructor' }]],
+      ...[[{ ...good, checkedAt: 1e300 }], [{ ...good, more: 1 }]],
+    ]) {
+      assert.throws(() => readListReports(JSON.stringify(other)));
+    }
   });
 });
