@@ -1,7 +1,7 @@
 /** Exceptions: the list, and what can be done to many at once. */
 import type { Request, Response, Router } from 'express';
 import type { RowKey } from '../lib/changes/rows.js';
-import { ConflictError, HelperError, NotFoundError } from '../lib/errors.js';
+import { ConflictError, HelperError, NotFoundError, UserError } from '../lib/errors.js';
 import type { ExceptionsService } from '../lib/exceptions/service.js';
 import { EXCEPTION_SORTS, type ExceptionSort } from '../lib/exceptions/schema.js';
 import { displayException } from '../lib/exceptions/value.js';
@@ -51,6 +51,10 @@ export function exceptionsRoutes(router: Router, web: Web, service: ExceptionsSe
         await show(req, res, 409, [{ kind: 'warn', role: 'alert', title, paragraphs: [text] }]);
       } else if (error instanceof HelperError) {
         await show(req, res, 502, [saveFailed(t, error.toFailure(), web.has)]);
+      } else if (error instanceof UserError) {
+        const paragraphs = error.problems.map(({ key, values }) => t(key, values));
+        const title = t('exceptions.refused.title');
+        await show(req, res, 422, [{ kind: 'warn', role: 'alert', title, paragraphs }]);
       } else {
         throw error;
       }

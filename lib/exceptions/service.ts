@@ -1,13 +1,14 @@
 /** The exceptions: the list, saving, switching, removing. */
 import type { Knex } from 'knex';
-import type { Change, Intent } from '../changes/change.js';
+import type { Change, Intent, TouchedRow } from '../changes/change.js';
 import type { RowKey } from '../changes/rows.js';
 import type { Changes } from '../changes/service.js';
 import { NotFoundError, UserError } from '../errors.js';
 import type { Look, Machine } from '../machine/service.js';
-import { MAX_EXCEPTIONS } from './schema.js';
+import { MAX_EXCEPTIONS, MAX_NETWORKS } from './schema.js';
 import {
   countExceptions,
+  countNetworks,
   findByValue,
   findException,
   findExceptions,
@@ -42,6 +43,7 @@ export interface ExceptionsService {
   find(value: string): Promise<StoredException | null>;
   /** Adds one (`key` null) or changes one. Throws `UserError`, `ConflictError`, `NotFoundError`, `HelperError`. */
   save(key: RowKey | null, values: ExceptionValues, actor: string): Promise<Change>;
+  /** Throws like `save`. */
   switchAll(keys: readonly RowKey[], enabled: boolean, actor: string): Promise<Change>;
   removeAll(keys: readonly RowKey[], actor: string): Promise<Change>;
   /** Whether anything can be applied now. */
@@ -100,7 +102,10 @@ export function createExceptionsService({
             field: 'value',
           });
         }
-        if (key !== null) return updateException(trx, key, values, actor);
+        if (key !== null) {
+          const touched = await updateException(trx, key, values, actor);
+          return values.enabled ? withinNetworks(trx, touched) : touched;
+        }
         const { total } = await countExceptions(trx);
         if (total >= MAX_EXCEPTIONS) {
           const limits = { limit: MAX_EXCEPTIONS };
@@ -110,7 +115,8 @@ export function createExceptionsService({
             field: 'value',
           });
         }
-        return insertExceptions(trx, [values], actor);
+        const touched = await insertExceptions(trx, [values], actor);
+        return values.enabled ? withinNetworks(trx, touched) : touched;
       });
     },
     switchAll: async (keys, enabled, actor) => {
@@ -118,7 +124,10 @@ export function createExceptionsService({
         key: `exceptions.change.${enabled ? 'on' : 'off'}`,
         values: await countAndName(keys),
       };
-      return save(title, actor, (trx) => switchExceptions(trx, keys, enabled, actor));
+      return save(title, actor, async (trx) => {
+        const touched = await switchExceptions(trx, keys, enabled, actor);
+        return enabled ? withinNetworks(trx, touched) : touched;
+      });
     },
     removeAll: async (keys, actor) => {
       const title = { key: 'exceptions.change.removed', values: await countAndName(keys) };
@@ -126,4 +135,17 @@ export function createExceptionsService({
     },
     machine: () => machine.look(LOOK_AGE_MS),
   };
+}
+
+/** What was written, when no more networks are in force than there may be. */
+async function withinNetworks(
+  trx: Knex.Transaction,
+  touched: readonly TouchedRow[],
+): Promise<readonly TouchedRow[]> {
+  if ((await countNetworks(trx)) <= MAX_NETWORKS) return touched;
+  throw new UserError({
+    key: 'exceptions.problem.tooManyNetworks',
+    values: { limit: MAX_NETWORKS },
+    field: 'value',
+  });
 }

@@ -88,6 +88,15 @@ export async function countExceptions(db: Knex): Promise<{ total: number; off: n
   return answer.rows[0] ?? { total: 0, off: 0 };
 }
 
+/** Networks that are switched on. */
+export async function countNetworks(db: Knex): Promise<number> {
+  const row = await db(EXCEPTIONS_TABLE)
+    .where({ kind: 'network', enabled: true })
+    .count<{ count: string | number }[]>('* as count')
+    .first();
+  return Number(row?.count ?? 0);
+}
+
 function matching(db: Knex, search: string): Knex.QueryBuilder {
   const rows = db(EXCEPTIONS_TABLE);
   const escaped = search.replace(/[\\%_]/g, (sign) => `\\${sign}`);

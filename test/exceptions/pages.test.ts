@@ -106,6 +106,26 @@ describe('the pages of the exceptions', () => {
     assert.deepEqual(values(), []);
   });
 
+  it('say how many networks can be in force, and change nothing beyond that', async () => {
+    const networks = Array.from({ length: 501 }, (_, at) => ({
+      ...{ kind: 'network', value: `198.${18 + (at >> 8)}.${at & 255}.0/24`, note: '', search: '' },
+      ...{ enabled: at > 0, version: 1, updated_by: 'anna' },
+    }));
+    await database.db.batchInsert('mail_exceptions', networks, 100);
+    const fields = { note: '', version: '0', intent: 'save' };
+    const added = await post('/new', { ...fields, value: '192.0.2.0/24', enabled: '1' });
+    assert.equal(added.status, 422);
+    assert.match(textOf(added.text), /At most 500 networks can be in force/);
+    const off = await database
+      .db('mail_exceptions')
+      .where('enabled', false)
+      .first<{ id: string }>();
+    const switched = await post('/act', { do: `on:${off.id}.1` });
+    assert.equal(switched.status, 422);
+    assert.match(textOf(switched.text), /Nothing was changed.*At most 500 networks/);
+    assert.equal((await post('/new', { ...fields, value: '192.0.2.7', enabled: '1' })).status, 303);
+  });
+
   it('show what somebody else saved meanwhile', async () => {
     await add('example.com');
     const [key = ''] = await keys();
