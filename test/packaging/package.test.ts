@@ -9,6 +9,7 @@ import { CONSOLE_USER, FETCH_USER, SETTINGS_FILE, placesBelow } from '../../lib/
 import { renderUnits } from '../../lib/launch/units.js';
 import { PackagingError, parseArguments } from '../../lib/packaging/arguments.js';
 import { renderControl } from '../../lib/packaging/control.js';
+import { SPF_FILES } from '../../lib/policy/places.js';
 import { PACKAGE_ROOT } from '../../lib/package-root.js';
 
 const places = placesBelow(null);
@@ -64,6 +65,11 @@ describe('the scripts of the Debian package', () => {
       removed.join('\n'),
       /postfix|certificates|\/var\/(mail|spool)|\/etc\/aliases/,
     );
+    // Postfix' own master.cf names them.
+    for (const file of Object.values(SPF_FILES)) {
+      const doomed = removed.flatMap((line) => line.trim().split(/\s+/).slice(2));
+      assert.ok(!doomed.some((one) => file.startsWith(one.replace(/\*$/, ''))), file);
+    }
   });
 
   it('keep apt from what carries the mail', () => {
