@@ -180,6 +180,8 @@ function scanTransport(): MasterService {
       ['syslog_name', 'postfix/scan'],
       // A large mail with many archives takes its time.
       ['smtp_data_done_timeout', '1200'],
+      // One that is kept holds a process of amavis for minutes while many mails come, and it seems not to answer.
+      ['smtp_connection_cache_on_demand', 'no'],
       ['smtp_send_xforward_command', 'yes'],
       ['smtp_tls_security_level', 'none'],
       ['smtp_sasl_auth_enable', 'no'],
