@@ -15,6 +15,8 @@ import { securityTitle } from './words.js';
 
 /** How long a page waits for the helper, in milliseconds. */
 const LOOK_TIMEOUT_MS = 10_000;
+/** And a repair, in milliseconds: a little longer than the helper itself does. */
+const REPAIR_TIMEOUT_MS = 620_000;
 
 export type ScannerStatus = ResultOf<'security-status'>;
 export type RepairPart = 'group' | 'freshclam' | 'clamav' | 'amavis';
@@ -73,7 +75,10 @@ export function createSecurityService({
         return helper.call(
           'security-repair',
           { parts: wanted },
-          { actor, signal, onProgress: ({ done, total, row }) => onStep(String(row), done, total) },
+          {
+            ...{ actor, signal, timeoutMs: REPAIR_TIMEOUT_MS },
+            onProgress: ({ done, total, row }) => onStep(String(row), done, total),
+          },
         );
       }),
     close: () => tasks.close(),
