@@ -21,8 +21,7 @@ export const REFUSAL_CAUSES = [
   { id: 'greylisted', passing: true, exceptions: BY_CLIENT },
   { id: 'blockList', passing: false, exceptions: BY_CLIENT },
   { id: 'spf', passing: false, exceptions: BY_CLIENT },
-  // Who is excepted is let past the checks on strangers; the spam filter asks nobody.
-  { id: 'spam', passing: false, exceptions: [] },
+  { id: 'spam', passing: false, exceptions: BY_SENDER },
   { id: 'virus', passing: false, exceptions: [] },
   { id: 'banned', passing: false, exceptions: [] },
   { id: 'policy', passing: false, exceptions: BY_CLIENT },
