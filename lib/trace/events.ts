@@ -106,7 +106,7 @@ const MESSAGE_ID = /^\S+: (?:resent-)?message-id=<?(.*?)>?$/;
 const QUEUED = /^\S+: from=<(.*)>, size=(\d+), nrcpt=(\d+) \(queue active\)/;
 const EXPIRED = /^\S+: from=<.*>, status=(force-)?expired, returned to sender$/;
 const DELIVERY =
-  /^\S+: to=<(.*?)>, (?:orig_to=<(.*?)>, )?relay=(.*?), (?:conn_use=\d+, )?delay=([\d.]+), delays=[\d./]+, dsn=[\d.]*, status=(\S+) \((.*)\)$/s;
+  /^\S+: to=<(.*?)>, (?:orig_to=<(.*?)>, )?relay=([^,]*), (?:conn_use=\d+, )?delay=([\d.]+), delays=[\d./]+, dsn=[\d.]*, status=(\S+) \((.*)\)$/s;
 const NOTICE =
   /^\S+: (sender (?:non-delivery|delay|delivery status)|postmaster (?:non-delivery|delay)) notification: ([0-9A-Za-z]+)$/;
 const REFUSED = new RegExp(

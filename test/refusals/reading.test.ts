@@ -166,6 +166,9 @@ describe('a refusal', () => {
       const helo = `NOQUEUE: reject: RCPT from mx.x.example[203.0.113.9]: 550 5.1.1 <bob@box.test>: Recipient address rejected: User unknown; from=<s@x.example> to=<bob@box.test> proto=SMTP helo=<${text}`;
       const refusal = readRefusal({ at: 1, program: 'postfix/smtpd', text: helo });
       assert.deepEqual([refusal?.sender, refusal?.recipients], ['s@x.example', ['bob@box.test']]);
+      const to = '>, orig_to=<>, relay=, delay=1, '.repeat(1_000);
+      const sent = { at: 1, program: 'postfix/smtp', text: `4F2A91B3C7: to=<${to}` };
+      assert.equal(readRefusal(sent), null);
       const header = `DD50A254541: reject: header Subject: ${text} from mx.x.example[203.0.113.9]; from=<${text}> to=<${text}`;
       assert.equal(
         readRefusal({ at: 1, program: 'postfix/cleanup', text: header })?.cause,
