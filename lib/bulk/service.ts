@@ -259,7 +259,7 @@ export function createBulkService(parts: BulkParts): BulkService {
       await deleteDraft(db, id);
     },
     async sendTest(id, to, { login, name }) {
-      return tryOut({ db, helper }, await need(id), { name, login, address: to });
+      return tryOut({ db, helper }, await needDraft(id), { name, login, address: to });
     },
     async send(id, { version, digest }, actor) {
       const mailing = await need(id);

@@ -215,6 +215,8 @@ describe('the pages of bulk mail', () => {
     // A second click, and a change of what is being sent.
     await post(`${draft}/send`, shown).expect(303);
     await post(`${draft}/edit`, typed({ version: '2' })).expect(404);
+    await post(`${draft}/send-test`, { to: 'me@example.com' }).expect(404);
+    assert.ok(!helper.calls.some(({ action }) => action === 'bulk-door'));
     assert.equal((await database.db('mail_bulk_recipients').select('no')).length, states.length);
   });
 
