@@ -41,7 +41,7 @@ export function bulkPage(view: string, title: string, status = 200, tab = 'list'
 }
 
 /** How much of a subject stands in a title, in characters. */
-const MAX_TITLE_SUBJECT = 30;
+const MAX_TITLE_SUBJECT = 20;
 
 /** A subject for the title of a window, which has little room. */
 export function shortSubject(subject: string): string {
