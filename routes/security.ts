@@ -1,10 +1,10 @@
 /** Security: the chain of the scanners, and the forms of spam and virus protection. */
 import type { Request, Response, Router } from 'express';
-import { PARTS, viewLinks, type Gap } from '../lib/security/chain.js';
+import { fetchFor, PARTS, viewLinks, type Gap } from '../lib/security/chain.js';
 import { viewChain, viewState, viewTask } from '../lib/security/view.js';
 import { spamForm, virusForm } from '../lib/security/form.js';
 import { MAX_OBJECT_MB, MAX_SCORE } from '../lib/security/schema.js';
-import type { RepairPart, SecurityService } from '../lib/security/service.js';
+import type { RepairPart, SecurityService, UpdatePart } from '../lib/security/service.js';
 import { oneText } from '../lib/web/fields.js';
 import { requestFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
@@ -14,6 +14,7 @@ import type { Web } from '../lib/web/web.js';
 const PATH = '/security';
 /** All that can be put right, in the order in which it is. */
 const REPAIRS: readonly RepairPart[] = ['group', 'freshclam', 'clamav', 'amavis'];
+const UPDATES: readonly UpdatePart[] = ['signatures', 'rules'];
 const BYTES_PER_MB = 1024 * 1024;
 
 export function securityRoutes(router: Router, web: Web, service: SecurityService): void {
@@ -33,6 +34,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
       virusHref: `${req.baseUrl}${PATH}/virus`,
       keepHint: pages.translator(req)(`security.hint.keepLevel.${settings.place}`),
       chainHref: req.baseUrl + PATH,
+      updateHref: `${req.baseUrl}${PATH}/update`,
     }),
   });
 
@@ -53,6 +55,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
         Number(values['largestObjectMb']),
       ),
       chainHref: req.baseUrl + PATH,
+      updateHref: `${req.baseUrl}${PATH}/update`,
     }),
   });
 
@@ -76,6 +79,21 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
     }
     // What amavis asks is looked at first, also when amavis alone is missing.
     const id = service.repair(parts, pages.user(req).login);
+    if (id === null) {
+      await show(req, res, 409, [noticeOf(req, 'warn', 'busy')]);
+      return;
+    }
+    res.redirect(303, req.baseUrl + PATH);
+  });
+
+  router.post(`${PATH}/update`, host.requireRole('mail.admin'), async (req, res) => {
+    const asked = oneText(req.body, 'what');
+    const what = UPDATES.find((one) => one === asked);
+    if (what === undefined) {
+      await show(req, res, 422, [noticeOf(req, 'bad', 'unknown')]);
+      return;
+    }
+    const id = service.update(what, await host.proxy(), pages.user(req).login);
     if (id === null) {
       await show(req, res, 409, [noticeOf(req, 'warn', 'busy')]);
       return;
@@ -124,6 +142,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
         repairable: gaps.some(({ repair }) => repair !== null),
         readOnly: !pages.may(req, 'mail.admin'),
         action: `${req.baseUrl}${PATH}/repair`,
+        updateHref: `${req.baseUrl}${PATH}/update`,
         task: taskOf(req),
         taskHref: `${req.baseUrl}${PATH}/task`,
         parts: PARTS,
@@ -131,14 +150,22 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
     );
   };
 
-  const gapView = (req: Request, { key, values, severity, repair }: Gap): object => {
+  const gapView = (req: Request, gap: Gap): object => {
     const t = pages.translator(req);
+    const { key, values, severity, repair } = gap;
+    const fetched = fetchFor(gap);
     return {
       kind: severity,
       title: t(key, values),
       text: t(`${key}.meaning`),
       repair: repair ?? '',
-      button: repair === null ? '' : t(`security.repair.${repair}`),
+      fetched: fetched ?? '',
+      button:
+        repair !== null
+          ? t(`security.repair.${repair}`)
+          : fetched === null
+            ? ''
+            : t(`security.update.${fetched}`),
     };
   };
 

@@ -106,6 +106,7 @@ function freshclamConfiguration(root: string): string {
   return `DatabaseOwner clamav
 DatabaseDirectory ${root}/var/lib/clamav
 UpdateLogFile ${root}/var/log/clamav/freshclam.log
+NotifyClamd ${root}/etc/clamav/clamd.conf
 DatabaseMirror http://127.0.0.1:9
 DNSDatabaseInfo no
 ConnectTimeout 5

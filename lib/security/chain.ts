@@ -23,6 +23,12 @@ export interface Gap extends Words {
   readonly repair: 'group' | 'freshclam' | 'clamav' | 'amavis' | null;
 }
 
+/** What has to be fetched to close a gap; null when that does not close it. */
+export function fetchFor({ key }: Gap): 'signatures' | 'rules' | null {
+  if (/\.clamav\.(?:old|signatures)$/.test(key)) return 'signatures';
+  return /\.spamassassin\.(?:old|rules)$/.test(key) ? 'rules' : null;
+}
+
 /** How a link of the chain is: `off` when it is not wanted, or there is nothing to it. */
 export type Link = 'ok' | 'bad' | 'warn' | 'off';
 

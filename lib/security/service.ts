@@ -17,9 +17,13 @@ import { securityTitle } from './words.js';
 const LOOK_TIMEOUT_MS = 10_000;
 /** And a repair, in milliseconds: a little longer than the helper itself does. */
 const REPAIR_TIMEOUT_MS = 620_000;
+/** And a fetch. */
+const UPDATE_TIMEOUT_MS = 1_340_000;
 
 export type ScannerStatus = ResultOf<'security-status'>;
 export type RepairPart = 'group' | 'freshclam' | 'clamav' | 'amavis';
+
+export type UpdatePart = 'signatures' | 'rules';
 
 export interface Chain {
   /** As it is now; null when the helper does not say. */
@@ -33,6 +37,8 @@ export interface SecurityService extends SettingsService<SecuritySettings> {
   readonly tasks: Tasks;
   /** Starts to put these parts right, and proves the chain; gives the id of the task, null while another is under way. */
   repair(parts: readonly RepairPart[], actor: string): string | null;
+  /** Starts to fetch newer ones, through the proxy when there is one; gives what `repair` does. */
+  update(what: UpdatePart, proxy: string | null, actor: string): string | null;
   close(): Promise<void>;
 }
 
@@ -70,13 +76,25 @@ export function createSecurityService({
     chain,
     tasks,
     repair: (wanted, actor) =>
-      tasks.start((onStep, signal) => {
+      tasks.start('repair', (onStep, signal) => {
         if (helper === null) throw noHelper();
         return helper.call(
           'security-repair',
           { parts: wanted },
           {
             ...{ actor, signal, timeoutMs: REPAIR_TIMEOUT_MS },
+            onProgress: ({ done, total, row }) => onStep(String(row), done, total),
+          },
+        );
+      }),
+    update: (what, proxy, actor) =>
+      tasks.start('update', (onStep, signal) => {
+        if (helper === null) throw noHelper();
+        return helper.call(
+          'security-update',
+          { what, proxy },
+          {
+            ...{ actor, signal, timeoutMs: UPDATE_TIMEOUT_MS },
             onProgress: ({ done, total, row }) => onStep(String(row), done, total),
           },
         );

@@ -1,12 +1,14 @@
 /**
- * Putting the chain right takes minutes, so no page waits for it: it runs by itself, one at a time, and its page asks how
+ * Putting the chain right takes minutes, and so does fetching, so no page waits for it: it runs by itself, one at a time, and its page asks how
  * far it is. The helper goes on when nobody asks any more.
  */
 import { randomUUID } from 'node:crypto';
 import { HelperError, type HelperFailure } from '../errors.js';
 import type { ResultOf } from '../privileged/actions/index.js';
 
-export type TaskResult = ResultOf<'security-repair'>;
+/** What a task does: puts the chain right, or fetches newer signatures or rules. */
+export type TaskKind = 'repair' | 'update';
+export type TaskResult = ResultOf<'security-repair'> | ResultOf<'security-update'>;
 
 export type TaskState =
   | { readonly state: 'running' }
@@ -15,6 +17,7 @@ export type TaskState =
 
 export interface Task {
   readonly id: string;
+  readonly kind: TaskKind;
   readonly startedAt: Date;
   /** The step that is under way; '' before the first. */
   readonly step: string;
@@ -28,7 +31,10 @@ type OnStep = (step: string, done: number, total: number | null) => void;
 
 export interface Tasks {
   /** Starts one; null while another is under way. */
-  start(work: (onStep: OnStep, signal: AbortSignal) => Promise<TaskResult>): string | null;
+  start(
+    kind: TaskKind,
+    work: (onStep: OnStep, signal: AbortSignal) => Promise<TaskResult>,
+  ): string | null;
   /** The last one, also when it has ended. */
   last(): Task | null;
   /** Stops listening. */
@@ -45,11 +51,11 @@ export function createTasks(): Tasks {
   };
 
   return {
-    start(work) {
+    start(kind, work) {
       if (running !== null) return null;
       const id = randomUUID();
       const startedAt = new Date();
-      task = { id, startedAt, step: '', done: 0, total: null, now: { state: 'running' } };
+      task = { id, kind, startedAt, step: '', done: 0, total: null, now: { state: 'running' } };
       running = Promise.resolve()
         .then(() => work((step, done, total) => update({ step, done, total }), abort.signal))
         .then(

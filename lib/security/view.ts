@@ -76,12 +76,12 @@ export function viewTask(
   t: Translator,
   format: Formats,
   has: (key: string) => boolean,
-  { now, step, done, total, startedAt }: Task,
+  { kind, now, step, done, total, startedAt }: Task,
 ): TaskView {
   const when = format.moment(startedAt);
   const base = {
     running: now.state === 'running',
-    title: t('security.task.running', { when }),
+    title: t(kind === 'repair' ? 'security.task.running' : 'security.update.running', { when }),
     step: step === '' ? '' : t(`security.step.${step}`),
     done,
     total: total ?? 0,
@@ -94,6 +94,10 @@ export function viewTask(
       return { ...base, notice: requestFailed(t, now.failure, has) };
     case 'done': {
       const { result } = now;
+      if (!('proof' in result)) {
+        const title = t(`security.updated.${result.done[0]}`, { when });
+        return { ...base, notice: { kind: 'ok', role: 'status', title, paragraphs: [] } };
+      }
       const wrong = result.proof.filter(({ ok }) => !ok);
       const lines = result.proof.map(({ key, values, ok }) =>
         t(ok ? 'saved.proofOk' : 'saved.proofNot', { step: t(key, values) }),

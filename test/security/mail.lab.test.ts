@@ -1,6 +1,9 @@
 /** What the scanners do with real mail, in a private root with the real daemons. */
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { HelperError } from '../../lib/errors.js';
 import { TEST_SPAM, TEST_VIRUS } from '../../lib/privileged/apply/scan-proof.js';
@@ -196,6 +199,58 @@ describe('mail that is scanned', () => {
     await send('fetched-2', TEST_VIRUS, fetchmailIn);
     await kept('fetched-2');
     await saver.save({ fetchmail: { queries: [] } });
+  });
+
+  it('is looked at with signatures that were fetched a moment ago, by the proxy with its password', async () => {
+    const asked: (string | undefined)[] = [];
+    const proxy = createServer((req, res) => {
+      const signature = `Fetched.Test:0:*:${Buffer.from('fetched-just-now').toString('hex')}\n`;
+      if (req.url?.endsWith('/fetched.ndb')) res.end(signature);
+      else res.writeHead(404).end();
+    });
+    // freshclam asks for a tunnel, and speaks with the server through it.
+    proxy.on('connect', (req, socket) => {
+      asked.push(`${req.url} ${req.headers['proxy-authorization']}`);
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      proxy.emit('connection', socket);
+    });
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const file = `${root.places.root}/etc/clamav/freshclam.conf`;
+      const own = await readFile(file, 'utf8');
+      const { port } = proxy.address() as AddressInfo;
+      const update = (to: string) =>
+        root.helper.call('security-update', { what: 'signatures', proxy: to }, { actor: 'test' });
+      await assert.rejects(
+        update(`http://user:secret@127.0.0.1:${port}`),
+        (error) =>
+          error instanceof HelperError &&
+          error.key === 'helper.security.update' &&
+          !error.detail.includes('secret'),
+      );
+      await assert.rejects(update('http://x:1\nOnUpdateExecute id'), HelperError);
+      const others = ['main', 'daily', 'bytecode'].map((name) => `ExcludeDatabase ${name}\n`);
+      const custom = `DatabaseCustomURL http://signatures.example/fetched.ndb\n`;
+      await writeFile(file, own + others.join('') + custom);
+      const { done } = await update(`http://user:secret@127.0.0.1:${port}`);
+      assert.deepEqual(done, ['signatures']);
+      const login = `Basic ${Buffer.from('user:secret').toString('base64')}`;
+      assert.ok(asked.includes(`signatures.example:80 ${login}`), asked.join('\n'));
+      assert.match(
+        await readFile(`${root.places.root}/var/lib/clamav/fetched.ndb`, 'utf8'),
+        /^Fetched.Test/,
+      );
+      await writeFile(file, own);
+      await send('fetched-signature', 'fetched-just-now');
+      assert.match(await kept('fetched-signature'), /^virus-/);
+      await rm(`${root.places.root}/var/lib/clamav/fetched.ndb`);
+    } finally {
+      proxy.close();
+    }
+    await assert.rejects(
+      root.helper.call('security-update', { what: 'rules', proxy: null }, { actor: 'test' }),
+      (error) => error instanceof HelperError && error.key === 'helper.security.machineRules',
+    );
   });
 
   it('that waits for the scanner goes on without it when all is switched off', async () => {

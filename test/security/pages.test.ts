@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import request, { type Test } from 'supertest';
 import { migrateMail } from '../../lib/database/mail-schema.js';
+import { HelperError } from '../../lib/errors.js';
 import { SECURITY_DEFAULTS, type SecuritySettings } from '../../lib/security/schema.js';
 import type { ScannerStatus } from '../../lib/security/service.js';
 import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
-import { formFields, textOf } from '../support/forms.js';
+import { formFields, readForms, textOf } from '../support/forms.js';
 import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
 import {
   AWAY,
@@ -141,6 +142,53 @@ describe('the pages of Security', () => {
     assert.match(page, /4 things were put right/);
     const call = helper.calls.find(({ action }) => action === 'security-repair');
     assert.deepEqual(call?.params['parts'], ['group', 'freshclam', 'clamav', 'amavis']);
+  });
+
+  it('fetch newer signatures and rules in the background, through the proxy of the host', async () => {
+    const proxied = createDummyHost({
+      ...{ db: database.db, helper },
+      proxy: 'http://proxy.example:3128',
+    });
+    helper.answers['security-status'] = () => HEALTHY;
+    helper.answers['security-update'] = ({ what }) => ({
+      done: [what === 'rules' ? 'rulesCurrent' : 'signaturesCurrent'],
+    });
+    for (const [page, what, says] of [
+      ['virus', 'signatures', /no newer virus signatures/],
+      ['spam', 'rules', /no newer rules for spam/],
+    ] as const) {
+      const { text } = await request(proxied.app).get(`${PATH}/${page}`);
+      const form = readForms(text).find(({ action }) => action === `${PATH}/update`);
+      assert.deepEqual(form?.buttons[0]?.value, what);
+      const typed = { ...Object.fromEntries(form?.fields ?? []), what };
+      const answer = await request(proxied.app).post(`${PATH}/update`).type('form').send(typed);
+      assert.equal(answer.status, 303);
+      await until('the end of it', async () =>
+        says.test(textOf((await request(proxied.app).get(PATH)).text)),
+      );
+    }
+    const calls = helper.calls.filter(({ action }) => action === 'security-update');
+    assert.deepEqual(
+      calls.map(({ params }) => params),
+      ['signatures', 'rules'].map((what) => ({ what, proxy: 'http://proxy.example:3128' })),
+    );
+  });
+
+  it('say in words when nothing could be fetched', async () => {
+    helper.answers['security-status'] = () => HEALTHY;
+    helper.answers['security-update'] = () => {
+      const key = 'helper.security.update';
+      const values = { service: 'freshclam' };
+      throw new HelperError({ stage: 'run', key, values, detail: "Can't connect", restored: true });
+    };
+    const { _csrf = '' } = formFields((await get(`${PATH}/spam`)).text);
+    assert.equal((await post(`${PATH}/update`, { _csrf, what: 'signatures' })).status, 303);
+    const page = await until('the end of it', async () => {
+      const text = textOf((await get(PATH)).text);
+      return /freshclam fetched nothing/.test(text) ? text : undefined;
+    });
+    assert.match(page, /Can't connect/);
+    assert.equal((await post(`${PATH}/update`, { _csrf, what: 'a\nb' })).status, 422);
   });
 
   it('refuse what is no part of the chain', async () => {

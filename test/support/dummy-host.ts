@@ -67,6 +67,8 @@ export interface DummyOptions {
   /** What the DNS says; nothing at all when absent. */
   readonly dns?: FakeDns;
   readonly recoverLimitMs?: number;
+  /** Where the appliance has its way to the internet. */
+  readonly proxy?: string;
 }
 
 export interface DummyHost {
@@ -114,7 +116,7 @@ export function createDummyHost(options: DummyOptions): DummyHost {
       language: req.get('x-language') ?? 'en',
       current: page.current,
     }),
-    proxy: () => Promise.resolve(null),
+    proxy: () => Promise.resolve(options.proxy ?? null),
     certificates: () => Promise.resolve(options.certificates ?? []),
   };
   const { dns = fakeDns({}), recoverLimitMs } = options;
