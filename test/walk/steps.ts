@@ -155,7 +155,9 @@ export function walk(start: (url: string) => Promise<Hand>): void {
     assert.match(await lab.waitForMail('bob', 'Subject: no spam'), /\(amavis, port \d+\)/);
     const spam = { subject: 'pure spam', body: GTUBE };
     await lab.sendMail({ from: 'h@client.example', to: `bob@${DOMAIN}`, ...spam });
-    await until('the spam to be kept', async () => (await lab.mailLog()).includes('Blocked SPAM'));
+    await until('the spam to be kept', async () =>
+      /Ok, discarded, id=\S+ - spam/.test(await lab.mailLog()),
+    );
     await hand.press('Quarantine');
     await hand.see('pure spam');
     assert.ok(!(await lab.mailbox('bob')).some((one) => one.includes('pure spam')));
@@ -200,7 +202,7 @@ export function walk(start: (url: string) => Promise<Hand>): void {
 
   it('says at the end that mail is flowing, and the browser has nothing to complain about', async () => {
     await hand.press('Overview');
-    await hand.see('The mail server is running and takes mail.');
+    await hand.see('The mail server is running.');
     assert.deepEqual(hand.problems(), []);
   });
 }
