@@ -1,4 +1,5 @@
 /** How a person works with the pages: by the words that are seen. One in a real browser, one in a text browser. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { openBrowser } from './browser.js';
 import { escaped, TextBrowser } from './text-browser.js';
@@ -18,6 +19,8 @@ export interface Hand {
   press(words: string): Promise<void>;
   /** Waits for words on the page and gives back all of it. */
   see(words: string): Promise<string>;
+  /** Waits for words on a page that changes while something is under way; a text browser presses `reload` meanwhile. */
+  seeAtLast(words: string, reload: string): Promise<string>;
   /** Goes to an address of the console. */
   open(path: string): Promise<void>;
   /** What is wrong with the pages so far, as the browser says it. */
@@ -27,6 +30,8 @@ export interface Hand {
 
 /** How long words may take to appear, in milliseconds: long, for a busy machine. */
 const SEE_LIMIT_MS = 120_000;
+/** How often one looks again, in milliseconds. */
+const RELOAD_MS = 1_000;
 
 export async function handInBrowser(url: string): Promise<Hand> {
   const browser = await openBrowser();
@@ -57,6 +62,7 @@ export async function handInBrowser(url: string): Promise<Hand> {
       throw new Error(`nothing to press with the words "${words}"`);
     },
     see: (words) => seeIn(page, words),
+    seeAtLast: (words) => seeIn(page, words),
     open: async (path) => {
       await page.goto(new URL(path, url).href);
     },
@@ -101,6 +107,14 @@ export async function handInTextBrowser(url: string): Promise<Hand> {
     choose: (label) => browser.choose(label),
     press: (words) => browser.press(words),
     see: (words) => browser.waitFor(words),
+    seeAtLast: (words, reload) =>
+      until(`"${words}" after a reload in the text browser`, async () => {
+        const seen = await browser.screen();
+        if (flat(seen).includes(flat(words))) return seen;
+        if (flat(seen).includes(reload)) await browser.press(reload);
+        await pause(RELOAD_MS);
+        return null;
+      }),
     open: (path) => browser.open(new URL(path, url).href),
     problems: () => [],
     close: () => browser.close(),
