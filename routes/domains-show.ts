@@ -96,7 +96,10 @@ export function domainsShowRoutes(
 
 function find({ domains }: CurrentDomains, req: Request): ListedDomain {
   const wanted = String(req.params['domain']);
-  const domain = domains.find((candidate) => domainPath(candidate) === wanted);
+  // A page from before the first save asks by name.
+  const domain =
+    domains.find((candidate) => domainPath(candidate) === wanted) ??
+    domains.find(({ name }) => name === wanted);
   if (domain === undefined) throw new NotFoundError(`domain ${wanted}`);
   return domain;
 }
