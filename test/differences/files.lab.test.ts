@@ -92,7 +92,8 @@ describe('a file of ours that was edited by hand', () => {
   it('is kept when somebody says so, and not told again', async () => {
     await edited(0o644);
     const edits = Object.fromEntries((await drift()).map(({ name, digest }) => [name, digest]));
-    const context = { paths, registry: () => Promise.resolve(registry) };
+    const changing = () => Promise.resolve();
+    const context = { paths, registry: () => Promise.resolve(registry), changing };
     await keepAction.run({ edits }, context as Parameters<typeof keepAction.run>[1]);
     assert.deepEqual(await drift(), []);
   });

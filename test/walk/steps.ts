@@ -197,6 +197,7 @@ export function walk(start: (url: string) => Promise<Hand>): void {
     await hand.press('Display');
     await hand.see('Download the mail');
     await hand.press('Deliver now');
+    await hand.see('tried again now.');
     await lab.waitForMail('carol', 'Subject: it waits');
   });
 
