@@ -142,6 +142,7 @@ describe('the mail queue in browsers', () => {
     assert.deepEqual(await openMenus(page), [`q-${hostile}`]);
     assert.deepEqual(await all(page, 'details.drop[open] :is(a, button)'), [
       'Display',
+      'What became of it?',
       'Deliver now',
       'Hold',
       'Requeue',

@@ -110,7 +110,11 @@ describe('the mail queue', () => {
       await pages.root.waitFor(id, 'hold');
       await pages.root.tool('postsuper', '-f', id);
       await pages.root.waitFor(id, 'deferred');
-      const page = await list('sender=dora@acme.example');
+      // A list may be some seconds old.
+      const page = await until('the mail in the list', async () => {
+        const seen = await list('sender=dora@acme.example');
+        return shown(seen).includes(id) ? seen : null;
+      });
       assert.match(rowOf(page, id), /given up at the next try/);
       await press(page, 'deliver', [id]);
       await until('its end', async () => (await pages.root.rows()).every((row) => row.id !== id));
