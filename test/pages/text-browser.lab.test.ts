@@ -28,7 +28,7 @@ describe('in a text browser', () => {
     await browser.fill('User name', user);
     await browser.fill('Password', password);
     await browser.press('Sign in');
-    await browser.waitFor('The mail server is running.');
+    await browser.waitForAtLast('The mail server is running.', 'Check again');
   });
 
   it('one is told what is wrong with a name, and nothing is changed', async () => {

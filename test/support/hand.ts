@@ -1,5 +1,4 @@
 /** How a person works with the pages: by the words that are seen. One in a real browser, one in a text browser. */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { openBrowser } from './browser.js';
 import { escaped, TextBrowser } from './text-browser.js';
@@ -30,8 +29,6 @@ export interface Hand {
 
 /** How long words may take to appear, in milliseconds: long, for a busy machine. */
 const SEE_LIMIT_MS = 120_000;
-/** How often one looks again, in milliseconds. */
-const RELOAD_MS = 1_000;
 
 export async function handInBrowser(url: string): Promise<Hand> {
   const browser = await openBrowser();
@@ -107,14 +104,7 @@ export async function handInTextBrowser(url: string): Promise<Hand> {
     choose: (label) => browser.choose(label),
     press: (words) => browser.press(words),
     see: (words) => browser.waitFor(words),
-    seeAtLast: (words, reload) =>
-      until(`"${words}" after a reload in the text browser`, async () => {
-        const seen = await browser.screen();
-        if (flat(seen).includes(flat(words))) return seen;
-        if (flat(seen).includes(reload)) await browser.press(reload);
-        await pause(RELOAD_MS);
-        return null;
-      }),
+    seeAtLast: (words, reload) => browser.waitForAtLast(words, reload),
     open: (path) => browser.open(new URL(path, url).href),
     problems: () => [],
     close: () => browser.close(),

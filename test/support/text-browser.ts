@@ -3,6 +3,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { until } from './wait.js';
 
@@ -19,6 +20,9 @@ export function readWithW3m(html: string): string {
 
 /** How long an answer may take, in milliseconds: long, for a busy machine. */
 const ANSWER_LIMIT_MS = 120_000;
+
+/** How long one waits before looking again at a page that was reloaded, in milliseconds. */
+const RELOAD_MS = 1_000;
 
 /** Wide and tall enough that a whole page is on the screen at once. */
 const COLUMNS = 132;
@@ -69,13 +73,27 @@ export class TextBrowser {
 
   /** Waits for words on the screen and returns all of it. Line breaks and blanks do not matter. */
   async waitFor(words: string): Promise<string> {
+    return this.#look(words, () => Promise.resolve());
+  }
+
+  /** Waits for words on a page that shows something under way, and presses its `reload` meanwhile. */
+  async waitForAtLast(words: string, reload: string): Promise<string> {
+    return this.#look(words, async (seen) => {
+      if (flat(seen).includes(flat(reload))) await this.press(reload);
+      await pause(RELOAD_MS);
+    });
+  }
+
+  async #look(words: string, meanwhile: (seen: string) => Promise<void>): Promise<string> {
     let seen = '';
     try {
       return await until(
         `"${words}" in the text browser`,
         async () => {
           seen = await this.screen();
-          return flat(seen).includes(flat(words)) ? seen : null;
+          if (flat(seen).includes(flat(words))) return seen;
+          await meanwhile(seen);
+          return null;
         },
         ANSWER_LIMIT_MS,
       );

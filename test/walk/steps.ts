@@ -170,7 +170,7 @@ export function walk(start: (url: string) => Promise<Hand>): void {
       (await lab.mailLog()).includes('to=<e@far.example>, relay=127.0.0.1'),
     );
     await hand.press('Mail queue');
-    await hand.see('Asked to come again (greylisting)');
+    await hand.seeAtLast('Asked to come again (greylisting)', 'Refresh');
     sink.change({ refuse: () => null });
     await hand.press('Display');
     await hand.see('Download the mail');
@@ -193,7 +193,7 @@ export function walk(start: (url: string) => Promise<Hand>): void {
     await hand.press('Take it back');
     await hand.see('taken back');
     await hand.press('Mail queue');
-    await hand.see('A mail service on this machine is not working');
+    await hand.seeAtLast('A mail service on this machine is not working', 'Refresh');
     await hand.press('Display');
     await hand.see('Download the mail');
     await hand.press('Deliver now');
@@ -203,7 +203,7 @@ export function walk(start: (url: string) => Promise<Hand>): void {
 
   it('says at the end that mail is flowing, and the browser has nothing to complain about', async () => {
     await hand.press('Overview');
-    await hand.see('The mail server is running.');
+    await hand.seeAtLast('The mail server is running.', 'Check again');
     assert.deepEqual(hand.problems(), []);
   });
 }
