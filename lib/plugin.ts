@@ -295,8 +295,10 @@ export function createPlugin(
   });
   router.use(errorPages(web));
 
-  changes.onSettled(() => {
-    machine.forget();
+  changes.onSettled(({ sections }) => {
+    // What pages show of the machine says nothing of single aliases.
+    if (sections.every((id) => id === 'aliases')) machine.outdate();
+    else machine.forget();
     void aliasWatch.look();
     if (host.directory.kind === 'table') void recipients.look();
   });

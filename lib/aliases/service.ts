@@ -102,7 +102,7 @@ export interface AliasesParts {
 
 export function createAliasesService({ db, changes, worlds }: AliasesParts): AliasesService {
   const judge = async (aliases: readonly Alias[]): Promise<readonly JudgedAlias[]> => {
-    const health = await healthOf(aliases, await worlds.now(db));
+    const health = await healthOf(aliases, await worlds.lately(db));
     return aliases.map((alias) => ({ ...alias, health: health.get(alias.name) ?? NOTHING }));
   };
 
@@ -143,7 +143,7 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
         all.map(({ name }) => name),
       );
       const taken = new Set(ours.filter(({ enabled }) => enabled).map(({ name }) => name));
-      const world = await worlds.now(db);
+      const world = await worlds.lately(db);
       return all.map((alias) => ({
         ...alias,
         overridden: taken.has(alias.name),
@@ -164,7 +164,7 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
     },
     choose: (ids) => findAliases(db, ids),
     save: async (key, values, sure, actor) => {
-      const now = await worlds.now(db);
+      const now = await worlds.lately(db);
       const title = {
         key: key === null ? 'aliases.change.added' : 'aliases.change.edited',
         values: { name: displayAddress(values.name) },
@@ -190,7 +190,7 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
     switchAll: async (keys, enabled, actor) => {
       const kind = enabled ? 'on' : 'off';
       const title = { key: `aliases.change.${kind}`, values: await countAndName(keys) };
-      const now = await worlds.now(db);
+      const now = await worlds.lately(db);
       return changes.save(
         intent(title, actor, (trx) =>
           guarded(trx, now, () => switchAliases(trx, keys, enabled, actor)),
@@ -199,7 +199,7 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
     },
     removeAll: async (keys, actor) => {
       const title = { key: 'aliases.change.removed', values: await countAndName(keys) };
-      const now = await worlds.now(db);
+      const now = await worlds.lately(db);
       return changes.save(
         intent(title, actor, (trx) => guarded(trx, now, () => removeAliases(trx, keys))),
       );

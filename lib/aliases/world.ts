@@ -1,5 +1,6 @@
 /** What the pages know of the machine when they say where an alias leads. */
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import type { BaseSettings } from '../base/schema.js';
 import type { Helper } from '../client/helper.js';
@@ -17,6 +18,10 @@ import type { World } from './resolve.js';
 const MACHINE_AGE_MS = 30_000;
 const SYSTEM_AGE_MS = 10_000;
 const TIMEOUT_MS = 5_000;
+/** So old may the system's own aliases be that a page shows while newer ones are on their way, in milliseconds. */
+const SYSTEM_KEPT_MS = 120_000;
+/** How long a page waits for the newer ones all the same, in milliseconds. */
+const PATIENCE_MS = 15;
 
 export interface SystemAlias {
   readonly name: string;
@@ -26,7 +31,9 @@ export interface SystemAlias {
 export interface Worlds {
   /** The world as it is now; aliases are looked up in `db`. */
   now(db: Knex): Promise<World>;
-  /** The system's own aliases; the last known ones when the helper is away. */
+  /** The same for pages, which do not wait for the helper: as it was a moment ago, while what is new is asked for. */
+  lately(db: Knex): Promise<World>;
+  /** The system's own aliases as they were a moment ago; the last known ones when the helper is away. */
   systemAliases(): Promise<readonly SystemAlias[]>;
   /** What is known of the machine, and why there is nothing newer. */
   machine(): Promise<Look>;
@@ -46,12 +53,12 @@ export function createWorlds(parts: WorldParts): Worlds {
     entries: [],
     at: -Infinity,
   };
+  let asking: Promise<readonly SystemAlias[]> | null = null;
 
-  const systemAliases = async (): Promise<readonly SystemAlias[]> => {
-    if (helper === null || Date.now() - known.at < SYSTEM_AGE_MS) return known.entries;
+  const ask = async (asked: Helper): Promise<readonly SystemAlias[]> => {
     try {
       const options = { actor: 'pages', timeoutMs: TIMEOUT_MS };
-      const { entries } = await helper.call('system-aliases', {}, options);
+      const { entries } = await asked.call('system-aliases', {}, options);
       known = { entries, at: Date.now() };
     } catch (error) {
       if (!(error instanceof HelperError)) throw error;
@@ -61,32 +68,51 @@ export function createWorlds(parts: WorldParts): Worlds {
     return known.entries;
   };
 
+  const systemNow = async (): Promise<readonly SystemAlias[]> => {
+    if (helper === null || Date.now() - known.at < SYSTEM_AGE_MS) return known.entries;
+    asking ??= ask(helper).finally(() => (asking = null));
+    return asking;
+  };
+
+  const systemLately = (): Promise<readonly SystemAlias[]> => {
+    const asked = systemNow();
+    if (Date.now() - known.at > SYSTEM_KEPT_MS) return asked;
+    return Promise.race([asked, sleep(PATIENCE_MS, known.entries, { ref: false })]);
+  };
+
+  const worldOf = async (
+    db: Knex,
+    look: Promise<Look>,
+    aliases: Promise<readonly SystemAlias[]>,
+  ): Promise<World> => {
+    const [{ view }, names, users, system] = await Promise.all([
+      look,
+      localDomains(),
+      directory.users(),
+      aliases,
+    ]);
+    const effective = view?.effective ?? {};
+    const parameter = (name: string): string => effective[name] ?? '';
+    const local = new Set([...names, ...staticDestinations({ parameter })]);
+    const here = users.filter((user) => directory.kind === 'nss' || user.hasMailbox);
+    return {
+      isLocal: (domain) => local.has(domain),
+      delimiters: parameter('recipient_delimiter'),
+      home: homeDomain({ domains: { names } }, { parameter, isSet: () => true }, null),
+      users: new Set(here.map(({ login }) => foldCase(login))),
+      addresses: new Set(furtherAddresses(here, directory, view)),
+      domains: [...local].filter((name) => name !== '').sort(),
+      unknownToAdmin: unknownToAdmin(view),
+      system: parseSystem(system),
+      aliases: aliasesIn(db),
+    };
+  };
+
   return {
-    systemAliases,
-    machine: () => machine.look(MACHINE_AGE_MS),
-    now: async (db) => {
-      const [{ view }, names, users, system] = await Promise.all([
-        machine.look(MACHINE_AGE_MS),
-        localDomains(),
-        directory.users(),
-        systemAliases(),
-      ]);
-      const effective = view?.effective ?? {};
-      const parameter = (name: string): string => effective[name] ?? '';
-      const local = new Set([...names, ...staticDestinations({ parameter })]);
-      const here = users.filter((user) => directory.kind === 'nss' || user.hasMailbox);
-      return {
-        isLocal: (domain) => local.has(domain),
-        delimiters: parameter('recipient_delimiter'),
-        home: homeDomain({ domains: { names } }, { parameter, isSet: () => true }, null),
-        users: new Set(here.map(({ login }) => foldCase(login))),
-        addresses: new Set(furtherAddresses(here, directory, view)),
-        domains: [...local].filter((name) => name !== '').sort(),
-        unknownToAdmin: unknownToAdmin(view),
-        system: parseSystem(system),
-        aliases: aliasesIn(db),
-      };
-    },
+    systemAliases: systemLately,
+    machine: () => machine.glance(MACHINE_AGE_MS),
+    now: (db) => worldOf(db, machine.look(MACHINE_AGE_MS), systemNow()),
+    lately: (db) => worldOf(db, machine.glance(MACHINE_AGE_MS), systemLately()),
   };
 }
 

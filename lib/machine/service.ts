@@ -1,6 +1,7 @@
 /**
  * What the helper says of the machine, kept for a short while: pages show it, and go on showing it when the helper is away.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { noHelper } from '../changes/failures.js';
 import type { Helper } from '../client/helper.js';
 import type { Log } from '../contract.js';
@@ -11,6 +12,10 @@ import type { Unclear } from '../sections/section.js';
 const LOOK_TIMEOUT_MS = 5_000;
 /** A helper that was away is not asked again by every page, in milliseconds. */
 const FAILURE_LIFETIME_MS = 1_000;
+/** So old may a view be that is shown while a newer one is on its way, in milliseconds. */
+const GLANCE_KEPT_MS = 120_000;
+/** How long a glance waits for the newer one all the same: a helper that is away says so at once. Milliseconds. */
+const GLANCE_PATIENCE_MS = 15;
 
 /** Nobody in particular looks: pages do. */
 const ACTOR = 'pages';
@@ -54,8 +59,15 @@ export interface Look {
 export interface Machine {
   /** A view at most `maxAgeMs` old, or the last one and the reason. Never throws a `HelperError`. */
   look(maxAgeMs: number): Promise<Look>;
+  /**
+   * The same for lists, which do not wait for the helper: when the view is older than that, it is shown once more while a
+   * newer one is on its way. After `forget` it waits.
+   */
+  glance(maxAgeMs: number): Promise<Look>;
   /** Something was changed: the next look asks anew. */
   forget(): void;
+  /** Something was changed that a view hardly shows: looks ask anew, and a glance still takes the last one. */
+  outdate(): void;
 }
 
 export function createMachine(
@@ -65,11 +77,14 @@ export function createMachine(
 ): Machine {
   let view: MachineView | null = null;
   let fresh = false;
+  let presentable = false;
   let failure: { readonly error: HelperError; readonly at: Date } | null = null;
   let asking: Promise<Look> | null = null;
+  let changes = 0;
 
   const ask = async (asked: Helper): Promise<Look> => {
     const options = { actor: ACTOR, timeoutMs: LOOK_TIMEOUT_MS };
+    const before = changes;
     try {
       const [described, read] = await Promise.all([
         asked.call('describe', {}, options),
@@ -78,7 +93,8 @@ export function createMachine(
       const { postfix, machineName } = described;
       const serverName = plainName(read.effective['myhostname']) ?? machineName;
       view = { at: now(), postfix, machineName, serverName, ...read };
-      fresh = true;
+      // What was changed meanwhile may not show in it.
+      if (before === changes) [fresh, presentable] = [true, true];
       failure = null;
       return { view, failure: null };
     } catch (error) {
@@ -89,23 +105,42 @@ export function createMachine(
     }
   };
 
+  const ageOf = (seen: MachineView): number => now().getTime() - seen.at.getTime();
+
+  const look = async (maxAgeMs: number): Promise<Look> => {
+    if (helper === null) return { view: null, failure: noHelper() };
+    if (view !== null && fresh && ageOf(view) <= maxAgeMs) return { view, failure: null };
+    if (failure !== null && now().getTime() - failure.at.getTime() < FAILURE_LIFETIME_MS) {
+      return { view, failure: failure.error };
+    }
+    if (asking !== null) return asking;
+    const asked = ask(helper).finally(() => {
+      if (asking === asked) asking = null;
+    });
+    asking = asked;
+    return asked;
+  };
+
+  const change = (): void => {
+    changes += 1;
+    fresh = false;
+    asking = null;
+  };
+
   return {
-    async look(maxAgeMs) {
-      if (helper === null) return { view: null, failure: noHelper() };
-      const age = view === null ? Infinity : now().getTime() - view.at.getTime();
-      if (view !== null && fresh && age <= maxAgeMs) return { view, failure: null };
-      if (failure !== null && now().getTime() - failure.at.getTime() < FAILURE_LIFETIME_MS) {
-        return { view, failure: failure.error };
-      }
-      asking ??= ask(helper).finally(() => {
-        asking = null;
-      });
-      return asking;
+    look,
+    async glance(maxAgeMs) {
+      const looked = look(maxAgeMs);
+      if (view === null || !presentable || ageOf(view) > GLANCE_KEPT_MS) return looked;
+      const last: Look = { view, failure: failure?.error ?? null };
+      return Promise.race([looked, sleep(GLANCE_PATIENCE_MS, last, { ref: false })]);
     },
     forget() {
-      fresh = false;
+      change();
+      presentable = false;
       failure = null;
     },
+    outdate: change,
   };
 }
 

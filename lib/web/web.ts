@@ -52,7 +52,7 @@ export function createWeb(parts: {
       return notice === null ? [] : [notice];
     },
     edited: async (req, section) => {
-      const { view } = await parts.machine.look(EDITED_AGE_MS);
+      const { view } = await parts.machine.glance(EDITED_AGE_MS);
       return editedNotices(pages.translator(req), view, section, req.baseUrl);
     },
   };
