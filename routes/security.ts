@@ -3,13 +3,15 @@ import type { Request, Response, Router } from 'express';
 import { fetchFor, PARTS, viewLinks, type Gap } from '../lib/security/chain.js';
 import { viewChain, viewState, viewTask } from '../lib/security/view.js';
 import { spamForm, virusForm } from '../lib/security/form.js';
-import { MAX_OBJECT_MB, MAX_SCORE } from '../lib/security/schema.js';
+import { MAX_OBJECT_MB, MAX_SCORE, type SecuritySettings } from '../lib/security/schema.js';
 import type { RepairPart, SecurityService, UpdatePart } from '../lib/security/service.js';
 import { oneText } from '../lib/web/fields.js';
 import { requestFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import { settingsRoutes } from '../lib/web/settings-page.js';
+import type { SettingsPage } from '../lib/web/settings-view.js';
 import type { Web } from '../lib/web/web.js';
+import { selfTestContext, selfTestRoutes } from './security-tests.js';
 
 const PATH = '/security';
 /** All that can be put right, in the order in which it is. */
@@ -20,7 +22,7 @@ const BYTES_PER_MB = 1024 * 1024;
 export function securityRoutes(router: Router, web: Web, service: SecurityService): void {
   const { pages, host } = web;
 
-  settingsRoutes(router, web, {
+  const spamPage: SettingsPage<SecuritySettings> = {
     path: `${PATH}/spam`,
     view: 'security/spam',
     menu: 'security',
@@ -35,10 +37,11 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
       keepHint: pages.translator(req)(`security.hint.keepLevel.${settings.place}`),
       chainHref: req.baseUrl + PATH,
       updateHref: `${req.baseUrl}${PATH}/update`,
+      ...selfTestContext(web, service, req, 'spam', settings),
     }),
-  });
+  };
 
-  settingsRoutes(router, web, {
+  const virusPage: SettingsPage<SecuritySettings> = {
     path: `${PATH}/virus`,
     view: 'security/virus',
     menu: 'security',
@@ -47,7 +50,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
     section: 'security',
     form: virusForm,
     service,
-    context: (req, { machine }, values) => ({
+    context: (req, { machine, settings }, values) => ({
       maxObject: MAX_OBJECT_MB,
       sizeMeans: sizeMeans(
         req,
@@ -56,8 +59,13 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
       ),
       chainHref: req.baseUrl + PATH,
       updateHref: `${req.baseUrl}${PATH}/update`,
+      ...selfTestContext(web, service, req, 'virus', settings),
     }),
-  });
+  };
+
+  settingsRoutes(router, web, spamPage);
+  settingsRoutes(router, web, virusPage);
+  selfTestRoutes(router, web, service, { spam: spamPage, virus: virusPage });
 
   router.get(PATH, host.requireRole('mail.read'), async (req, res) => {
     await show(req, res, 200, await web.edited(req, 'security'));

@@ -48,6 +48,16 @@ export async function openMailLog(
   return { lines: () => readJournal(since) };
 }
 
+/** The same for what amavis writes: with Postfix' lines on a machine, in a file of its own in a private root. */
+export async function openScannerLog(
+  view: Pick<ConfigView, 'parameter'>,
+  paths: Paths,
+): Promise<MailLog | null> {
+  if (paths.root === '') return openMailLog(view, paths);
+  const file = `${paths.root}/var/log/amavis.log`;
+  return existsSync(file) ? openFile(file) : null;
+}
+
 async function openFile(file: string): Promise<MailLog> {
   const start = await sizeOf(file);
   return {

@@ -2,7 +2,7 @@
 import type { Helper } from '../client/helper.js';
 import { noHelper } from '../changes/failures.js';
 import { HelperError } from '../errors.js';
-import type { ResultOf } from '../privileged/actions/index.js';
+import type { ParamsOf, ResultOf } from '../privileged/actions/index.js';
 import {
   createSettingsService,
   type SettingsParts,
@@ -10,7 +10,7 @@ import {
 } from '../settings/service.js';
 import { findGaps, type Gap } from './chain.js';
 import { SECURITY_DEFAULTS, securitySchema, type SecuritySettings } from './schema.js';
-import { createTasks, type Tasks } from './tasks.js';
+import { createTasks, type Task, type Tasks } from './tasks.js';
 import { securityTitle } from './words.js';
 
 /** How long a page waits for the helper, in milliseconds. */
@@ -19,11 +19,22 @@ const LOOK_TIMEOUT_MS = 10_000;
 const REPAIR_TIMEOUT_MS = 620_000;
 /** And a fetch. */
 const UPDATE_TIMEOUT_MS = 1_340_000;
+/** And a test. */
+const TEST_TIMEOUT_MS = 380_000;
 
 export type ScannerStatus = ResultOf<'security-status'>;
 export type RepairPart = 'group' | 'freshclam' | 'clamav' | 'amavis';
-
 export type UpdatePart = 'signatures' | 'rules';
+/** Puts the chain right, or fetches newer signatures or rules. */
+export type ChainTask = Task<
+  'repair' | 'update',
+  ResultOf<'security-repair'> | ResultOf<'security-update'>
+>;
+export type SelfTestOrder = ParamsOf<'security-test'>;
+export type SelfTest = SelfTestOrder['what'];
+export type SelfTestResult = ResultOf<'security-test'>;
+/** Known by whom it was sent to. */
+export type SelfTestTask = Task<string, SelfTestResult>;
 
 export interface Chain {
   /** As it is now; null when the helper does not say. */
@@ -34,13 +45,19 @@ export interface Chain {
 
 export interface SecurityService extends SettingsService<SecuritySettings> {
   chain(): Promise<Chain>;
-  readonly tasks: Tasks;
+  readonly tasks: Tasks<ChainTask['kind'], Result<ChainTask>>;
+  /** The tests of each scanner. */
+  readonly tests: Readonly<Record<SelfTest, Tasks<string, SelfTestResult>>>;
   /** Starts to put these parts right, and proves the chain; gives the id of the task, null while another is under way. */
   repair(parts: readonly RepairPart[], actor: string): string | null;
   /** Starts to fetch newer ones, through the proxy when there is one; gives what `repair` does. */
   update(what: UpdatePart, proxy: string | null, actor: string): string | null;
+  /** Starts to send a mail that the scanner has to find; gives what `repair` does. */
+  test(order: SelfTestOrder, actor: string): string | null;
   close(): Promise<void>;
 }
+
+type Result<Of> = Of extends Task<unknown, infer Found> ? Found : never;
 
 export function createSecurityService({
   helper,
@@ -57,7 +74,8 @@ export function createSecurityService({
     schema: securitySchema,
     title: securityTitle,
   });
-  const tasks = createTasks();
+  const tasks: SecurityService['tasks'] = createTasks();
+  const tests: SecurityService['tests'] = { spam: createTasks(), virus: createTasks() };
 
   const chain = async (): Promise<Chain> => {
     if (helper === null) return { status: null, gaps: [], failure: noHelper() };
@@ -75,6 +93,7 @@ export function createSecurityService({
     ...settings,
     chain,
     tasks,
+    tests,
     repair: (wanted, actor) =>
       tasks.start('repair', (onStep, signal) => {
         if (helper === null) throw noHelper();
@@ -99,6 +118,16 @@ export function createSecurityService({
           },
         );
       }),
-    close: () => tasks.close(),
+    test: (order, actor) =>
+      tests[order.what].start(order.recipient, (onStep, signal) => {
+        if (helper === null) throw noHelper();
+        return helper.call('security-test', order, {
+          ...{ actor, signal, timeoutMs: TEST_TIMEOUT_MS },
+          onProgress: ({ done, total, row }) => onStep(String(row), done, total),
+        });
+      }),
+    async close() {
+      await Promise.all([tasks, tests.spam, tests.virus].map((all) => all.close()));
+    },
   };
 }

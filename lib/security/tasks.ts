@@ -1,52 +1,45 @@
 /**
- * Putting the chain right takes minutes, and so does fetching, so no page waits for it: it runs by itself, one at a time, and its page asks how
- * far it is. The helper goes on when nobody asks any more.
+ * Putting the chain right takes minutes, and so do fetching and testing, so no page waits for it: it runs by itself, one at a
+ * time, and its page asks how far it is. The helper goes on when nobody asks any more.
  */
 import { randomUUID } from 'node:crypto';
 import { HelperError, type HelperFailure } from '../errors.js';
-import type { ResultOf } from '../privileged/actions/index.js';
 
-/** What a task does: puts the chain right, or fetches newer signatures or rules. */
-export type TaskKind = 'repair' | 'update';
-export type TaskResult = ResultOf<'security-repair'> | ResultOf<'security-update'>;
-
-export type TaskState =
+export type TaskState<Result> =
   | { readonly state: 'running' }
-  | { readonly state: 'done'; readonly result: TaskResult }
+  | { readonly state: 'done'; readonly result: Result }
   | { readonly state: 'failed'; readonly failure: HelperFailure };
 
-export interface Task {
+export interface Task<Kind, Result> {
   readonly id: string;
-  readonly kind: TaskKind;
+  /** What it does. */
+  readonly kind: Kind;
   readonly startedAt: Date;
   /** The step that is under way; '' before the first. */
   readonly step: string;
   readonly done: number;
   /** Null as long as nobody knows. */
   readonly total: number | null;
-  readonly now: TaskState;
+  readonly now: TaskState<Result>;
 }
 
 type OnStep = (step: string, done: number, total: number | null) => void;
 
-export interface Tasks {
+export interface Tasks<Kind, Result> {
   /** Starts one; null while another is under way. */
-  start(
-    kind: TaskKind,
-    work: (onStep: OnStep, signal: AbortSignal) => Promise<TaskResult>,
-  ): string | null;
+  start(kind: Kind, work: (onStep: OnStep, signal: AbortSignal) => Promise<Result>): string | null;
   /** The last one, also when it has ended. */
-  last(): Task | null;
+  last(): Task<Kind, Result> | null;
   /** Stops listening. */
   close(): Promise<void>;
 }
 
-export function createTasks(): Tasks {
-  let task: Task | null = null;
+export function createTasks<Kind, Result>(): Tasks<Kind, Result> {
+  let task: Task<Kind, Result> | null = null;
   let running: Promise<void> | null = null;
   const abort = new AbortController();
 
-  const update = (change: Partial<Task>): void => {
+  const update = (change: Partial<Task<Kind, Result>>): void => {
     if (task !== null) task = { ...task, ...change };
   };
 

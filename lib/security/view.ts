@@ -4,8 +4,7 @@ import type { Translator } from '../i18n.js';
 import { requestFailed } from '../web/helper-notices.js';
 import type { Notice } from '../web/notice.js';
 import { LINKS, type ChainRow, type Gap } from './chain.js';
-import type { ScannerStatus } from './service.js';
-import type { Task } from './tasks.js';
+import type { ChainTask, ScannerStatus } from './service.js';
 
 export interface StateView {
   readonly kind: 'ok' | 'warn' | 'bad' | 'off';
@@ -76,7 +75,7 @@ export function viewTask(
   t: Translator,
   format: Formats,
   has: (key: string) => boolean,
-  { kind, now, step, done, total, startedAt }: Task,
+  { kind, now, step, done, total, startedAt }: ChainTask,
 ): TaskView {
   const when = format.moment(startedAt);
   const base = {

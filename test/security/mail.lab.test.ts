@@ -46,6 +46,13 @@ describe('mail that is scanned', () => {
         new RegExp(`^Subject: .*${subject}$`, 'm').test(mail),
       ),
     );
+  /** What the button of a scanner's page does. */
+  const selfTest = (what: 'spam' | 'virus', recipient = 'alice@lab.test') =>
+    root.helper.call(
+      'security-test',
+      { what, recipient, subject: `self-test-${what}`, text: 'Grüße' },
+      { actor: 'test' },
+    );
   const quarantine = async (): Promise<readonly string[]> =>
     (await readdir(root.places.root + QUARANTINE_FOLDER)).sort();
   const kept = (subject: string): Promise<string> =>
@@ -84,6 +91,21 @@ describe('mail that is scanned', () => {
     assert.match(mail, /^X-Spam-Flag: YES$/m);
   });
 
+  it('that the page sends to test the scanners is told as what became of it', async () => {
+    const spam = await selfTest('spam');
+    assert.equal(spam.outcome, 'marked', JSON.stringify(spam));
+    assert.ok((spam.score ?? 0) > 900);
+    assert.match(await received('self-test-spam'), /^X-Spam-Flag: YES$/m);
+    const virus = await selfTest('virus', '');
+    assert.equal(virus.outcome, 'kept', JSON.stringify(virus));
+    assert.equal(virus.recipient, 'postmaster@lab.test');
+    assert.equal(virus.keptAs, await kept('self-test-virus'));
+    await assert.rejects(
+      selfTest('virus', 'anna@elsewhere.example'),
+      (error) => error instanceof HelperError && error.key === 'helper.security.notHere',
+    );
+  });
+
   it('is kept back with a virus in it, and its sender hears nothing', async () => {
     assert.equal((await send('eicar-1', TEST_VIRUS)).data?.code, 250);
     const name = await kept('eicar-1');
@@ -107,6 +129,9 @@ describe('mail that is scanned', () => {
     await saver.save({ security: { ...ON, keepLevel: 100 } });
     await send('gtube-2', TEST_SPAM);
     assert.match(await kept('gtube-2'), /^spam-/);
+    const { outcome, keptAs } = await selfTest('spam');
+    assert.equal(outcome, 'kept');
+    assert.match(keptAs, /^spam-/);
   });
 
   it('is never spam from an excepted sender or server, and a virus all the same', async () => {
@@ -147,6 +172,8 @@ describe('mail that is scanned', () => {
     assert.match(virus.data?.text ?? '', /INFECTED/);
     const spam = await send('gtube-3', TEST_SPAM);
     assert.equal(spam.data?.code, 554);
+    assert.equal((await selfTest('virus')).outcome, 'refused');
+    assert.equal((await selfTest('spam')).outcome, 'refused');
     await send('clean-2', 'Hello');
     await received('clean-2');
     // What is sent on the machine itself is not refused by anybody.
@@ -174,6 +201,7 @@ describe('mail that is scanned', () => {
     assert.ok(
       !(await readMbox(`${root.places.mailboxes}/alice`)).some((mail) => mail.includes('down-')),
     );
+    assert.equal((await selfTest('virus')).outcome, 'waiting');
     const { done, proof } = await root.helper.call(
       'security-repair',
       { parts: ['group', 'freshclam', 'clamav', 'amavis'] },
@@ -280,6 +308,10 @@ describe('mail that is scanned', () => {
     await saver.save({ security: { ...ON, spam: false, virus: false } });
     await send('off-1', TEST_SPAM);
     assert.match(await received('off-1'), /^Subject: off-1$/m);
+    await assert.rejects(
+      selfTest('spam'),
+      (error) => error instanceof HelperError && error.key === 'helper.security.testOff.spam',
+    );
     const answer = await root.run('/usr/sbin/postconf', ['-c', root.places.configDir, '-n']);
     assert.doesNotMatch(answer.stdout, /content_filter|proxy_filter/);
   });

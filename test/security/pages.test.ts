@@ -4,7 +4,7 @@ import request, { type Test } from 'supertest';
 import { migrateMail } from '../../lib/database/mail-schema.js';
 import { HelperError } from '../../lib/errors.js';
 import { SECURITY_DEFAULTS, type SecuritySettings } from '../../lib/security/schema.js';
-import type { ScannerStatus } from '../../lib/security/service.js';
+import type { ScannerStatus, SelfTestResult } from '../../lib/security/service.js';
 import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
 import { formFields, readForms, textOf } from '../support/forms.js';
 import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
@@ -189,6 +189,53 @@ describe('the pages of Security', () => {
     });
     assert.match(page, /Can't connect/);
     assert.equal((await post(`${PATH}/update`, { _csrf, what: 'a\nb' })).status, 422);
+  });
+
+  it('send a mail that has to be found, and say what became of it', async () => {
+    await submit('spam', { spam: 'yes' });
+    const ended: SelfTestResult = {
+      ...{
+        outcome: 'kept',
+        recipient: 'anna@lab.test',
+        reply: '250 discarded <b>',
+        queueId: '4xA',
+      },
+      ...{ keptAs: 'spam-Abcdefghijk1', score: 999.8, milliseconds: 1_200 },
+    };
+    helper.answers['security-test'] = () => ended;
+    const { _csrf = '' } = formFields((await get(`${PATH}/spam`)).text);
+    const test = { _csrf, what: 'spam', testRecipient: 'anna@lab.test' };
+    const answer = await post(`${PATH}/test`, test);
+    assert.equal(answer.headers['location'], `${PATH}/spam#self-test`);
+    const page = await until('the end of it', async () => {
+      const { text } = await get(`${PATH}/spam`);
+      return /found and kept back/.test(textOf(text)) ? text : undefined;
+    });
+    assert.match(page, /href="\/mail\/security\/quarantine\/spam-Abcdefghijk1"/);
+    assert.match(textOf(page), /Points: 999\.8/);
+    assert.doesNotMatch(page, /discarded <b>/);
+    const call = helper.calls.find(({ action }) => action === 'security-test');
+    assert.deepEqual([call?.params['what'], call?.params['recipient']], ['spam', 'anna@lab.test']);
+    assert.doesNotMatch((await get(`${PATH}/virus`)).text, /found and kept back/);
+    assert.match((await get(`${PATH}/test/spam`)).text, /found and kept back/);
+    helper.answers['security-test'] = () => ({ ...ended, outcome: 'passed', keptAs: '' });
+    await post(`${PATH}/test`, test);
+    await until('the bad news', async () =>
+      /came through unmarked/.test((await get(`${PATH}/spam`)).text),
+    );
+  });
+
+  it('send no test to what is no address, and keep what was typed', async () => {
+    await submit('virus', { virus: 'yes' });
+    const { _csrf = '' } = formFields((await get(`${PATH}/virus`)).text);
+    for (const testRecipient of ['a b', 'x@y.example\nRCPT TO:<z@w.example>', '-oQ@lab.test']) {
+      const answer = await post(`${PATH}/test`, { _csrf, what: 'virus', testRecipient });
+      assert.equal(answer.status, 422);
+      assert.match(textOf(answer.text), /is no mail address.*anna@example\.com/);
+    }
+    assert.equal((await post(`${PATH}/test`, { _csrf, what: '../x' })).status, 404);
+    assert.ok(!helper.calls.some(({ action }) => action === 'security-test'));
+    assert.doesNotMatch((await get(`${PATH}/spam`)).text, /name="testRecipient"/, 'it is off');
   });
 
   it('refuse what is no part of the chain', async () => {

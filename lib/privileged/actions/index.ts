@@ -39,6 +39,7 @@ const loaders = {
   'route-report': async () => (await import('./route-report.js')).routeReportAction,
   'security-repair': async () => (await import('./security-repair.js')).securityRepairAction,
   'security-status': async () => (await import('./security-status.js')).securityStatusAction,
+  'security-test': async () => (await import('./security-test.js')).securityTestAction,
   'security-update': async () => (await import('./security-update.js')).securityUpdateAction,
   'smarthost-test': async () => (await import('./smarthost-test.js')).smarthostTestAction,
   'system-aliases': async () => (await import('./system-aliases.js')).systemAliasesAction,

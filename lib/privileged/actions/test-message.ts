@@ -4,8 +4,9 @@ import { plainAddress } from '../../smarthost/address.js';
 import { FOLLOW_LIMIT_MS, sendTestMessage, type MessageOrder } from '../trial/message.js';
 import { defineAction } from './action.js';
 
-const oneLine = /^[^\p{Cc}\p{Cs}\u2028\u2029]*$/u;
-const severalLines = /^(?:[^\p{Cc}\p{Cs}\u2028\u2029]|\n)*$/u;
+/** Text without a line end or anything else that no line holds. */
+export const oneLine = /^[^\p{Cc}\p{Cs}\u2028\u2029]*$/u;
+export const severalLines = /^(?:[^\p{Cc}\p{Cs}\u2028\u2029]|\n)*$/u;
 
 export const testMessageAction = defineAction({
   timeoutMs: FOLLOW_LIMIT_MS + 60_000,

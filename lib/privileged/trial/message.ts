@@ -65,8 +65,6 @@ export async function sendTestMessage(
 
 /** Plain text in UTF-8 (RFC 2045, RFC 2047). What comes in holds no control character but line ends in the text. */
 function compose({ sender, recipient, subject, text }: MessageOrder, messageId: string): string {
-  const body = Buffer.from(text, 'utf8').toString('base64');
-  const lines = body.match(new RegExp(`.{1,${BASE64_LINE_CHARS}}`, 'g')) ?? [];
   return [
     `From: <${sender}>`,
     `To: <${recipient}>`,
@@ -77,13 +75,19 @@ function compose({ sender, recipient, subject, text }: MessageOrder, messageId: 
     'Content-Type: text/plain; charset=utf-8',
     'Content-Transfer-Encoding: base64',
     '',
-    ...lines,
+    ...inBase64(text),
     '',
   ].join('\n');
 }
 
+/** Lines of base64, without their ends. */
+export function inBase64(text: string): readonly string[] {
+  const body = Buffer.from(text, 'utf8').toString('base64');
+  return body.match(new RegExp(`.{1,${BASE64_LINE_CHARS}}`, 'g')) ?? [];
+}
+
 /** Encoded words of at most 75 characters, never cut inside a character (RFC 2047 2). */
-function encodedWords(text: string): string {
+export function encodedWords(text: string): string {
   const words: string[] = [];
   let word = '';
   for (const character of text) {

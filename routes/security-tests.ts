@@ -1,0 +1,95 @@
+/** A mail that a scanner has to find, sent from the page of that scanner, where it is told what became of it. */
+import type { Request, Router } from 'express';
+import { NotFoundError, type Problem } from '../lib/errors.js';
+import type { SecuritySettings } from '../lib/security/schema.js';
+import { viewSelfTest } from '../lib/security/self-test-view.js';
+import type { SecurityService, SelfTest } from '../lib/security/service.js';
+import type { TaskView } from '../lib/security/view.js';
+import { isPlainAddress } from '../lib/smarthost/address.js';
+import { oneText, quote } from '../lib/web/fields.js';
+import { showForm, type SettingsPage } from '../lib/web/settings-view.js';
+import type { Web } from '../lib/web/web.js';
+
+const PATH = '/security/test';
+export const SELF_TESTS: readonly SelfTest[] = ['spam', 'virus'];
+
+/** What the form of a test needs; `saved` are the settings that hold. */
+export function selfTestContext(
+  { pages, has }: Web,
+  service: SecurityService,
+  req: Request,
+  what: SelfTest,
+  saved: SecuritySettings,
+): object {
+  const task = service.tests[what].last();
+  const typed = oneText(req.body, 'testRecipient');
+  return {
+    task: selfTestView({ pages, has }, service, req, what),
+    taskHref: `${req.baseUrl}${PATH}/${what}`,
+    selfTest: {
+      what,
+      action: req.baseUrl + PATH,
+      recipient: typed === '' ? (task?.kind ?? '') : typed,
+      possible: saved[what],
+    },
+    mayOperate: pages.may(req, 'mail.operate'),
+  };
+}
+
+function selfTestView(
+  { pages, has }: Pick<Web, 'pages' | 'has'>,
+  service: SecurityService,
+  req: Request,
+  what: SelfTest,
+): TaskView | null {
+  const task = service.tests[what].last();
+  const pageOf = (path: string): string => req.baseUrl + path;
+  return task && viewSelfTest(pages.translator(req), pages.formats(req), has, pageOf, what, task);
+}
+
+/** `pageOf` gives the page whose form a test stands on. */
+export function selfTestRoutes(
+  router: Router,
+  web: Web,
+  service: SecurityService,
+  pageOf: Readonly<Record<SelfTest, SettingsPage<SecuritySettings>>>,
+): void {
+  const { pages, host } = web;
+
+  router.get(`${PATH}/:what`, host.requireRole('mail.read'), (req, res) => {
+    const what = SELF_TESTS.find((one) => one === req.params['what']);
+    if (what === undefined) throw new NotFoundError('test');
+    pages.part(req, res, 'security/task-part', {
+      task: selfTestView(web, service, req, what),
+      taskHref: `${req.baseUrl}${PATH}/${what}`,
+    });
+  });
+
+  router.post(PATH, host.requireRole('mail.operate'), async (req, res) => {
+    const t = pages.translator(req);
+    const what = SELF_TESTS.find((one) => one === oneText(req.body, 'what'));
+    if (what === undefined) throw new NotFoundError('test');
+    const recipient = oneText(req.body, 'testRecipient').trim();
+    const problems: Problem[] = [];
+    if (recipient !== '' && !isPlainAddress(recipient)) {
+      const values = { value: quote(recipient) };
+      problems.push({ key: 'security.problem.testRecipient', values, field: 'testRecipient' });
+    } else {
+      const subject = t(`security.selfTest.subject.${what}`);
+      const text = t(`security.selfTest.message.${what}`);
+      const order = { what, recipient, subject, text };
+      if (service.test(order, pages.user(req).login) === null)
+        problems.push({ key: 'security.problem.testRuns', values: {} });
+    }
+    const page = pageOf[what];
+    if (problems.length === 0) {
+      res.redirect(303, `${req.baseUrl}${page.path}#self-test`);
+      return;
+    }
+    const current = await page.service.current();
+    await showForm(web, page, req, res, {
+      ...{ current, values: page.form.toForm(current.settings), version: current.version },
+      ...{ status: 422, problems },
+    });
+  });
+}
