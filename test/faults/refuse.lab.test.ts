@@ -1,7 +1,16 @@
 /** Disks that are full or read-only, tools that hang, services that stay down: refused, told, and all as it was. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  mkdtemp,
+  readFile,
+  rm,
+  rmdir,
+  statfs,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -74,6 +83,25 @@ describe('a save', () => {
       await root.run('/usr/bin/umount', [configDir]);
     });
     assert.equal(refusal.key, 'helper.journal.failed');
+  });
+
+  // What the check leaves out is the installer alone, and that only while the queue has all its folders.
+  it('beside a fault that only the native check sees is refused', async () => {
+    const main = `${root.places.configDir}/main.cf`;
+    const before = await readFile(main);
+    const write = async (text: string | Buffer): Promise<void> => {
+      await writeFile(main, text);
+      const longAgo = Date.now() / 1000 - 60;
+      await utimes(main, longAgo, longAgo);
+    };
+    await write(`${before.toString()}default_process_limit = abc\n`);
+    const refusal = await rounds.playRefused(root.transport, () => write(before));
+    assert.equal(refusal.key, 'helper.check.postfix');
+  });
+
+  it('goes through when the queue lacks a folder that Postfix makes at its next start', async () => {
+    await rmdir(`${root.places.queueDir}/saved`);
+    assert.equal(await rounds.play(root.transport), 'new');
   });
 
   describe('with a postfix(1) that', () => {

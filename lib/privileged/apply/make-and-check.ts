@@ -41,7 +41,10 @@ export async function makeAndCheck(
   const read = written.then(() => readStage(folder, before, plan, present, paths));
   // Without an edit there is nothing in main.cf and master.cf that Postfix has not checked before.
   const edited = editsConfiguration(plan) || !hasRightProbe(present);
-  const checked = edited ? checkStage(folder, written, paths) : Promise.resolve();
+  const changing = plan.parameters.keys();
+  const checked = edited
+    ? checkStage({ folder, written, changing, present, paths })
+    : Promise.resolve();
   const scanners = checkScanners(files, paths);
   const expected = expectationOf(present, paths, {
     tls: isAboutTls(plan),
