@@ -2,7 +2,11 @@
 import { BASE_FIELDS, baseWords } from '../base/words.js';
 import type { BaseSettings } from '../base/schema.js';
 import type { Row, TouchedRow } from '../changes/change.js';
+import { protocolName } from '../fetchmail/list-view.js';
+import type { FetchProtocol } from '../fetchmail/schema.js';
 import type { Translator } from '../i18n.js';
+import type { PolicySettings } from '../policy/schema.js';
+import { POLICY_FIELDS, policyWords } from '../policy/words.js';
 import type { SecuritySettings } from '../security/schema.js';
 import { SECURITY_FIELDS, securityWords } from '../security/words.js';
 import type { SmarthostSettings } from '../smarthost/schema.js';
@@ -12,7 +16,41 @@ import { TLS_FIELDS, tlsWords } from '../tls/words.js';
 import type { SettingRow } from '../web/preview.js';
 
 /** Columns that say nothing about the settings. */
-const BOOKKEEPING = new Set(['id', 'version', 'updated_at', 'updated_by', 'created_at']);
+const BOOKKEEPING = new Set(['id', 'version', 'updated_at', 'updated_by', 'created_at', 'search']);
+
+/** Whose texts name the columns of a table. */
+const FEATURES: Readonly<Record<string, string>> = {
+  mail_aliases: 'aliases',
+  mail_domains: 'domains',
+  mail_exceptions: 'exceptions',
+  mail_fetch_queries: 'fetchmail',
+  mail_recipients: 'recipients',
+  mail_relay_networks: 'relay',
+};
+
+type ValueWords = (t: Translator, value: unknown) => string;
+
+const seconds: ValueWords = (t, value) => t('history.value.seconds', { count: Number(value) });
+
+/** By table and column: names that stand elsewhere than the others do. */
+const LABELS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  mail_exceptions: { kind: 'exceptions.column.kind' },
+  mail_fetch_queries: { dropDelivered: 'fetchmail.dropDelivered', keep: 'fetchmail.keep' },
+};
+
+/** By table and column: those that hold one of several choices, or count something. */
+const VALUES: Readonly<Record<string, Readonly<Record<string, ValueWords>>>> = {
+  mail_exceptions: { kind: (t, value) => t(`exceptions.kind.${String(value)}`) },
+  mail_fetch_queries: {
+    certificate: (t, value) => t(`fetchmail.choice.certificate.${String(value)}`),
+    destination: (t, value) => t(`fetchmail.choice.destination.${String(value)}`),
+    interval: seconds,
+    protocol: (t, value) => protocolName(t, value as FetchProtocol),
+    sizeLimit: (t, value) => t('history.value.megabytes', { count: Number(value) }),
+    ssl: (t, value) => t(`fetchmail.choice.ssl.${String(value)}`),
+    timeout: seconds,
+  },
+};
 
 /** A setting of a row: what it is called and what it says. */
 interface Setting {
@@ -36,6 +74,13 @@ const KNOWN: Readonly<Record<string, Describe>> = {
     return TLS_FIELDS.map((field) => {
       const { key, values } = tlsWords(field, settings);
       return { label: t(`tls.field.${field}`), value: t(key, values) };
+    });
+  },
+  'mail_settings/policy': (t, row) => {
+    const settings = row['value'] as PolicySettings;
+    return POLICY_FIELDS.map((field) => {
+      const { key, values } = policyWords(field, settings);
+      return { label: t(`policy.field.${field}`), value: t(key, values) };
     });
   },
   'mail_settings/security': (t, row) => {
@@ -63,7 +108,7 @@ export function settingRows(
   rows: readonly TouchedRow[],
 ): readonly SettingRow[] {
   return rows.flatMap((row) => {
-    const describe = KNOWN[`${row.table}/${row.id}`] ?? plain(has);
+    const describe = KNOWN[`${row.table}/${row.id}`] ?? plain(has, row.table);
     const before = row.before === null ? [] : describe(t, row.before);
     const after = row.after === null ? [] : describe(t, row.after);
     const labels = [...new Set([...before, ...after].map(({ label }) => label))];
@@ -76,7 +121,7 @@ export function settingRows(
 }
 
 /** Any other row: its columns, and the keys of its one JSON column, each named where there is a name. */
-function plain(has: (key: string) => boolean): Describe {
+function plain(has: (key: string) => boolean, table: string): Describe {
   return (t, row) => {
     const columns = Object.entries(row).flatMap(([name, value]) =>
       name === 'value' && isRecord(value) && !isMask(value)
@@ -84,12 +129,26 @@ function plain(has: (key: string) => boolean): Describe {
         : [[name, value] as const],
     );
     return columns
-      .filter(([name]) => !BOOKKEEPING.has(name))
-      .map(([name, value]) => {
-        const key = `history.setting.${name}`;
-        return { label: has(key) ? t(key) : name, value: valueText(t, value) };
+      .filter(([column]) => !BOOKKEEPING.has(column))
+      .map(([column, value]) => {
+        const name = camelCase(column);
+        const own = value === null ? undefined : VALUES[table]?.[name];
+        const label = labelKey(has, table, name);
+        return {
+          label: label === undefined ? name : t(label),
+          value: own === undefined ? valueText(t, value) : own(t, value),
+        };
       });
   };
+}
+
+function labelKey(has: (key: string) => boolean, table: string, name: string): string | undefined {
+  const known = [`history.setting.${name}`, `${FEATURES[table] ?? table}.field.${name}`];
+  return LABELS[table]?.[name] ?? known.find(has);
+}
+
+function camelCase(column: string): string {
+  return column.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** A password says no more than whether there is one, and whether it is another one. */
