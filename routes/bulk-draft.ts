@@ -12,6 +12,8 @@ import { bulkPage, bulkParts, shortSubject } from './bulk.js';
 
 /** Recipients that the page names; more are counted. */
 const NAMED_PEOPLE = 200;
+/** What takes less is said to take this long, in milliseconds. */
+const SHORTEST_MS = 1_000;
 
 export async function showDraft(
   web: Web,
@@ -71,7 +73,7 @@ export async function showDraft(
           ? t('bulk.pace.fast')
           : t('bulk.pace.about', {
               rate: mailing.rate,
-              time: format.duration((count / mailing.rate) * 60_000),
+              time: format.duration(Math.max(SHORTEST_MS, (count / mailing.rate) * 60_000)),
             }),
       form: viewForm({
         ...{ t, feature: 'bulk', fields: ['to'], problems: more.problems ?? [] },

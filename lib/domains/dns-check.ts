@@ -45,11 +45,12 @@ export async function checkDomain(
     const internal = finding('off', 'domains.check.internal', { domain: toUnicodeDomain(domain) });
     return { mx: internal, ptr: internal, spf: internal };
   }
-  const known = await settled(addressesOf(dns, server.name), []);
+  const asked = addressesOf(dns, server.name);
+  const known = await settled(asked, []);
   const own = [...known, ...server.addresses];
   const [mx, ptr, spf] = await Promise.all([
     guarded(() => checkMx(dns, domain, server.name, own)),
-    guarded(() => checkPtr(dns, server.name, known)),
+    guarded(async () => checkPtr(dns, server.name, await asked)),
     guarded(() => checkSender(dns, domain, own.filter(isPublic))),
   ]);
   return { mx, ptr, spf };

@@ -72,7 +72,7 @@ describe('the DNS check of a domain', () => {
   it('says that the DNS is away, and nothing worse', async () => {
     const zones = { 'acme.org': { fails: 'ETIMEOUT' }, 'mail.acme.org': { fails: 'ECONNREFUSED' } };
     const found = await check(zones);
-    assert.match(brief(found), /^off noAnswer, .*off noAnswer$/);
+    assert.equal(brief(found), 'off noAnswer, off noAnswer, off noAnswer');
     assert.equal(found.mx.values['reason'], 'ETIMEOUT');
   });
 
