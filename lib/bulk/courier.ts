@@ -1,5 +1,5 @@
 /** Sends a batch of messages over a few connections that stay open, and says of each what became of it. */
-import type { Outcome, Recipient } from './recipient-store.js';
+import { untouched, type Outcome, type Recipient } from './recipient-store.js';
 import { MAX_REPLY_CHARS } from './schema.js';
 import { SmtpSession, type Delivery } from './smtp.js';
 
@@ -91,10 +91,6 @@ export function createCourier(parts: {
       await Promise.all(idle.splice(0).map(({ session }) => session.close()));
     },
   };
-}
-
-function untouched({ no, reply }: Recipient): Outcome {
-  return { no, state: 'waiting', queueId: '', reply, tried: false, delay: 0 };
 }
 
 function wordsOf(error: unknown): string {

@@ -96,6 +96,11 @@ export interface Outcome {
   readonly delay: number;
 }
 
+/** The mail server has not heard of this one. */
+export function untouched({ no, reply }: Recipient): Outcome {
+  return { no, state: 'waiting', queueId: '', reply, tried: false, delay: 0 };
+}
+
 /** Only rows that are still being sent: the log may have told more already. */
 export async function settleSending(
   db: Knex,

@@ -9,6 +9,7 @@ import type { Helper } from '../client/helper.js';
 import type { Log } from '../contract.js';
 import { HelperError } from '../errors.js';
 import { attachmentsOf, dropOldFiles, readBytes } from './attachment-store.js';
+import { isDoubtful, sendBatches } from './batches.js';
 import { createCourier, type Halt } from './courier.js';
 import { endOfLog, readOn } from './follower.js';
 import { createHeldLease } from './held-lease.js';
@@ -20,7 +21,6 @@ import {
   dropWaitingOfCancelled,
   secondsSinceLastSent,
   secondsToNextTry,
-  settleSending,
   type Recipient,
 } from './recipient-store.js';
 import type { BulkDoor } from './schema.js';
@@ -62,8 +62,10 @@ export const TIMING: BulkTiming = {
 };
 
 const LEASE = 'bulk-runner';
-/** Messages that are marked as being sent together, at most: so many are looked up after a crash. */
+/** Messages that are marked as being sent together, at most; as many again while they are: these are looked up after a crash. */
 const BATCH = 100;
+/** A look at log and queue is followed by so many times its own time without one. */
+const LOOK_SHARE = 9;
 /** Connections to the mail server. */
 const CONNECTIONS = 5;
 /** While more messages than this wait in the queue for a delivery, and a tenth of what was sent, no more are added. */
@@ -197,7 +199,8 @@ export function createBulkRunner(parts: {
       .catch((error: unknown) => log.error({ err: error }, 'a mailing could not be looked after'))
       .finally(() => {
         now.looking = null;
-        now.nextLook = performance.now() + timing.followMs;
+        const ended = performance.now();
+        now.nextLook = ended + Math.max(timing.followMs, (ended - at) * LOOK_SHARE);
       });
   };
 
@@ -220,31 +223,43 @@ export function createBulkRunner(parts: {
     }
   };
 
+  /** Whether nothing else is to be done, or waited for, after the batch that is on its way. */
+  const goesOn = ({ rate, trouble: told }: Mailing, now: Work): boolean => {
+    const at = performance.now();
+    const lookDue = now.looking === null && at >= now.nextLook;
+    return rate === 0 && told === null && !closing && !lookDue && at >= now.heldUntil;
+  };
+
   const sendBatch = async (
     mailing: Mailing,
     now: Work,
     recipients: readonly Recipient[],
   ): Promise<void> => {
     const began = performance.now();
-    const { outcomes, halt } = await courier.deliver({
-      ...{ host: now.door.host, port: now.door.port, sender: mailing.sender, recipients },
-      write: (recipient) => now.writer.write(recipient, recipient.no, new Date()),
-      may: () => !closing && lease.sure(),
-    });
-    const doubt = outcomes.some(({ state }) => state === 'checking');
-    await db.transaction(async (trx) => {
-      await settleSending(trx, mailing.id, outcomes);
-      if (doubt) await beginCheck(trx, mailing.id);
-    });
-    if (doubt) now.nextSettle = performance.now() + timing.settleMs;
-    const sent = outcomes.filter(({ state }) => state === 'accepted').length;
+    const { last, accepted } = await sendBatches(
+      {
+        db,
+        deliver: (some, may) =>
+          courier.deliver({
+            ...{ host: now.door.host, port: now.door.port, sender: mailing.sender },
+            recipients: some,
+            write: (recipient) => now.writer.write(recipient, recipient.no, new Date()),
+            may: () => may() && !closing && lease.sure(),
+          }),
+        next: () => (goesOn(mailing, now) ? BATCH : 0),
+      },
+      mailing.id,
+      recipients,
+    );
+    const { outcomes, halt } = last;
+    if (isDoubtful(outcomes)) now.nextSettle = performance.now() + timing.settleMs;
     const settled = outcomes.some(({ state }) => state === 'accepted' || state === 'refused');
     const delayed = outcomes.filter(({ delay }) => delay > 0);
-    now.putOff = settled ? 0 : now.putOff + delayed.length;
+    now.putOff = settled ? 0 : (accepted > 0 ? 0 : now.putOff) + delayed.length;
     const many = now.putOff >= MAX_PUT_OFF;
     const found = halt ?? (many ? { kind: 'busy' as const, reply: delayed[0]?.reply ?? '' } : null);
     if (found !== null) return stop(mailing, now, found);
-    if (sent > 0) {
+    if (accepted > 0) {
       now.halts = 0;
       if (mailing.trouble !== null) await noteTrouble(db, mailing.id, null);
     } else if (outcomes.some(({ state }) => state === 'refused')) {
