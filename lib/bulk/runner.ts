@@ -8,6 +8,7 @@ import type { Knex } from 'knex';
 import type { Helper } from '../client/helper.js';
 import type { Log } from '../contract.js';
 import { HelperError } from '../errors.js';
+import { createRounds } from '../rounds.js';
 import { attachmentsOf, dropOldFiles, readBytes } from './attachment-store.js';
 import { isDoubtful, sendBatches } from './batches.js';
 import { createCourier, type Halt } from './courier.js';
@@ -119,21 +120,7 @@ export function createBulkRunner(parts: {
     connections: CONNECTIONS,
     retrySeconds: timing.retrySeconds,
   });
-  let closing = false;
   let work: Work | null = null;
-  let awake: (() => void) | null = null;
-  let running: Promise<void> | null = null;
-
-  const rest = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        awake = null;
-        resolve();
-      };
-      const timer = setTimeout(done, closing ? 0 : ms);
-      awake = done;
-    });
 
   const trouble = async (mailing: Mailing, kind: string, reply: string): Promise<void> => {
     if (mailing.trouble?.kind === kind && mailing.trouble.reply === reply) return;
@@ -165,12 +152,12 @@ export function createBulkRunner(parts: {
   const sendSome = async (mailing: Mailing): Promise<void> => {
     if (helper === null) {
       await trouble(mailing, 'helper', '');
-      return rest(timing.idleMs);
+      return rounds.rest(timing.idleMs);
     }
     if (work?.id !== mailing.id) work = await adopt(helper, mailing);
     await lookAround(helper, mailing, work);
     if (performance.now() < work.heldUntil) {
-      return rest(Math.min(timing.idleMs, work.heldUntil - performance.now()));
+      return rounds.rest(Math.min(timing.idleMs, work.heldUntil - performance.now()));
     }
     const size = mailing.rate === 0 ? BATCH : Math.min(BATCH, Math.ceil(mailing.rate / 60));
     const claimed = await claimRecipients(db, mailing.id, size);
@@ -227,7 +214,7 @@ export function createBulkRunner(parts: {
   const goesOn = ({ rate, trouble: told }: Mailing, now: Work): boolean => {
     const at = performance.now();
     const lookDue = now.looking === null && at >= now.nextLook;
-    return rate === 0 && told === null && !closing && !lookDue && at >= now.heldUntil;
+    return rate === 0 && told === null && !rounds.closing && !lookDue && at >= now.heldUntil;
   };
 
   const sendBatch = async (
@@ -244,7 +231,7 @@ export function createBulkRunner(parts: {
             ...{ host: now.door.host, port: now.door.port, sender: mailing.sender },
             recipients: some,
             write: (recipient) => now.writer.write(recipient, recipient.no, new Date()),
-            may: () => may() && !closing && lease.sure(),
+            may: () => may() && !rounds.closing && lease.sure(),
           }),
         next: () => (goesOn(mailing, now) ? BATCH : 0),
       },
@@ -302,7 +289,7 @@ export function createBulkRunner(parts: {
     const open = counts ? counts.waiting + counts.sending + counts.checking : 0;
     if (open > 0) {
       const seconds = (await secondsToNextTry(db, mailing.id)) ?? 1;
-      return rest(Math.min(timing.idleMs, Math.max(50, seconds * 1000)));
+      return rounds.rest(Math.min(timing.idleMs, Math.max(50, seconds * 1000)));
     }
     if (await moveMailing(db, mailing.id, ['running'], 'done')) {
       await dropOldFiles(db);
@@ -357,29 +344,22 @@ export function createBulkRunner(parts: {
     }
   };
 
-  const loop = async (): Promise<void> => {
-    while (!closing) {
-      let busy = false;
-      try {
-        busy = await turn();
-      } catch (error) {
-        log.error({ err: error }, 'a mailing could not go on');
-        // What was being sent is no longer certain: it is taken up anew.
-        work = null;
-      }
-      if (!busy) await rest(timing.idleMs);
+  const rounds = createRounds(async () => {
+    try {
+      return (await turn()) ? 0 : timing.idleMs;
+    } catch (error) {
+      log.error({ err: error }, 'a mailing could not go on');
+      // What was being sent is no longer certain: it is taken up anew.
+      work = null;
+      return timing.idleMs;
     }
-  };
+  });
 
   return {
-    start() {
-      running ??= loop();
-    },
-    wake: () => awake?.(),
+    start: () => rounds.start(),
+    wake: () => rounds.wake(),
     async close() {
-      closing = true;
-      awake?.();
-      await running;
+      await rounds.close();
       await work?.looking;
       await courier.close();
       await lease.release().catch(() => undefined);

@@ -9,6 +9,7 @@ import type { Helper } from '../client/helper.js';
 import type { Log } from '../contract.js';
 import { releaseLease, takeLease } from '../database/lease.js';
 import { HelperError, type MessageValues } from '../errors.js';
+import { createRounds } from '../rounds.js';
 import { CAUSE_IDS, type Cause } from './causes.js';
 import { Picture } from './picture.js';
 import { NO_FILTER, type QueueFilter } from './query.js';
@@ -86,9 +87,6 @@ export function createQueueWatch({
   readonly log: Log;
 }): QueueWatch {
   const holder = randomUUID();
-  let timer: NodeJS.Timeout | undefined;
-  let looking: Promise<void> = Promise.resolve();
-
   let counted: { readonly at: number; readonly now: Promise<QueueNow | null> } | null = null;
 
   const count = async (): Promise<QueueNow | null> => {
@@ -114,25 +112,23 @@ export function createQueueWatch({
     await insertSample(db, { waiting, held: counts.hold, diskFree, diskNeeded, stalls });
   };
 
-  /** Only one of the processes on a database looks. */
-  const tick = async (): Promise<void> => {
-    try {
-      if (await takeLease(db, LEASE, holder)) await look();
-    } catch (error) {
-      if (!(error instanceof HelperError)) {
-        log.warn({ err: error }, 'the mail queue could not be watched');
+  const rounds = createRounds(
+    async () => {
+      try {
+        // Only one of the processes on a database looks.
+        if (await takeLease(db, LEASE, holder)) await look();
+      } catch (error) {
+        if (!(error instanceof HelperError)) {
+          log.warn({ err: error }, 'the mail queue could not be watched');
+        }
       }
-    }
-  };
+      return WATCH_EVERY_MS;
+    },
+    { firstAfterMs: FIRST_LOOK_MS },
+  );
 
   return {
-    start() {
-      const again = (): void => {
-        looking = tick();
-        timer = setTimeout(again, WATCH_EVERY_MS).unref();
-      };
-      timer = setTimeout(again, FIRST_LOOK_MS).unref();
-    },
+    start: () => rounds.start(),
     look,
     async notices() {
       const { now, before } = await readSamples(db, GROWN_SECONDS);
@@ -145,8 +141,7 @@ export function createQueueWatch({
       return counted.now;
     },
     async close() {
-      clearTimeout(timer);
-      await looking;
+      await rounds.close();
       await releaseLease(db, LEASE, holder).catch(() => undefined);
     },
   };
