@@ -1,6 +1,6 @@
 /** Security: the chain of the scanners, and the forms of spam and virus protection. */
 import type { Request, Response, Router } from 'express';
-import { fetchFor, PARTS, viewLinks, type Gap } from '../lib/security/chain.js';
+import { fetchFor, viewLinks, type Gap } from '../lib/security/chain.js';
 import { viewChain, viewState, viewTask } from '../lib/security/view.js';
 import { spamForm, virusForm } from '../lib/security/form.js';
 import { MAX_OBJECT_MB, MAX_SCORE, type SecuritySettings } from '../lib/security/schema.js';
@@ -15,7 +15,7 @@ import { selfTestContext, selfTestRoutes } from './security-tests.js';
 
 const PATH = '/security';
 /** All that can be put right, in the order in which it is. */
-const REPAIRS: readonly RepairPart[] = ['group', 'freshclam', 'clamav', 'amavis'];
+const REPAIRS: readonly RepairPart[] = ['policy', 'group', 'freshclam', 'clamav', 'amavis'];
 const UPDATES: readonly UpdatePart[] = ['signatures', 'rules'];
 const BYTES_PER_MB = 1024 * 1024;
 
@@ -153,7 +153,6 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
         updateHref: `${req.baseUrl}${PATH}/update`,
         task: taskOf(req),
         taskHref: `${req.baseUrl}${PATH}/task`,
-        parts: PARTS,
       },
     );
   };

@@ -10,6 +10,7 @@ import { viewSummary } from '../tls/view.js';
 import type { PolicySettings } from '../policy/schema.js';
 import type { PolicyTrouble } from '../policy/service.js';
 import { viewSummary as viewPolicy } from '../policy/view.js';
+import { ofScanners } from '../security/chain.js';
 import type { Chain } from '../security/service.js';
 import { viewState } from '../security/view.js';
 import { wordOf, type Part } from './part.js';
@@ -94,7 +95,8 @@ export function policyPart(settings: PolicySettings, troubles: readonly PolicyTr
 }
 
 /** The scanners for spam and viruses, as their own page sums them up. */
-export function scanningPart({ status, gaps }: Chain): Part {
+export function scanningPart({ status, ...chain }: Chain): Part {
+  const gaps = ofScanners(chain.gaps);
   const base = { id: 'scanning', path: '/security' };
   if (status === null) {
     return { ...base, kind: 'off', word: 'overview.word.unknown', say: () => [] };

@@ -14,6 +14,7 @@ import type { Machine, MachineView } from '../machine/service.js';
 import type { HelperError } from '../errors.js';
 import type { PolicyService, PolicyTrouble } from '../policy/service.js';
 import type { QueueNotice, QueueWatch } from '../queue/watch.js';
+import { ofScanners } from '../security/chain.js';
 import type { Chain, SecurityService } from '../security/service.js';
 import type { TakeoverService } from '../takeover/service.js';
 import type { TlsService, TlsTrouble } from '../tls/service.js';
@@ -130,7 +131,7 @@ export function createOverviewService({
     const tlsPage = '/configuration/tls';
     troubles.push(...ofTls.map((trouble) => ({ ...trouble, remedy: tlsPage })));
     troubles.push(...ofPolicy.map((one) => ({ ...one, remedy: '/security/policy' })));
-    const { gaps } = chain;
+    const gaps = ofScanners(chain.gaps);
     if (gaps.length > 0) {
       const severity = gaps.some((one) => one.severity === 'bad') ? 'bad' : 'warn';
       const key = `overview.trouble.security.${severity}`;

@@ -11,8 +11,9 @@ const SIGNATURES_STALE_DAYS = 7;
 const RULES_STALE_DAYS = 30;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-export type Part = 'spamassassin' | 'clamav' | 'freshclam' | 'amavis' | 'postfix';
-export const PARTS: readonly Part[] = ['spamassassin', 'clamav', 'freshclam', 'amavis', 'postfix'];
+export type ScannerPart = 'spamassassin' | 'clamav' | 'freshclam' | 'amavis' | 'postfix';
+export type PolicyPart = Status['policy'][number]['part'];
+export type Part = PolicyPart | ScannerPart;
 
 /** Something that is missing, the part it is missing from, and what puts it right. */
 export interface Gap extends Words {
@@ -20,7 +21,13 @@ export interface Gap extends Words {
   /** `bad`: mail waits, or passes without having been looked at. */
   readonly severity: 'bad' | 'warn';
   /** What of the helper's repairs closes it; null when something else has to be done. */
-  readonly repair: 'group' | 'freshclam' | 'clamav' | 'amavis' | null;
+  readonly repair: 'policy' | 'group' | 'freshclam' | 'clamav' | 'amavis' | null;
+}
+
+/** Gaps of the scanners: what is asked about strangers has a sentence of its own on other pages. */
+export function ofScanners(gaps: readonly Gap[]): readonly Gap[] {
+  const others: readonly Part[] = ['postgrey', 'spf', 'blockLists'];
+  return gaps.filter(({ part }) => !others.includes(part));
 }
 
 /** What has to be fetched to close a gap; null when that does not close it. */
@@ -58,6 +65,7 @@ export function viewLinks(status: Status, now: Date): readonly ChainRow[] {
   const wanted = (on: boolean, holds: boolean): Link => (on ? (holds ? 'ok' : 'bad') : 'off');
   const none = 'off' as const;
   return [
+    ...status.policy.map(policyRow),
     {
       part: 'spamassassin',
       wanted: spam ? 'ok' : 'off',
@@ -112,6 +120,23 @@ export function viewLinks(status: Status, now: Date): readonly ChainRow[] {
   ];
 }
 
+/** A policy server that is away lets mail pass, so that nothing of it stops mail. */
+function policyRow({ part, wanted, dead, ...links }: Status['policy'][number]): ChainRow {
+  const link = (holds: boolean | null): Link =>
+    !wanted || holds === null ? 'off' : holds ? 'ok' : 'warn';
+  const { installed, running, atBoot, answers, used } = links;
+  return {
+    part,
+    wanted: wanted ? 'ok' : 'off',
+    installed: link(part === 'blockLists' ? null : installed),
+    running: link(running),
+    atBoot: link(atBoot),
+    answers: link(answers),
+    fresh: link(part === 'blockLists' && answers ? dead.length === 0 : null),
+    used: link(used),
+  };
+}
+
 function signaturesLink(signatures: Status['clamav']['signatures'], now: Date): Link {
   if (signatures === null) return 'bad';
   const days = ageInDays(signatures.at, now);
@@ -135,7 +160,18 @@ export function findGaps(status: Status, now: Date): readonly Gap[] {
     values: Words['values'] = {},
   ): void => void gaps.push({ part, key: `security.gap.${key}`, severity, repair, values });
 
-  if (settings === null || !(settings.spam || settings.virus)) return [];
+  for (const { part, wanted, dead, ...links } of status.policy) {
+    if (!wanted) continue;
+    if (!links.installed) add(part, `${part}.installed`, 'warn');
+    else {
+      const repair = part === 'spf' ? null : 'policy';
+      if (!links.used) add(part, `${part}.used`, 'warn');
+      else if (!links.answers) add(part, `${part}.answers`, 'warn', repair);
+      else if (links.atBoot === false) add(part, `${part}.atBoot`, 'warn', repair);
+      if (dead.length > 0) add(part, `${part}.dead`, 'warn', null, { zones: dead.join(', ') });
+    }
+  }
+  if (settings === null || !(settings.spam || settings.virus)) return gaps;
   if (settings.spam) {
     if (!spamassassin.installed) add('spamassassin', 'spamassassin.installed', 'bad');
     else if (!spamassassin.hasRules) add('spamassassin', 'spamassassin.rules', 'bad');

@@ -23,7 +23,7 @@ const UPDATE_TIMEOUT_MS = 1_340_000;
 const TEST_TIMEOUT_MS = 380_000;
 
 export type ScannerStatus = ResultOf<'security-status'>;
-export type RepairPart = 'group' | 'freshclam' | 'clamav' | 'amavis';
+export type RepairPart = 'policy' | 'group' | 'freshclam' | 'clamav' | 'amavis';
 export type UpdatePart = 'signatures' | 'rules';
 /** Puts the chain right, or fetches newer signatures or rules. */
 export type ChainTask = Task<

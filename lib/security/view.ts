@@ -23,7 +23,8 @@ export function viewState(
     sentence: t(`security.state.${name}`, { count: gaps.length }),
     meaning: t(`security.state.${name}.meaning`, { count: gaps.length }),
   });
-  if (settings === null || !(settings.spam || settings.virus)) return say('off', 'off');
+  if (settings === null || !(settings.spam || settings.virus))
+    return gaps.length > 0 ? say('warn', 'offGaps') : say('off', 'off');
   if (gaps.some(({ severity }) => severity === 'bad')) return say('bad', 'broken');
   if (gaps.length > 0) return say('warn', 'gaps');
   if (!settings.virus) return say('ok', 'spamOnly');

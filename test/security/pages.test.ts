@@ -20,6 +20,7 @@ const PATH = '/mail/security';
 const ON: SecuritySettings = { ...SECURITY_DEFAULTS, spam: true, virus: true };
 const HEALTHY: ScannerStatus = {
   settings: ON,
+  policy: [],
   spamassassin: { installed: true, rules: null, hasRules: true },
   clamav: {
     ...{ installed: true, running: true, atBoot: true, answers: true, member: true },
@@ -129,6 +130,34 @@ describe('the pages of Security', () => {
       assert.match(textOf((await get('/mail/')).text), /chain of the scanners is broken/);
     });
   }
+
+  it('tell what is asked about strangers, also while nothing is scanned', async () => {
+    const row = {
+      ...{ wanted: true, installed: true, running: true, atBoot: true, answers: true, used: true },
+      dead: [],
+    };
+    const policy: ScannerStatus['policy'] = [
+      { ...row, part: 'postgrey', running: false, answers: false },
+      { ...row, part: 'spf', running: null, atBoot: null },
+      { ...row, part: 'blockLists', dead: ['dead.example'] },
+    ];
+    const text = await chain({ ...SCANNERS_OFF, policy });
+    assert.match(text, /not everything that is asked about strangers works/);
+    assert.match(text, /Greylisting does not answer/);
+    assert.match(text, /answer wrongly, or not at all: dead\.example/);
+    assert.ok((await get(PATH)).text.includes('name="part" value="policy"'));
+    const overview = textOf((await get('/mail/')).text);
+    assert.doesNotMatch(
+      overview,
+      /chain of the scanners/,
+      'the policy server has a sentence of its own there',
+    );
+    const asked = await chain({
+      ...HEALTHY,
+      policy: policy.map((one) => ({ ...one, running: true, answers: true, dead: [] })),
+    });
+    assert.doesNotMatch(asked, /Gap/);
+  });
 
   it('put everything right in the background, and say how it ended', async () => {
     helper.answers['security-status'] = () => HEALTHY;

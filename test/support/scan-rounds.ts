@@ -1,21 +1,36 @@
 /**
- * Random steps on the scanners of a private root: switched on and off, moved before or after the queue, killed, put right.
- * After each the picture of the chain must equal what asking finds, and mail must flow or wait as the picture says.
+ * Random steps on all that looks at mail in a private root: scanners and policy servers switched on and off, moved before or
+ * after the queue, killed, put right. After each the picture of the chain must equal what asking finds, Postfix must greet,
+ * and mail must flow or wait as the picture says.
  */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { proveScan, scanExpectationOf } from '../../lib/privileged/apply/scan-proof.js';
 import { portsOf } from '../../lib/privileged/ports.js';
-import { findGaps } from '../../lib/security/chain.js';
+import { askPolicy, probeRequest } from '../../lib/privileged/services/policy-servers.js';
+import { NO_POLICY, type PolicySettings } from '../../lib/policy/schema.js';
+import { SPF_SERVICE } from '../../lib/policy/section.js';
+import { findGaps, ofScanners } from '../../lib/security/chain.js';
+import type { ScannerStatus } from '../../lib/security/service.js';
 import { SECURITY_DEFAULTS, type SecuritySettings } from '../../lib/security/schema.js';
 import { readMbox } from './mailbox.js';
 import type { PostfixRoot } from './postfix-root.js';
 import type { Saver } from './saver.js';
-import { sendMail } from './smtp-client.js';
+import { sendMail, SmtpClient } from './smtp-client.js';
 import { until } from './wait.js';
 
-const PARTS = ['group', 'freshclam', 'clamav', 'amavis'] as const;
-const KILLED = { amavis: 'amavis', clamav: 'clamav-daemon' } as const;
+const REPAIRS = ['policy', 'group', 'freshclam', 'clamav', 'amavis'] as const;
+/** Daemons by the part of the chain that they are. */
+const DAEMONS = {
+  amavis: 'amavis',
+  clamav: 'clamav-daemon',
+  freshclam: 'clamav-freshclam',
+  postgrey: 'postgrey',
+  blockLists: 'mailserver-block-lists',
+} as const;
+type Killed = keyof typeof DAEMONS;
+/** A list that nobody has: asked, and never believed. */
+const LIST = { zone: 'list.mailserver.invalid', weight: 1, enabled: true } as const;
 
 /** A generator of numbers from 0 to below 1 that gives the same ones for the same seed (mulberry32). */
 export function randomNumbers(seed: number): () => number {
@@ -34,7 +49,10 @@ export interface ScanRound {
   readonly ms: number;
 }
 
-/** Throws at the first step after which picture and reality differ. `lab.test` must be a local domain of the root. */
+/**
+ * Throws at the first step after which picture and reality differ. `lab.test` must be a local domain of the root, and its
+ * Postfix must take XCLIENT from loopback.
+ */
 export async function runScanRounds(
   root: PostfixRoot,
   saver: Saver,
@@ -42,7 +60,10 @@ export async function runScanRounds(
 ): Promise<void> {
   const random = randomNumbers(seed);
   let settings: SecuritySettings = SECURITY_DEFAULTS;
-  await saver.save({ security: settings });
+  let policy: PolicySettings = NO_POLICY;
+  /** Greylisting asks an address only once to come again. */
+  let strangers = 0;
+  await saver.save({ security: settings, policy });
   for (let index = 0; index < count; index += 1) {
     const began = Date.now();
     const step = await takeStep();
@@ -51,45 +72,77 @@ export async function runScanRounds(
   }
 
   async function takeStep(): Promise<string> {
-    const on = settings.spam || settings.virus;
+    const running = await runningParts();
     const dice = random();
-    if (on && dice < 0.2) return kill(settings.virus && random() < 0.5 ? 'clamav' : 'amavis');
-    if (on && dice < 0.4) return repair();
-    const wanted: SecuritySettings = {
+    if (running.length > 0 && dice < 0.25) return kill(running);
+    if (running.length > 0 && dice < 0.45) return repair();
+    if (dice < 0.7) {
+      policy = {
+        ...NO_POLICY,
+        greylisting: random() < 0.5,
+        greylistAutoAllow: 0,
+        spf: random() < 0.5 ? 'refuse' : 'off',
+        blockLists: random() < 0.5 ? [LIST] : [],
+      };
+      await saver.save({ policy });
+      const { greylisting, spf, blockLists } = policy;
+      return `save policy ${greylisting ? 'greylisting ' : ''}spf ${spf} lists ${blockLists.length}`;
+    }
+    settings = {
       ...settings,
       spam: random() < 0.6,
       virus: random() < 0.6,
       place: random() < 0.5 ? 'after' : 'before',
     };
-    await saver.save({ security: wanted });
-    settings = wanted;
-    return `save ${wanted.spam ? 'spam ' : ''}${wanted.virus ? 'virus ' : ''}${wanted.place}`;
+    await saver.save({ security: settings });
+    return `save ${settings.spam ? 'spam ' : ''}${settings.virus ? 'virus ' : ''}${settings.place}`;
   }
 
-  async function kill(part: keyof typeof KILLED): Promise<string> {
-    const file = `${root.places.root}/run/mailserver-daemons/${KILLED[part]}.pid`;
+  /** What the settings ask for, whether it is up or not. */
+  function wantedParts(): readonly Killed[] {
+    const { spam, virus } = settings;
+    return [
+      ...(spam || virus ? (['amavis'] as const) : []),
+      ...(virus ? (['clamav', 'freshclam'] as const) : []),
+      ...(policy.greylisting ? (['postgrey'] as const) : []),
+      ...(policy.blockLists.length > 0 ? (['blockLists'] as const) : []),
+    ];
+  }
+
+  async function pidOf(part: Killed): Promise<number | null> {
+    const file = `${root.places.root}/run/mailserver-daemons/${DAEMONS[part]}.pid`;
     const [id] = (await readFile(file, 'utf8').catch(() => '')).split(' ');
-    if (!id) return `${part} was down`;
-    try {
-      process.kill(-Number(id), 'SIGKILL');
-    } catch {
-      return `${part} was down`;
-    }
+    const status = id ? await readFile(`/proc/${id}/stat`, 'latin1').catch(() => '') : '';
+    return /\) [ZX] /.test(status) || status === '' ? null : Number(id);
+  }
+
+  async function runningParts(): Promise<readonly Killed[]> {
+    const wanted = wantedParts();
+    const ids = await Promise.all(wanted.map(pidOf));
+    return wanted.filter((_, at) => ids[at] !== null);
+  }
+
+  async function kill(running: readonly Killed[]): Promise<string> {
+    const part = running[Math.floor(random() * running.length)] ?? 'amavis';
+    const id = await pidOf(part);
+    if (id !== null) process.kill(-id, 'SIGKILL');
+    await until(`${part} to be gone`, async () => (await pidOf(part)) === null);
     return `kill ${part}`;
   }
 
   async function repair(): Promise<string> {
-    const params = { parts: [...PARTS] };
+    const params = { parts: [...REPAIRS] };
     const { proof } = await root.helper.call('security-repair', params, { actor: 'test' });
     assert.ok(proof.every(({ ok }) => ok));
     return 'put right';
   }
 
-  /** The number of gaps that stop mail. */
+  /** The number of gaps. */
   async function compare(step: string): Promise<number> {
     const status = await root.helper.call('security-status', {}, { actor: 'test' });
     assert.deepEqual(status.settings, settings, step);
-    const broken = findGaps(status, new Date()).filter(({ severity }) => severity === 'bad');
+    const gaps = findGaps(status, new Date());
+    const broken = ofScanners(gaps).filter(({ severity }) => severity === 'bad');
     const on = settings.spam || settings.virus;
     const ports = await portsOf(root.places);
     const questions = { ...settings, before: settings.place === 'before' };
@@ -97,6 +150,13 @@ export async function runScanRounds(
     const proof = on ? await proveScan(expected) : [];
     const works = proof.every(({ ok }) => ok);
     assert.equal(broken.length === 0, works, `${step}: ${JSON.stringify({ broken, proof })}`);
+    const fetches = settings.virus && (await pidOf('freshclam')) === null;
+    assert.equal(
+      gaps.some(({ part }) => part === 'freshclam'),
+      fetches,
+      step,
+    );
+    await comparePolicy(step, status.policy, ports);
     const subject = `round-${step.replace(/\W+/g, '-')}-${Date.now()}`;
     const mail = { from: 'x@client.example', to: 'alice@lab.test', subject };
     const taken = (await sendMail(root.smtpPort, mail)).data?.code ?? 0;
@@ -108,6 +168,49 @@ export async function runScanRounds(
     } else {
       assert.ok(taken === 250 || (taken >= 400 && taken < 500), `${step}: ${taken}`);
     }
-    return broken.length;
+    return gaps.length;
+  }
+
+  async function comparePolicy(
+    step: string,
+    picture: ScannerStatus['policy'],
+    ports: Awaited<ReturnType<typeof portsOf>>,
+  ): Promise<void> {
+    const socket = { path: `${root.places.queueDir}/private/${SPF_SERVICE}` };
+    const local = (port: number) => ({ host: '127.0.0.1', port });
+    const wanted = {
+      postgrey: policy.greylisting ? local(ports.policy) : null,
+      spf: policy.spf === 'off' ? null : socket,
+      blockLists: policy.blockLists.length > 0 ? local(ports.blockLists) : null,
+    };
+    const seen: Record<string, boolean> = {};
+    for (const [part, target] of Object.entries(wanted)) {
+      const answer =
+        target === null ? '' : await askPolicy(target, probeRequest()).catch(() => 'nothing');
+      const row = picture.find((one) => one.part === part);
+      seen[part] = answer.startsWith('action=');
+      assert.deepEqual(
+        [row?.wanted, row?.answers, row?.used],
+        [target !== null, seen[part], target !== null],
+        `${step}: ${part} ${answer}`,
+      );
+    }
+    strangers += 1;
+    const answer = await asStranger(`198.51.${strangers >> 8}.${strangers & 255}`);
+    assert.equal(answer, seen['postgrey'] ? 450 : 250, `${step}: a stranger`);
+  }
+
+  /** What the server says to somebody new from elsewhere at RCPT TO. */
+  async function asStranger(address: string): Promise<number> {
+    const [client] = await SmtpClient.open(root.smtpPort);
+    try {
+      const taken = await client.command(`XCLIENT ADDR=${address} NAME=client.example`);
+      assert.equal(taken.code, 220);
+      await client.command('EHLO client.example');
+      await client.command('MAIL FROM:<>');
+      return (await client.command('RCPT TO:<alice@lab.test>')).code;
+    } finally {
+      client.close();
+    }
   }
 }

@@ -1,10 +1,11 @@
 /**
- * Puts the chain right, in the order in which it works: the group, the scanner, which must be started after it has the
+ * Puts the chain right, in the order in which it works: what is asked about strangers, the group, the scanner, which must be started after it has the
  * group, then amavis, which asks the scanner, then the proof, and at last the mail that waited.
  */
 import type { HelperProgress } from '../../contract.js';
 import { HelperError } from '../../errors.js';
 import type { SecuritySettings } from '../../security/schema.js';
+import { policyExpectationOf, provePolicy } from '../apply/policy-proof.js';
 import { proveScan, scanExpectationOf } from '../apply/scan-proof.js';
 import { ensurePrivateFolder } from '../files.js';
 import { takeLock } from '../lock.js';
@@ -13,11 +14,12 @@ import type { Paths } from '../paths.js';
 import { readConfig } from '../postfix/config-view.js';
 import type { ProofStep } from '../protocol.js';
 import { daemonOf, type DaemonDefinition } from '../services/daemons.js';
+import { wantedServers } from '../services/policy-servers.js';
 import { AMAVIS, CLAMD, FRESHCLAM, mayRead } from '../services/scanners.js';
 import { readState } from '../state.js';
 import { isMember, join } from './group.js';
 
-export const REPAIRS = ['group', 'freshclam', 'clamav', 'amavis'] as const;
+export const REPAIRS = ['policy', 'group', 'freshclam', 'clamav', 'amavis'] as const;
 export type Repair = (typeof REPAIRS)[number];
 
 /** How long the scanners have to find what they must find after a start, in milliseconds. */
@@ -39,10 +41,12 @@ export async function repair(
   const lock = await takeLock(`${paths.stateDir}/lock`);
   try {
     const settings = (await readState(paths)).sections['security'] as SecuritySettings | undefined;
-    if (!settings || !(settings.spam || settings.virus)) throw failed('off', {}, '');
-    const steps = REPAIRS.filter((one) => wanted.includes(one)).filter(
-      (one) => one === 'amavis' || settings.virus,
+    const scanning = settings !== undefined && (settings.spam || settings.virus);
+    const servers = wantedServers(paths);
+    const steps = REPAIRS.filter((one) => wanted.includes(one)).filter((one) =>
+      one === 'policy' ? servers.length > 0 : scanning && (one === 'amavis' || settings.virus),
     );
+    if (steps.length === 0) throw failed('off', {}, '');
     const done: Repair[] = [];
     for (const [index, step] of steps.entries()) {
       progress({ done: index, total: steps.length + 1, row: step });
@@ -50,14 +54,19 @@ export async function repair(
         const member = await isMember(paths);
         await join(paths);
         const lacking = !(await mayRead(paths));
-        if (lacking) await bringUp('clamav', true, paths);
+        if (lacking) await bringUp(CLAMD, true, paths);
         if (lacking || !member) done.push(step);
-      } else if (await bringUp(step, false, paths)) {
+      } else if (step === 'policy') {
+        const started = await Promise.all(
+          servers.map(({ definition }) => bringUp(definition, false, paths)),
+        );
+        if (started.some(Boolean)) done.push(step);
+      } else if (await bringUp(DAEMON[step], false, paths)) {
         done.push(step);
       }
     }
     progress({ done: steps.length, total: steps.length + 1, row: 'proof' });
-    const proof = await prove(settings, paths);
+    const proof = await prove(scanning ? settings : null, paths);
     if (proof.every(({ ok }) => ok)) await flush(paths);
     return { done, proof };
   } finally {
@@ -65,7 +74,7 @@ export async function repair(
   }
 }
 
-const DAEMON: Readonly<Record<Exclude<Repair, 'group'>, DaemonDefinition>> = {
+const DAEMON: Readonly<Record<Exclude<Repair, 'group' | 'policy'>, DaemonDefinition>> = {
   freshclam: FRESHCLAM,
   clamav: CLAMD,
   amavis: AMAVIS,
@@ -73,11 +82,10 @@ const DAEMON: Readonly<Record<Exclude<Repair, 'group'>, DaemonDefinition>> = {
 
 /** Whether anything had to be done. */
 async function bringUp(
-  step: Exclude<Repair, 'group'>,
+  definition: DaemonDefinition,
   restart: boolean,
   paths: Paths,
 ): Promise<boolean> {
-  const definition = DAEMON[step];
   const daemon = daemonOf(definition, paths);
   const values = { service: daemon.name };
   if (!daemon.installed()) throw failed('missing', values, '');
@@ -88,22 +96,30 @@ async function bringUp(
     daemon.answers(),
   ]);
   if (!atBoot) await daemon.enableAtBoot(true);
-  const up = step === 'freshclam' ? running : answers;
+  // It listens nowhere.
+  const silent = definition === FRESHCLAM;
+  const up = silent ? running : answers;
   if (up && !restart) return !atBoot;
   // One that runs and does not answer will not begin to.
   const attempt = running || restart ? await daemon.restart() : await daemon.start();
-  const works = step === 'freshclam' ? await daemon.running() : attempt.up;
+  const works = silent ? await daemon.running() : attempt.up;
   if (!works) throw failed('start', values, `${attempt.service}\n${attempt.said}`.trim());
   return true;
 }
 
-async function prove(settings: SecuritySettings, paths: Paths): Promise<readonly ProofStep[]> {
+/** `settings` are null where nothing is scanned. */
+async function prove(
+  settings: SecuritySettings | null,
+  paths: Paths,
+): Promise<readonly ProofStep[]> {
   const view = await readConfig(paths.configDir, paths);
-  const { spam, virus, place } = settings;
-  const expected = scanExpectationOf(view, { spam, virus, before: place === 'before' });
+  const expected =
+    settings && scanExpectationOf(view, { ...settings, before: settings.place === 'before' });
+  const strangers = policyExpectationOf(view, paths);
   const end = Date.now() + PROVE_LIMIT_MS;
   for (;;) {
-    const proof = await proveScan(expected);
+    const rounds = await Promise.all([provePolicy(strangers), proveScan(expected)]);
+    const proof = rounds.flat();
     if (proof.every(({ ok }) => ok) || Date.now() > end) return proof;
   }
 }

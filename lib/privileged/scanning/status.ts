@@ -1,5 +1,6 @@
 /** The chain of the scanners as it is now, link by link. Nothing here waits for a network or starts anything. */
 import { existsSync } from 'node:fs';
+import type { PolicySettings } from '../../policy/schema.js';
 import type { SecuritySettings } from '../../security/schema.js';
 import { contentFilter, SCAN_TRANSPORT } from '../../security/section.js';
 import { scanExpectationOf } from '../apply/scan-proof.js';
@@ -11,6 +12,7 @@ import { readState } from '../state.js';
 import { listenersPastScanners } from './bypass.js';
 import { hasRules, readRules, readSignatures } from './data.js';
 import { isMember } from './group.js';
+import { policyLinks } from './policy-links.js';
 
 /** SpamAssassin runs within amavis; its program is what its package brings. */
 const SPAMASSASSIN = '/usr/bin/spamassassin';
@@ -34,18 +36,20 @@ export async function scannerStatus(paths: Paths) {
     virus: settings?.virus ?? false,
     before: settings?.place === 'before',
   });
-  const [answers, greeted, signatures, rules, packagedRules, access] = await Promise.all([
+  const [answers, greeted, signatures, rules, packagedRules, access, policy] = await Promise.all([
     askClamd(paths, 'PING').catch(() => ''),
     on ? Promise.all([...scan.amavis, ...scan.back].map(greets)) : [],
     readSignatures(paths),
     readRules(),
     hasRules(),
     Promise.all([isMember(paths), mayRead(paths)]),
+    policyLinks(state.sections['policy'] as PolicySettings | undefined, view, paths),
   ]);
   const filter = view.parameter('content_filter');
   return {
     /** What was applied last; null while nothing was. */
     settings,
+    policy,
     spamassassin: { installed: existsSync(SPAMASSASSIN), rules, hasRules: packagedRules },
     clamav: {
       ...(clamd ?? NOTHING),
