@@ -1,6 +1,6 @@
 /** “Where would mail to X go?”: the way of a mail, step by step, and Postfix' own report of it. */
 import type { Request, Response, Router } from 'express';
-import { displayAddress } from '../lib/aliases/address.js';
+import { displayAddress, splitAddress } from '../lib/aliases/address.js';
 import { HelperError, UserError, type Problem } from '../lib/errors.js';
 import type { ReportLine, RouteReport } from '../lib/route/schema.js';
 import type { RouteLook, RouteService } from '../lib/route/service.js';
@@ -80,14 +80,18 @@ export function routeRoutes(router: Router, web: Web, service: RouteService): vo
       : [helperAway(pages.translator(req), pages.formats(req), failure.toFailure(), null, web.has)];
 
   /** The settings lead elsewhere than the running Postfix does. */
-  const disagreement = (req: Request, { agree, settings }: RouteLook): readonly Notice[] => {
+  const disagreement = (
+    req: Request,
+    { agree, settings, smarthost }: RouteLook,
+  ): readonly Notice[] => {
     if (agree !== false) return [];
     const t = pages.translator(req);
     const points = settings.endless
       ? [t('route.disagree.endless')]
       : settings.ends.map((end) => {
           const { address, word } = viewEnd(t, end);
-          return t('route.disagree.end', { address, ending: word });
+          const ending = end.ending === 'outside' ? wayOut(t, end.address, smarthost) : word;
+          return t('route.disagree.end', { address, ending });
         });
     return [
       {
@@ -126,6 +130,18 @@ export function routeRoutes(router: Router, web: Web, service: RouteService): vo
       },
     );
   };
+}
+
+/** How the settings say that mail leaves. */
+function wayOut(
+  t: ReturnType<Web['pages']['translator']>,
+  address: string,
+  smarthost: string | null,
+): string {
+  if (smarthost === null) return t('route.ending.outside');
+  return smarthost === ''
+    ? t('route.way.mx', { to: splitAddress(address).domain ?? address })
+    : t('route.way.smarthost', { to: smarthost });
 }
 
 function viewLine(

@@ -9,6 +9,8 @@ import { noHelper } from '../changes/failures.js';
 import { HelperError, UserError } from '../errors.js';
 import { foldCase } from '../sections/fold-case.js';
 import type { ResultOf } from '../privileged/actions/index.js';
+import { nextHop } from '../smarthost/schema.js';
+import { readSmarthost } from '../smarthost/source.js';
 import type { RouteReport } from './schema.js';
 
 /** How long a page waits for Postfix' tables, in milliseconds. */
@@ -23,6 +25,8 @@ export interface RouteLook {
   /** What the running Postfix' tables say; null when the helper could not be asked. */
   readonly tables: Traced | null;
   readonly failure: HelperError | null;
+  /** Where the saved settings send mail for outside, as Postfix names it; '' straight there, null when nothing is saved. */
+  readonly smarthost: string | null;
   /** Null when there is nothing to compare. */
   readonly agree: boolean | null;
 }
@@ -57,6 +61,9 @@ export function createRouteService({
       const { address, world } = await addressOf(typed);
       const known = await lookUp([address], world);
       const settings = resolve(address, known, world);
+      const saved = (await readSmarthost(db))?.settings ?? null;
+      const smarthost = saved === null ? null : saved.host === '' ? '' : nextHop(saved);
+      const found = { address, settings, smarthost };
       try {
         if (helper === null) throw noHelper();
         const tables = await helper.call(
@@ -64,10 +71,11 @@ export function createRouteService({
           { address },
           { actor, timeoutMs: ASK_TIMEOUT_MS },
         );
-        return { address, settings, tables, failure: null, agree: agreeing(settings, tables) };
+        const agree = agreeing(settings, tables) && sameWayOut(smarthost, tables);
+        return { ...found, tables, failure: null, agree };
       } catch (error) {
         if (!(error instanceof HelperError)) throw error;
-        return { address, settings, tables: null, failure: error, agree: null };
+        return { ...found, tables: null, failure: error, agree: null };
       }
     },
     report: async (typed, actor) => {
@@ -87,6 +95,21 @@ export function agreeing(
   const left = keysOf(settings.ends);
   const right = keysOf(tables.ends);
   return left.size === right.size && [...left].every((key) => right.has(key));
+}
+
+/** Whether mail for outside takes the way that was saved, as far as the smarthost decides it. */
+export function sameWayOut(smarthost: string | null, { ends }: Pick<Traced, 'ends'>): boolean {
+  return (
+    smarthost === null ||
+    ends.every(({ way, to }) =>
+      way === 'smarthost' ? hopKey(to) === hopKey(smarthost) : way !== 'mx' || smarthost === '',
+    )
+  );
+}
+
+/** What is the same server to Postfix has the same key. */
+function hopKey(hop: string): string {
+  return foldCase(hop).replace(/:(?:25|smtp)$/, '');
 }
 
 function keysOf(ends: readonly End[]): ReadonlySet<string> {

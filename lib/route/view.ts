@@ -51,7 +51,8 @@ function summary(
   const values = { address: shown, count: ends.length - dead };
   if (dead === ends.length) return { kind: 'bad', sentence: t('route.answer.nobody', values) };
   if (dead > 0) return { kind: 'warn', sentence: t('route.answer.partly', values) };
-  return { kind: 'ok', sentence: t('route.answer.arrives', values) };
+  const leaves = ends.every(({ ending }) => ending === 'outside');
+  return { kind: 'ok', sentence: t(`route.answer.${leaves ? 'leaves' : 'arrives'}`, values) };
 }
 
 function viewStep(t: Translator, step: RouteStep): RouteView['steps'][number] {

@@ -105,6 +105,22 @@ describe('where mail would go', () => {
     assert.ok(!boxes.some((mail) => /Delivery Status Report/.test(mail)));
   });
 
+  it('says when mail to outside takes another way than the settings say', async () => {
+    assert.match((await wayOf('a@far.example')).text, /The settings say the same/);
+    const file = `${lab.configDir}/main.cf`;
+    const before = await readFile(file);
+    await appendFile(file, '\nrelayhost = [edited.example]:587\n');
+    try {
+      const page = await wayOf('a@far.example');
+      assert.match(page.text, /passed on to another server/);
+      assert.match(page.text, /through the smarthost \[edited\.example\]:587/);
+      assert.match(page.text, /The settings lead elsewhere/);
+      assert.match(page.text, /a@far\.example \(through the smarthost \[127\.0\.0\.1\]/);
+    } finally {
+      await writeFile(file, before);
+    }
+  });
+
   it('says when the settings lead elsewhere than the running Postfix', async () => {
     const file = `${lab.configDir}/main.cf`;
     const before = await readFile(file);
@@ -115,7 +131,7 @@ describe('where mail would go', () => {
         const shown = await wayOf('agreed');
         return shown.text.includes('The settings lead elsewhere') ? shown : undefined;
       });
-      assert.match(page.text, /kept@outside.example \(outside\)/);
+      assert.match(page.text, /kept@outside\.example \(through the smarthost/);
       assert.match(page.html, /href="\/mail\/differences"/);
       assert.doesNotMatch(page.text, /Some tables did not answer/);
     } finally {
