@@ -4,7 +4,11 @@ import type { LaterPart } from '../queue/schema.js';
 export const QUARANTINE_KINDS = ['virus', 'spam', 'banned', 'badh'] as const;
 export type QuarantineKind = (typeof QUARANTINE_KINDS)[number];
 
-/** How amavis names a file: its kind, and its own id of the mail. Packed ones end in `.gz`. */
+/**
+ * How amavis names a file, which holds the whole message and before it `X-Envelope-From`, `X-Envelope-To` and
+ * `X-Quarantine-ID`: its kind, and its own id of the mail, twelve letters, digits or the signs `-` and `_` where nobody
+ * configured otherwise. Packed ones end in `.gz`.
+ */
 const ID = /^(virus|spam|banned|badh)-[A-Za-z0-9][\w-]{4,30}[A-Za-z0-9](?:\.gz)?$/;
 
 export const QUARANTINE_ACTIONS = ['release', 'delete'] as const;

@@ -13,12 +13,7 @@ export const CLAMD_SOCKET = '/run/clamav/clamd.ctl';
 export const SIGNATURE_FOLDER = '/var/lib/clamav';
 /** The home of amavis, where it takes mails apart. */
 export const AMAVIS_HOME = '/var/lib/amavis';
-/**
- * One file per mail that was kept back, as amavis writes it: the whole message, before it `X-Envelope-From`, `X-Envelope-To`
- * and `X-Quarantine-ID`. It is named by its kind and amavis' id of the mail: `virus-`, `spam-`, `banned-`, `badh-`, and then
- * twelve letters, digits or the signs `-` and `_`.
- */
+/** Where amavis keeps mail back: one file per mail, named as `quarantine/schema.ts` says. */
 export const QUARANTINE_FOLDER = `${AMAVIS_HOME}/virusmails`;
-export const QUARANTINE_FILE = /^(virus|spam|banned|badh)-[A-Za-z0-9][\w-]{10}[A-Za-z0-9]$/;
 /** The account that takes mails apart, and its group. */
 export const AMAVIS_USER = 'amavis';

@@ -168,9 +168,9 @@ describe('the pages of Security', () => {
       const { text } = await get(PATH);
       return /The chain works/.test(text) ? textOf(text) : undefined;
     });
-    assert.match(page, /4 things were put right/);
+    assert.match(page, /5 things were put right/);
     const call = helper.calls.find(({ action }) => action === 'security-repair');
-    assert.deepEqual(call?.params['parts'], ['group', 'freshclam', 'clamav', 'amavis']);
+    assert.deepEqual(call?.params['parts'], ['policy', 'group', 'freshclam', 'clamav', 'amavis']);
   });
 
   it('fetch newer signatures and rules in the background, through the proxy of the host', async () => {
