@@ -145,7 +145,7 @@ export function relayRoutes(router: Router, web: Web, service: RelayService): vo
     });
   };
 
-  const listContext = (req: Request, { networks }: CurrentNetworks): object => {
+  const listContext = (req: Request, { networks, unclear, byHand }: CurrentNetworks): object => {
     const t = pages.translator(req);
     const action = req.baseUrl + RELAY_PATH;
     const query = readListQuery(req.query, NETWORK_SORTS);
@@ -154,6 +154,8 @@ export function relayRoutes(router: Router, web: Web, service: RelayService): vo
     return {
       action,
       total: networks.length,
+      // Whoever was let in elsewhere stands in the notices: then it is not nobody.
+      nobody: unclear.length + byHand.length === 0,
       list: { ...page, rows },
       links: listLinks(action, query, page, NETWORK_SORTS),
     };

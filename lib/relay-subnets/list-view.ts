@@ -120,9 +120,11 @@ export function viewCheck(t: Translator, format: Formats, last: CheckedRelay | n
   }
   const { outcome, asked, answers, dialogue } = last.result;
   const kinds = { closed: 'ok', open: 'bad', refused: 'warn', noListener: 'off' } as const;
+  // One of them asks a second time, with a sender of ours.
+  const strangers = new Set(answers.map(({ address }) => address));
   const through = answers.filter((answer) => answer.outcome === 'open');
-  const addresses = format.list(through.map(({ address }) => address));
-  const values = { count: answers.length, addresses };
+  const addresses = format.list([...new Set(through.map(({ address }) => address))]);
+  const values = { count: strangers.size, addresses };
   const when = t(`relay.check.asked.${asked}`, { when: format.ago(last.at) });
   const found = t(`relay.check.${outcome}.text`, values);
   return {

@@ -186,6 +186,21 @@ describe('the page Open relay subnets', () => {
     assert.match(text, /href="\/mail\/differences"/);
   });
 
+  it('says of no empty list that nobody may send while everybody was let in by hand', async () => {
+    const nobody = /Nobody may send without login/;
+    helper.machine['relay'] = { settings: { networks: [] }, unclear: [] };
+    host = createDummyHost({ db: database.db, helper });
+    assert.match(textOf((await get()).text), nobody);
+    const unclear = [
+      { parameter: 'mynetworks', value: '0.0.0.0/0', key: 'relay.unclear.everyone' },
+    ];
+    helper.machine['relay'] = { settings: { networks: [] }, unclear };
+    host = createDummyHost({ db: database.db, helper });
+    const text = textOf((await get()).text);
+    assert.match(text, /Strangers may send through this server/);
+    assert.doesNotMatch(text, nobody);
+  });
+
   it('shows the self-check as a sentence, with the dialogue folded', async () => {
     assert.match(textOf((await get()).text), /Not checked yet/);
     const answer = (outcome: string) => ({
@@ -196,15 +211,16 @@ describe('the page Open relay subnets', () => {
     });
     const dialogue = ['> RCPT TO:<x>', '250 <script>'];
     const outcomes = {
-      closed: /Strangers are refused/,
-      open: /this server is an open relay.*203\.0\.113\.9/,
+      closed: /Strangers are refused One stranger was turned away/,
+      open: /this server is an open relay Mail was taken from 203\.0\.113\.9\. /,
       refused: /for another reason/,
     };
     for (const [outcome, words] of Object.entries(outcomes)) {
       helper.answers['relay-check'] = () => ({
         outcome,
         asked: 'running',
-        answers: [answer(outcome)],
+        // One asks twice, and is one stranger all the same.
+        answers: [answer(outcome), answer(outcome)],
         dialogue,
       });
       await post({}, `${PATH}/check`).expect(303);
