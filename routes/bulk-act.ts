@@ -57,6 +57,8 @@ export function bulkActRoutes(router: Router, web: Web, service: BulkService): v
       await service.send(id, shown, pages.user(req).login);
       back(req, res);
     } catch (error) {
+      // Whom it cannot go to at once stands on the page of the draft itself.
+      if (error instanceof UserError) return showDraft(web, service, req, res, id, { status: 422 });
       if (!(error instanceof ConflictError)) throw error;
       const [title, text] = [t('bulk.changed.title'), t('bulk.changed.text')];
       await showDraft(web, service, req, res, id, {

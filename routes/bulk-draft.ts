@@ -30,12 +30,13 @@ export async function showDraft(
 ): Promise<void> {
   const { pages } = web;
   const { t, format, path } = bulkParts(web, req);
-  const { mailing, chosen, attachments, digest, senderUnknown } = await service.draft(id);
+  const { mailing, chosen, obstacle, attachments, digest, senderUnknown } = await service.draft(id);
   const user = pages.user(req);
   const me = { name: user.name, login: user.login, address: user.email ?? '' };
   const first = chosen.people[0] ?? me;
   const unknown = unknownPlaceholders(`${mailing.subject}\n${mailing.body}`);
   const warnings = [
+    ...(obstacle === null ? [] : [t(obstacle.key, obstacle.values)]),
     ...(senderUnknown
       ? [t('bulk.warning.sender', { address: displayAddress(mailing.sender) })]
       : []),
@@ -59,7 +60,7 @@ export async function showDraft(
       editHref: `${path}/${id}/edit`,
       notices: more.notices ?? [],
       version: mailing.version,
-      ...{ digest, count, warnings },
+      ...{ digest, count, warnings, sendable: count > 0 && obstacle === null },
       message: viewMessage(mailing, attachments, first, format),
       isExample: count > 0,
       people: chosen.people.slice(0, NAMED_PEOPLE).map(({ login, name, address }) => ({

@@ -67,6 +67,8 @@ export interface DraftView {
   readonly mailing: Mailing;
   readonly attachments: readonly Attachment[];
   readonly chosen: Chosen;
+  /** What is to be said of them before anything can be sent; null when nothing is in the way. */
+  readonly obstacle: Problem | null;
   /** Stands for these recipients: sending asks for it, so that nobody sends to others than were shown. */
   readonly digest: string;
   /** Mail that comes back to the sender arrives nowhere. */
@@ -114,7 +116,10 @@ export interface BulkService {
   remove(id: string): Promise<void>;
   /** One message to somebody who looks at it first. Throws `UserError` at `to`, `HelperError`. */
   sendTest(id: string, to: string, person: { login: string; name: string }): Promise<string>;
-  /** Throws `ConflictError` when the draft or its recipients are not what was shown. A second time does nothing. */
+  /**
+   * Throws `ConflictError` when the draft or its recipients are not what was shown, `UserError` when these are too many.
+   * A second time does nothing.
+   */
   send(id: string, shown: { version: number; digest: string }, actor: string): Promise<void>;
   pause(id: string): Promise<void>;
   resume(id: string): Promise<void>;
@@ -140,10 +145,12 @@ export interface BulkParts {
   readonly worlds: Worlds;
   readonly log: Log;
   readonly timing?: BulkTiming;
+  /** Most recipients of one mailing. */
+  readonly limit?: number;
 }
 
 export function createBulkService(parts: BulkParts): BulkService {
-  const { db, helper, machine, directory, worlds, log, timing } = parts;
+  const { db, helper, machine, directory, worlds, log, timing, limit = MAX_RECIPIENTS } = parts;
   const runner = createBulkRunner({ db, helper, log, ...(timing ? { timing } : {}) });
 
   const need = async (id: string): Promise<Mailing> => {
@@ -164,6 +171,9 @@ export function createBulkService(parts: BulkParts): BulkService {
     }
     return chooseRecipients(await directory.users(), mailing, await worlds.now(db));
   };
+
+  const obstacleOf = ({ people }: Chosen): Problem | null =>
+    people.length > limit ? { key: 'bulk.tooMany', values: { limit } } : null;
 
   const sizeLimit = async (): Promise<number> => {
     const { view } = await machine.look(MACHINE_AGE_MS);
@@ -251,6 +261,7 @@ export function createBulkService(parts: BulkParts): BulkService {
       ]);
       return {
         ...{ mailing, chosen, attachments, digest: digestOf(chosen) },
+        obstacle: obstacleOf(chosen),
         senderUnknown: !(await leadsSomewhere(mailing.sender, world)),
       };
     },
@@ -267,9 +278,11 @@ export function createBulkService(parts: BulkParts): BulkService {
       if (mailing.state !== 'draft') return;
       const chosen = await choose(mailing);
       const changed = mailing.version !== version || digestOf(chosen) !== digest;
-      if (changed || chosen.people.length === 0 || chosen.people.length > MAX_RECIPIENTS) {
+      if (changed || chosen.people.length === 0) {
         throw new ConflictError({ ...mailing }, null, mailing.version);
       }
+      const obstacle = obstacleOf(chosen);
+      if (obstacle !== null) throw new UserError(obstacle);
       log.info({ mailing: id, recipients: chosen.people.length, actor }, 'a mailing begins');
       await db.transaction(async (trx) => {
         if (!(await startDraft(trx, id, version))) return;
