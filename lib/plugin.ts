@@ -296,9 +296,8 @@ export function createPlugin(
   router.use(errorPages(web));
 
   changes.onSettled(({ sections }) => {
-    // What pages show of the machine says nothing of single aliases.
-    if (sections.every((id) => id === 'aliases')) machine.outdate();
-    else machine.forget();
+    // What pages show of the machine says nothing of single aliases, which are saved most often.
+    if (sections.some((id) => id !== 'aliases')) machine.forget();
     void aliasWatch.look();
     if (host.directory.kind === 'table') void recipients.look();
   });

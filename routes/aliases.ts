@@ -7,7 +7,7 @@ import type { RowKey } from '../lib/changes/rows.js';
 import { ConflictError, HelperError, NotFoundError, UserError } from '../lib/errors.js';
 import { allTexts, oneText } from '../lib/web/fields.js';
 import { saveFailed } from '../lib/web/helper-notices.js';
-import { listLinks, PAGE_SIZE, readListQuery } from '../lib/web/list.js';
+import { listLinks, readListQuery } from '../lib/web/list.js';
 import type { Notice } from '../lib/web/notice.js';
 import { savedQuery } from '../lib/web/saved-notice.js';
 import type { Web } from '../lib/web/web.js';
@@ -20,6 +20,8 @@ import {
   viewHealth,
 } from './aliases-page.js';
 
+/** Rows on a page: with their menus less than 60 kB of HTML. */
+const PAGE_ROWS = 40;
 /** Names that a question about many aliases shows. */
 const SHOWN_NAMES = 20;
 
@@ -117,7 +119,7 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
     const state = stateOf(req.query);
     const { rows, more, total, counts, beginning } = await service.list({
       search: query.search.toLowerCase(),
-      ...{ state, descending: query.descending, limit: PAGE_SIZE },
+      ...{ state, descending: query.descending, limit: PAGE_ROWS },
       sort: ALIAS_SORTS.find((one) => one === query.sort) ?? 'name',
       after: query.before === '' && query.after !== '' ? query.after : null,
       before: query.before === '' ? null : query.before,

@@ -1,78 +1,14 @@
-/** The list's own index of aliases, which the database keeps (migration 006): pages, counts, and what is to be looked at. */
+/** The list's own index of aliases, which the database keeps (migration 006): counts, and what is to be looked at. Its pages are in `page-store.ts`. */
 import type { Knex } from 'knex';
 import type { Alias } from './schema.js';
 import {
   NO_COUNTS,
-  ranksOf,
   STATE_RANKS,
-  type AliasSort,
   type AliasState,
   type ListedState,
   type StateCounts,
-  type StateFilter,
 } from './states.js';
 import { toAlias, type AliasRecord } from './store.js';
-
-/** Shorter texts are in most rows, or in none: in long lists they are the beginning of a name. */
-export const MIN_ANYWHERE_CHARS = 3;
-/** Lists up to this length are searched whole whatever the text. */
-export const SHORT_LIST = 5_000;
-
-export interface AliasPageQuery {
-  /** Lower case; '' for all. */
-  readonly search: string;
-  /** The text is the beginning of the name, not somewhere in it. */
-  readonly beginning: boolean;
-  readonly state: StateFilter;
-  readonly sort: AliasSort;
-  readonly descending: boolean;
-  /** The row after which the page begins, or before which it ends, as `cursorOf` wrote it; null for the first page. */
-  readonly after: string | null;
-  readonly before: string | null;
-  readonly limit: number;
-}
-
-/** An alias with the place of its row in this order. */
-export interface ListedAlias {
-  readonly alias: Alias;
-  readonly cursor: string;
-}
-
-interface PageRecord extends AliasRecord {
-  readonly listed_goes: string;
-  readonly listed_state: number;
-}
-
-/** One page by key, in the order of the list. */
-export async function readAliasPage(db: Knex, query: AliasPageQuery): Promise<ListedAlias[]> {
-  const backwards = query.before !== null;
-  const down = query.descending !== backwards;
-  const order = down ? 'desc' : 'asc';
-  const rows = matching(db, query).limit(query.limit);
-  const columns = query.sort === 'name' ? ['one.name'] : [`one.${query.sort}`, 'one.name'];
-  for (const column of columns) void rows.orderBy(column, order);
-  const from = readCursor(query.before ?? query.after, query.sort);
-  if (from !== null) {
-    const places = columns.map(() => '?').join(', ');
-    void rows.whereRaw(`(${columns.join(', ')}) ${down ? '<' : '>'} (${places})`, from);
-  }
-  void rows.select('row.*', 'one.goes as listed_goes', 'one.state as listed_state');
-  const found = ((await rows) as PageRecord[]).map((row) => ({
-    alias: toAlias(row),
-    cursor: cursorOf(row, query.sort),
-  }));
-  return backwards ? found.reverse() : found;
-}
-
-/** Ids and versions of all that match, at most `limit`. */
-export async function readMatchingKeys(
-  db: Knex,
-  query: Pick<AliasPageQuery, 'search' | 'beginning' | 'state'>,
-  limit: number,
-): Promise<{ id: string; version: number }[]> {
-  const rows = matching(db, query).orderBy('one.name').limit(limit);
-  return rows.select<{ id: string; version: number }[]>('row.id', 'row.version');
-}
 
 /** Names of aliases with one of these among their targets, which are not of them. */
 export async function readLeadingTo(
@@ -88,40 +24,6 @@ export async function readLeadingTo(
     .limit(limit)
     .select<{ name: string }[]>('name');
   return rows.map(({ name }) => name);
-}
-
-function matching(
-  db: Knex,
-  { search, beginning, state }: Pick<AliasPageQuery, 'search' | 'beginning' | 'state'>,
-): Knex.QueryBuilder {
-  const rows = db('mail_alias_index as one').join('mail_aliases as row', 'row.id', 'one.alias_id');
-  const ranks = ranksOf(state);
-  if (ranks.length > 0) void rows.whereRaw('one.state = any(?::smallint[])', [[...ranks]]);
-  if (search !== '' && beginning) void rows.whereLike('one.name', `${escapeLike(search)}%`);
-  else if (search !== '') void rows.whereLike('row.search', `%${escapeLike(search)}%`);
-  return rows;
-}
-
-function escapeLike(text: string): string {
-  return text.replace(/[\\%_]/g, (sign) => `\\${sign}`);
-}
-
-function cursorOf(row: PageRecord, sort: AliasSort): string {
-  if (sort === 'name') return row.name;
-  return JSON.stringify([sort === 'goes' ? row.listed_goes : row.listed_state, row.name]);
-}
-
-/** Null for what no page of ours wrote. */
-function readCursor(text: string | null, sort: AliasSort): (string | number)[] | null {
-  if (text === null || text.includes('\0')) return null;
-  if (sort === 'name') return [text];
-  try {
-    const [first, name] = JSON.parse(text) as unknown[];
-    const fits = sort === 'goes' ? typeof first === 'string' : Number.isInteger(first);
-    return fits && typeof name === 'string' ? [first as string | number, name] : null;
-  } catch {
-    return null;
-  }
 }
 
 export async function countStates(db: Knex): Promise<StateCounts> {

@@ -11,15 +11,14 @@ import { healthOf, healthOfSystemAlias, NOTHING, type Health } from './health.js
 import { PROTECTED } from './protection.js';
 import type { World } from './resolve.js';
 import type { Alias } from './schema.js';
+import { countStates, readLeadingTo } from './index-store.js';
 import {
-  countStates,
   MIN_ANYWHERE_CHARS,
   readAliasPage,
-  readLeadingTo,
   readMatchingKeys,
   SHORT_LIST,
   type AliasPageQuery,
-} from './index-store.js';
+} from './page-store.js';
 import { countOf, type StateCounts } from './states.js';
 import {
   findAlias,
@@ -125,7 +124,7 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
       const total = countOf(counts, 'all');
       const beginning = isShort(query.search, total);
       const asked = { ...query, beginning, limit: query.limit + 1 };
-      const found = await readAliasPage(db, asked);
+      const found = await readAliasPage(db, asked, counts);
       const kept = query.before === null ? found.slice(0, query.limit) : found.slice(-query.limit);
       const judged = await judge(kept.map(({ alias }) => alias));
       const rows = judged.map((row, index) => ({ ...row, cursor: kept[index]?.cursor ?? '' }));

@@ -52,6 +52,19 @@ export async function findByNames(db: Knex, names: readonly string[]): Promise<A
   return rows.map(toAlias);
 }
 
+/** Where those of these names lead that are switched on. */
+export async function findTargets(
+  db: Knex,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  if (names.length === 0) return new Map();
+  const rows = await db(ALIASES_TABLE)
+    .whereRaw('name = any(?::text[])', [[...names].sort()])
+    .where('enabled', true)
+    .select<Pick<Alias, 'name' | 'targets'>[]>('name', 'targets');
+  return new Map(rows.map(({ name, targets }) => [name, targets]));
+}
+
 /** What the section's settings say: whether any is switched on, and any of these for unknown recipients. */
 export async function readUse(db: Knex): Promise<{ active: boolean; catchAll: boolean }> {
   const answer: { rows: { active: boolean; catch_all: boolean }[] } = await db.raw(

@@ -11,7 +11,7 @@ import { recipientsOf } from '../recipients/service.js';
 import { foldCase } from '../sections/fold-case.js';
 import { homeDomain, staticDestinations } from './home-domain.js';
 import { parseAliasValue } from './local.js';
-import { findByNames } from './store.js';
+import { findTargets } from './store.js';
 import type { World } from './resolve.js';
 
 /** How old what the helper said may be, in milliseconds. */
@@ -151,10 +151,5 @@ export function fingerprintOf(world: World): string {
 
 /** Looks aliases up in a database, or in a transaction of it. */
 export function aliasesIn(db: Knex): World['aliases'] {
-  return async (names) => {
-    const found = await findByNames(db, names);
-    return new Map(
-      found.filter(({ enabled }) => enabled).map(({ name, targets }) => [name, targets]),
-    );
-  };
+  return (names) => findTargets(db, names);
 }

@@ -27,7 +27,12 @@ export interface Catalogue {
 }
 
 export type Begun =
-  | { readonly params: ApplyParams; readonly contents: ContentsToSend }
+  | {
+      readonly params: ApplyParams;
+      readonly contents: ContentsToSend;
+      /** What is recorded of the rows: images with their secrets masked. */
+      readonly rows: readonly TouchedRow[];
+    }
   /** Another change is under way: `abandoned` when nobody drives it, and this process has taken it over. */
   | { readonly inFlight: ApplyingChange; readonly abandoned: boolean };
 
@@ -50,10 +55,12 @@ export function beginChange(
     // The first change of a database follows no other one: it takes over what a former database left.
     const adopt =
       intent.adopt || (await readNumbers(trx)).applied === 0 || (await hasAgreement(trx));
-    const number = await insertChange(trx, intent, storedRows(rows, catalogue.secrets));
+    const stored = storedRows(rows, catalogue.secrets);
+    const number = await insertChange(trx, intent, stored);
     await takeLease(trx, CHANGES_LEASE, holder);
     return {
       contents,
+      rows: stored.map(({ table, id, before, after }) => ({ table, id, before, after })),
       params: {
         databaseId: await readDatabaseId(trx),
         change: number,

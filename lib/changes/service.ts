@@ -13,6 +13,7 @@ import { applyUntilKnown, requestApply, type Outcome } from './apply.js';
 import { beginChange, CHANGES_LEASE, rehearse, type Begun, type Catalogue } from './begin.js';
 import type {
   Change,
+  ChangeSummary,
   Divergence,
   History,
   HistoryFilter,
@@ -29,7 +30,7 @@ import { createLine, WaitedTooLong } from './line.js';
 import { recoverChange } from './recover.js';
 import { secretsOfSources } from './secrets.js';
 import { settle } from './settle.js';
-import { findApplying, findChange, listChanges } from './store.js';
+import { findApplying, findChange, findSummary, hasMadeRows, listChanges } from './store.js';
 import { secretsToAsk, undoIntent, type SecretQuestion, type UndoOptions } from './undo.js';
 
 /** How long a save waits for its turn, in milliseconds. */
@@ -74,6 +75,8 @@ export interface Changes {
   history(filter?: HistoryFilter, page?: HistoryPage): Promise<History>;
   /** Throws `NotFoundError`. */
   get(id: string): Promise<Change>;
+  /** The same without its rows, of which there may be many thousands. Throws `NotFoundError`. */
+  glance(id: string): Promise<ChangeSummary & { readonly canBeTakenBack: boolean }>;
   /** The intent that takes back these changes (newest first), for `preview` or `save`. */
   undo(changes: readonly Change[], options: UndoOptions): Intent;
   /** The secrets that such an undo needs anew. */
@@ -122,12 +125,14 @@ export function createChanges(options: ChangesOptions): Changes {
   }
 
   /** The change is recorded; the helper does it; the outcome is recorded. */
-  async function finish(transport: HelperTransport, { params, contents }: Ready, actor: string) {
+  async function finish(transport: HelperTransport, ready: Ready, actor: string) {
+    const { params, contents, rows } = ready;
     const letLapse = keepLease(db, CHANGES_LEASE, holder, log);
     try {
       const outcome = await applyUntilKnown(transport, params, actor, log, contents);
       if (!outcome) throw unsettled();
-      return { outcome, change: await settle(db, catalogue, params.change, outcome, holder) };
+      const change = await settle(db, catalogue, params.change, outcome, holder, rows);
+      return { outcome, change };
     } catch (error) {
       recoverLater();
       throw error;
@@ -228,6 +233,13 @@ export function createChanges(options: ChangesOptions): Changes {
       const change = /^[1-9][0-9]{0,14}$/.test(id) ? await findChange(db, Number(id)) : null;
       if (!change) throw new NotFoundError(`change ${id}`);
       return change;
+    },
+    glance: async (id) => {
+      const number = /^[1-9][0-9]{0,14}$/.test(id) ? Number(id) : 0;
+      const change = await findSummary(db, number);
+      if (!change) throw new NotFoundError(`change ${id}`);
+      // Before the first save of a form there is nothing to go back to.
+      return { ...change, canBeTakenBack: !(await hasMadeRows(db, number, 'mail_settings')) };
     },
     undo: (changes, undoOptions) => undoIntent(changes, catalogue.secrets, undoOptions),
     undoQuestions: (changes) => secretsToAsk(changes, catalogue.secrets),

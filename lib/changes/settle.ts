@@ -3,19 +3,23 @@ import type { Knex } from 'knex';
 import { releaseLease } from '../database/lease.js';
 import type { Outcome } from './apply.js';
 import { CHANGES_LEASE, type Catalogue } from './begin.js';
-import type { Change } from './change.js';
+import type { Change, TouchedRow } from './change.js';
 import { noteContents } from './contents.js';
 import { putBack } from './put-back.js';
 import { secretsOfRow, unmaskRow } from './secrets.js';
 import { findChange, lockChangeOrder, readStoredRows, settleChange } from './store.js';
 
-/** Gives the settled change, whoever settled it: another process may have taken it over. Releases the lease. */
+/**
+ * Gives the settled change, whoever settled it: another process may have taken it over. Releases the lease. `known` are
+ * its rows where the caller has them: there may be 100,000, which are not read again.
+ */
 export async function settle(
   db: Knex,
   { secrets }: Catalogue,
   number: number,
   outcome: Outcome,
   holder: string,
+  known?: readonly TouchedRow[],
 ): Promise<Change> {
   await db.transaction(async (trx) => {
     await lockChangeOrder(trx);
@@ -32,7 +36,7 @@ export async function settle(
     }
     await releaseLease(trx, CHANGES_LEASE, holder);
   });
-  const change = await findChange(db, number);
+  const change = await findChange(db, number, known);
   if (!change) throw new Error(`change ${number} is gone`);
   return change;
 }

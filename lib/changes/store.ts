@@ -146,10 +146,30 @@ export async function settleChange(
   return settled === 1;
 }
 
-export async function findChange(db: Knex, number: number): Promise<Change | null> {
+export async function findSummary(db: Knex, number: number): Promise<ChangeSummary | null> {
+  const record = await db('mail_changes').where({ number }).first<ChangeRecord>();
+  return record ? summary(record) : null;
+}
+
+/** Whether it made rows of this table that were not there before. */
+export async function hasMadeRows(db: Knex, number: number, table: string): Promise<boolean> {
+  const made = await db('mail_change_rows')
+    .where({ change: number, table_name: table })
+    .whereNull('before')
+    .limit(1)
+    .select<{ position: number }[]>('position');
+  return made.length > 0;
+}
+
+/** With `known` rows, which are not read then. */
+export async function findChange(
+  db: Knex,
+  number: number,
+  known?: readonly TouchedRow[],
+): Promise<Change | null> {
   const record = await db('mail_changes').where({ number }).first<ChangeRecord>();
   if (!record) return null;
-  const rows = await readStoredRows(db, number);
+  const rows = known ?? (await readStoredRows(db, number));
   return {
     ...common(record),
     rows: rows.map(({ table, id, before, after }) => ({ table, id, before, after })),

@@ -66,8 +66,6 @@ export interface Machine {
   glance(maxAgeMs: number): Promise<Look>;
   /** Something was changed: the next look asks anew. */
   forget(): void;
-  /** Something was changed that a view hardly shows: looks ask anew, and a glance still takes the last one. */
-  outdate(): void;
 }
 
 export function createMachine(
@@ -77,7 +75,6 @@ export function createMachine(
 ): Machine {
   let view: MachineView | null = null;
   let fresh = false;
-  let presentable = false;
   let failure: { readonly error: HelperError; readonly at: Date } | null = null;
   let asking: Promise<Look> | null = null;
   let changes = 0;
@@ -94,7 +91,7 @@ export function createMachine(
       const serverName = plainName(read.effective['myhostname']) ?? machineName;
       view = { at: now(), postfix, machineName, serverName, ...read };
       // What was changed meanwhile may not show in it.
-      if (before === changes) [fresh, presentable] = [true, true];
+      if (before === changes) fresh = true;
       failure = null;
       return { view, failure: null };
     } catch (error) {
@@ -121,26 +118,20 @@ export function createMachine(
     return asked;
   };
 
-  const change = (): void => {
-    changes += 1;
-    fresh = false;
-    asking = null;
-  };
-
   return {
     look,
     async glance(maxAgeMs) {
       const looked = look(maxAgeMs);
-      if (view === null || !presentable || ageOf(view) > GLANCE_KEPT_MS) return looked;
+      if (view === null || !fresh || ageOf(view) > GLANCE_KEPT_MS) return looked;
       const last: Look = { view, failure: failure?.error ?? null };
       return Promise.race([looked, sleep(GLANCE_PATIENCE_MS, last, { ref: false })]);
     },
     forget() {
-      change();
-      presentable = false;
+      changes += 1;
+      fresh = false;
+      asking = null;
       failure = null;
     },
-    outdate: change,
   };
 }
 

@@ -12,6 +12,8 @@ import { oneText } from './fields.js';
 import type { Notice } from './notice.js';
 import type { Pages } from './page.js';
 
+type Glance = Awaited<ReturnType<Changes['glance']>>;
+
 /** What a redirect after a save adds to the address; `null` when there was nothing to save. */
 export function savedQuery(change: Change | null): string {
   return `?saved=${change?.number ?? 'same'}`;
@@ -20,7 +22,7 @@ export function savedQuery(change: Change | null): string {
 /** The notice for the change in the address; null when there is none, or it did not come through. */
 export async function savedNotice(
   pages: Pages,
-  changes: Pick<Changes, 'get'>,
+  changes: Pick<Changes, 'glance'>,
   has: (key: string) => boolean,
   req: Request,
 ): Promise<Notice | null> {
@@ -47,7 +49,7 @@ export async function savedNotice(
       ...doubts,
     ],
     ...proofDetails(t, steps),
-    ...(pages.may(req, 'mail.admin') && canBeTakenBack(change)
+    ...(pages.may(req, 'mail.admin') && change.canBeTakenBack
       ? {
           action: {
             href: `${req.baseUrl}/history/${change.id}/undo`,
@@ -59,12 +61,7 @@ export async function savedNotice(
   };
 }
 
-/** Before the first save of a form there is nothing to go back to. */
-function canBeTakenBack({ rows }: Change): boolean {
-  return rows.every(({ table, before }) => table !== 'mail_settings' || before !== null);
-}
-
-function saysNothingNew({ result }: Change): boolean {
+function saysNothingNew({ result }: Glance): boolean {
   return result?.status === 'unchanged';
 }
 
@@ -76,9 +73,9 @@ function proofDetails(t: Translator, steps: readonly ProofStep[]): Pick<Notice, 
   return { details: { summary: t('saved.proof'), text: lines.join('\n') } };
 }
 
-async function find(changes: Pick<Changes, 'get'>, id: string): Promise<Change | null> {
+async function find(changes: Pick<Changes, 'glance'>, id: string): Promise<Glance | null> {
   try {
-    return await changes.get(id);
+    return await changes.glance(id);
   } catch (error) {
     if (error instanceof NotFoundError) return null;
     throw error;

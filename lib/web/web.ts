@@ -34,7 +34,7 @@ export function createWeb(parts: {
   readonly views: Views;
   readonly assets: Assets;
   readonly manifest: Manifest;
-  readonly changes: Pick<Changes, 'get'>;
+  readonly changes: Pick<Changes, 'glance'>;
   readonly machine: Machine;
 }): Web {
   const pages = createPages(parts);
