@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Knex } from 'knex';
-import { beginChange, type Begun } from '../../lib/changes/begin.js';
-import type { Change, Intent } from '../../lib/changes/change.js';
-import { secretsOfSources } from '../../lib/changes/secrets.js';
+import type { Change } from '../../lib/changes/change.js';
 import { createChanges, type Changes } from '../../lib/changes/service.js';
-import { releaseLease } from '../../lib/database/lease.js';
 import { readDomains } from '../../lib/domains/store.js';
 import { HelperError } from '../../lib/errors.js';
 import { readSettings } from '../../lib/settings/store.js';
@@ -13,6 +10,7 @@ import { engines, type Databases } from '../support/databases.js';
 import { createFakeHelper, type FakeHelper } from '../support/fake-helper.js';
 import { saveBase, saveDomains, saveRelay, testSources } from '../support/intents.js';
 import { silentLog } from '../support/log.js';
+import { dieAfterIntent } from './dead-process.js';
 
 const OTHER_DATABASE = '00000000-0000-4000-8000-000000000000';
 
@@ -32,18 +30,6 @@ for (const [name, start] of Object.entries(engines)) {
       helper = createFakeHelper();
       changes = createChanges({ db, helper, sources: testSources, log: silentLog });
     });
-
-    /** A process that died after the intent, before it asked the helper. */
-    async function dieAfterIntent(intent: Intent, holder = 'dead'): Promise<number> {
-      const catalogue = {
-        sources: new Map(testSources.map((source) => [source.section, source])),
-        secrets: secretsOfSources(testSources),
-      };
-      const begun: Begun = await beginChange(db, catalogue, intent, holder);
-      assert.ok('params' in begun);
-      if (holder === 'dead') await releaseLease(db, 'changes', holder);
-      return begun.params.change;
-    }
 
     async function baseVersion(): Promise<number> {
       return (await readSettings(db, 'base'))?.version ?? 0;
@@ -66,7 +52,7 @@ for (const [name, start] of Object.entries(engines)) {
 
     it('applies what a dead process had not got applied yet', async () => {
       await changes.save(saveBase('first.example', 0));
-      const number = await dieAfterIntent(saveBase('second.example', await baseVersion()));
+      const number = await dieAfterIntent(db, saveBase('second.example', await baseVersion()));
 
       const { settled, divergence } = await changes.recover();
       assert.equal(settled?.number, number);
@@ -78,7 +64,7 @@ for (const [name, start] of Object.entries(engines)) {
 
     it('believes the record when the helper had finished, and applies nothing again', async () => {
       await changes.save(saveBase('first.example', 0));
-      const number = await dieAfterIntent(saveBase('second.example', await baseVersion()));
+      const number = await dieAfterIntent(db, saveBase('second.example', await baseVersion()));
       helper.record = { ...helper.record!, change: number, status: 'applied' };
       const applies = helper.applied().length;
 
@@ -90,7 +76,7 @@ for (const [name, start] of Object.entries(engines)) {
     it('puts the rows back when the record says refused, and keeps the reason', async () => {
       await changes.save(saveBase('first.example', 0));
       const stored = await db('mail_settings');
-      const number = await dieAfterIntent(saveBase('second.example', await baseVersion()));
+      const number = await dieAfterIntent(db, saveBase('second.example', await baseVersion()));
       const failure = new HelperError({
         stage: 'prove',
         key: 'helper.proof.banner',
@@ -109,7 +95,7 @@ for (const [name, start] of Object.entries(engines)) {
     it('takes the change back and asks when another database has changed the system since', async () => {
       await changes.save(saveBase('first.example', 0));
       const stored = await db('mail_settings');
-      const number = await dieAfterIntent(saveBase('second.example', await baseVersion()));
+      const number = await dieAfterIntent(db, saveBase('second.example', await baseVersion()));
       helper.record = { ...helper.record!, databaseId: OTHER_DATABASE, change: number };
       helper.system.base = { mailServerName: 'elsewhere.example' };
 
@@ -121,99 +107,9 @@ for (const [name, start] of Object.entries(engines)) {
       assert.deepEqual(helper.system.base, { mailServerName: 'elsewhere.example' });
     });
 
-    it('asks when the system remembers a higher number, and never gives that number again', async () => {
-      await changes.save(saveBase('first.example', 0));
-      helper.record = { ...helper.record!, change: 900 };
-      helper.system.base = { mailServerName: 'later.example' };
-
-      const { divergence } = await changes.recover();
-      assert.equal(divergence?.kind, 'ahead');
-      assert.equal(divergence?.systemChange, 900);
-      const change = await changes.save(await changes.reapply('anna'));
-      assert.ok(change.number > 900);
-      assert.deepEqual(helper.system.base, { mailServerName: 'first.example' });
-    });
-
-    it('asks when the system is older than the settings', async () => {
-      await changes.save(saveBase('first.example', 0));
-      const early = { ...helper.record! };
-      await changes.save(saveBase('second.example', await baseVersion()));
-      helper.record = early;
-      helper.system.base = { mailServerName: 'first.example' };
-
-      assert.equal((await changes.recover()).divergence?.kind, 'behind');
-    });
-
-    it('asks when the system remembers nothing', async () => {
-      await changes.save(saveBase('first.example', 0));
-      helper.record = null;
-      Reflect.deleteProperty(helper.system, 'base');
-
-      assert.equal((await changes.recover()).divergence?.kind, 'missing');
-    });
-
-    it('asks nobody when nothing differs, and saves go on', async () => {
-      await changes.save(saveBase('first.example', 0));
-      helper.record = { ...helper.record!, databaseId: OTHER_DATABASE };
-      assert.equal((await changes.recover()).divergence, null);
-
-      await changes.save(saveBase('second.example', await baseVersion()));
-      assert.deepEqual(helper.system.base, { mailServerName: 'second.example' });
-      assert.equal(helper.applied().at(-1)?.adopt, true);
-      await changes.save(saveBase('third.example', await baseVersion()));
-      assert.equal(helper.applied().at(-1)?.adopt, undefined);
-    });
-
-    it('refuses to save until somebody has decided, then goes on', async () => {
-      await changes.save(saveBase('first.example', 0));
-      helper.record = { ...helper.record!, databaseId: OTHER_DATABASE };
-      helper.system.base = { mailServerName: 'elsewhere.example' };
-      await changes.recover();
-      const applies = helper.applied().length;
-
-      await assert.rejects(
-        changes.save(saveBase('second.example', await baseVersion())),
-        (error) => error instanceof HelperError && error.key === 'helper.diverged',
-      );
-      assert.equal(helper.applied().length, applies);
-      assert.equal(await storedName(), 'first.example');
-
-      const compared = await changes.compare('anna');
-      assert.equal(compared.result.parameters[0]?.before, '{"mailServerName":"elsewhere.example"}');
-      await changes.save(await changes.reapply('anna'));
-      assert.equal(await changes.divergence(), null);
-      await changes.save(saveBase('second.example', await baseVersion()));
-      assert.deepEqual(helper.system.base, { mailServerName: 'second.example' });
-    });
-
-    it('ends the divergence when a comparison finds no difference any more', async () => {
-      await changes.save(saveBase('first.example', 0));
-      helper.record = { ...helper.record!, databaseId: OTHER_DATABASE };
-      helper.system.base = { mailServerName: 'elsewhere.example' };
-      await changes.recover();
-      helper.system.base = { mailServerName: 'first.example' };
-
-      await changes.compare('anna');
-      assert.equal(await changes.divergence(), null);
-      await changes.save(saveBase('second.example', await baseVersion()));
-      assert.deepEqual(helper.system.base, { mailServerName: 'second.example' });
-    });
-
-    it('lets the first change of a new database take over what a former one left', async () => {
-      helper.record = {
-        databaseId: OTHER_DATABASE,
-        change: 70,
-        digest: '',
-        at: '',
-        status: 'applied',
-      };
-      await changes.save(saveBase('first.example', 0));
-      assert.deepEqual(helper.system.base, { mailServerName: 'first.example' });
-    });
-
     it('waits while the helper is away, says so to whoever saves, and finishes later', async () => {
       await changes.save(saveBase('first.example', 0));
-      await dieAfterIntent(saveBase('second.example', await baseVersion()));
+      await dieAfterIntent(db, saveBase('second.example', await baseVersion()));
       helper.away = true;
 
       const { settled, waiting } = await changes.recover();
@@ -235,7 +131,7 @@ for (const [name, start] of Object.entries(engines)) {
     });
 
     it('finishes an abandoned change of a dead process before the next one', async () => {
-      await dieAfterIntent(saveBase('first.example', 0));
+      await dieAfterIntent(db, saveBase('first.example', 0));
       await changes.save(saveDomains(['a.example']));
 
       const states = (await changes.history()).changes.map(({ state }) => state);
@@ -244,7 +140,7 @@ for (const [name, start] of Object.entries(engines)) {
     });
 
     it('leaves a change alone that another living process drives', async () => {
-      await dieAfterIntent(saveBase('first.example', 0), 'alive');
+      await dieAfterIntent(db, saveBase('first.example', 0), 'alive');
       const { settled, waiting } = await changes.recover();
       assert.equal(settled, null);
       assert.equal(waiting, 'elsewhere');
@@ -253,13 +149,13 @@ for (const [name, start] of Object.entries(engines)) {
     });
 
     it('takes a change over when its process has stopped renewing its lease', async () => {
-      await dieAfterIntent(saveBase('first.example', 0), 'alive');
+      await dieAfterIntent(db, saveBase('first.example', 0), 'alive');
       await db('mail_leases').update({ expires_at: new Date(Date.now() - 60_000) });
       assert.equal((await changes.recover()).settled?.state, 'applied');
     });
 
     it('gives up waiting for another process after its limit and says for whom it waited', async () => {
-      await dieAfterIntent(saveBase('first.example', 0, 'bernd'), 'alive');
+      await dieAfterIntent(db, saveBase('first.example', 0, 'bernd'), 'alive');
       const hasty = createChanges({
         db,
         helper,
@@ -337,7 +233,7 @@ for (const [name, start] of Object.entries(engines)) {
         throw new Error('a bad listener');
       });
       await changes.save(saveBase('first.example', 0));
-      await dieAfterIntent(saveBase('second.example', await baseVersion()));
+      await dieAfterIntent(db, saveBase('second.example', await baseVersion()));
       await changes.recover();
       assert.deepEqual(
         told.map(({ state, sections }) => [state, ...sections]),
@@ -368,7 +264,7 @@ for (const [name, start] of Object.entries(engines)) {
       await changes.save(saveRelay({ host: 'a.example', password: 'BOX-ONE' }, 0));
       const stored = await db('mail_settings');
       const { version } = (await readSettings(db, 'relay'))!;
-      await dieAfterIntent(saveRelay({ host: 'b.example', password: null }, version));
+      await dieAfterIntent(db, saveRelay({ host: 'b.example', password: null }, version));
       helper.record = { ...helper.record!, change: helper.record!.change + 1, status: 'refused' };
       await changes.recover();
       assert.deepEqual(await db('mail_settings'), stored);
@@ -417,12 +313,7 @@ describe('two processes on a PostgreSQL server', () => {
     const helper = createFakeHelper();
     const one = await databases.fresh();
     const two = await databases.another();
-    const catalogue = {
-      sources: new Map(testSources.map((source) => [source.section, source])),
-      secrets: secretsOfSources(testSources),
-    };
-    await beginChange(one, catalogue, saveBase('first.example', 0), 'dead');
-    await releaseLease(one, 'changes', 'dead');
+    await dieAfterIntent(one, saveBase('first.example', 0));
     const services = [one, two].map((db) =>
       createChanges({ db, helper, sources: testSources, log: silentLog }),
     );
