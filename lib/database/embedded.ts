@@ -89,16 +89,21 @@ async function create(folder: string): Promise<void> {
   const unfinished = `${folder}.new`;
   await rm(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { mode: 0o700 });
-  const program = fileURLToPath(new URL('./initialise.js', import.meta.url));
-  await promisify(execFile)(process.execPath, [program, unfinished], {
-    env: {},
-    timeout: INITIALISE_LIMIT_MS,
-    killSignal: 'SIGKILL',
-  });
+  await initialise(unfinished);
   await rename(unfinished, folder);
   const descriptor = openSync(dirname(folder), 'r');
   fsyncSync(descriptor);
   closeSync(descriptor);
+}
+
+/** Makes an empty database in an empty folder. A kill leaves it half made. */
+export async function initialise(folder: string): Promise<void> {
+  const program = fileURLToPath(new URL('./initialise.js', import.meta.url));
+  await promisify(execFile)(process.execPath, [program, folder], {
+    env: {},
+    timeout: INITIALISE_LIMIT_MS,
+    killSignal: 'SIGKILL',
+  });
 }
 
 /** Refuses what PGlite would take for an empty folder, or would stumble over without a word. */

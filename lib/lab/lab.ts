@@ -14,6 +14,7 @@ import { placesBelow, type Places } from '../launch/places.js';
 import { onStop } from '../launch/stop.js';
 import { consoleSettings } from '../launch/programs.js';
 import type { InsideOrder, InsideReport } from './inside.js';
+import { linkedRelease, provideDatabase } from './kept.js';
 import { lockFolder } from './lock.js';
 import { configurePostfix } from './postfix.js';
 import { findFreePort } from '../free-port.js';
@@ -53,7 +54,10 @@ export async function runLab(
   await makeTree(places);
   const smtpPort = await configurePostfix(places);
   const lab = await identifyLab(places);
-  const installation = await installBuild(home, places.programs, { durable: false });
+  const [installation] = await Promise.all([
+    installBuild(home, places.programs, { durable: false, fill: linkedRelease }),
+    provideDatabase(places, home),
+  ]);
 
   const inside = startInside({ root, listen: await withPort(listen), installation });
   const stop = (): void => void inside.kill('SIGTERM');

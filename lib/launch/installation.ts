@@ -48,14 +48,17 @@ export interface Installation {
   readonly isNew: boolean;
 }
 
+/** Puts what the programs need at run time into the folder `release`; `id` is the same for the same content. */
+export type FillRelease = (release: string, home: string, id: string) => Promise<void>;
+
 /**
  * Installs the build of the package in `home` below `programs`. A killed installation leaves the former one in use;
- * with `durable` so does a power cut.
+ * with `durable` so does a power cut. `fill` brings what belongs to the release `id` into an empty folder.
  */
 export async function installBuild(
   home: string,
   programs: string,
-  { durable }: { durable: boolean },
+  { durable, fill = copyRelease }: { durable: boolean; fill?: FillRelease },
 ): Promise<Installation> {
   const { parts, packages } = await runtimeFiles(home);
   const ownNode = await trustedNode();
@@ -70,7 +73,7 @@ export async function installBuild(
   const staging = `${release}.new`;
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { recursive: true, mode: 0o755 });
-  await copyRelease(staging, home);
+  await fill(staging, home, id);
   if (ownNode === null) await cp(process.execPath, join(staging, 'node'));
   await rm(release, { recursive: true, force: true });
   await rename(staging, release);
