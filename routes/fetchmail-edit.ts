@@ -113,8 +113,8 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
   };
 
   const save = async (req: Request, res: Response, key: RowKey | null): Promise<void> => {
-    const listed = key === null ? null : await service.get(key.id);
-    const current = listed === null ? null : listed.query;
+    const current = key === null ? null : await service.find(key.id);
+    const listed = async () => (key === null ? null : service.get(key.id));
     const actor = pages.user(req).login;
     const read = readQuery(req.body, current ?? NEW_QUERY);
     const { typed } = read;
@@ -149,7 +149,8 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
         case 'preview': {
           const { result } = await service.preview(key, values, actor);
           const preview = viewPreview(pages.translator(req), [], result);
-          await show(req, res, { key, typed, listed, preview, reference: kept() });
+          const shown = { key, typed, preview, reference: kept() };
+          await show(req, res, { ...shown, listed: await listed() });
           return;
         }
         default: {
@@ -158,7 +159,7 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
         }
       }
     } catch (error) {
-      const again = { key, typed, listed, reference: kept() };
+      const again = { key, typed, listed: await listed(), reference: kept() };
       if (error instanceof UserError) {
         await show(req, res, { ...again, status: 422, problems: error.problems });
       } else if (error instanceof ConflictError) {

@@ -51,6 +51,8 @@ export interface FetchmailService {
   list(): Promise<{ readonly rows: readonly Listed[]; readonly statuses: Statuses }>;
   /** Throws `NotFoundError`. */
   get(id: string): Promise<Listed>;
+  /** The same without how its last look went, which takes a moment to ask. */
+  find(id: string): Promise<StoredQuery>;
   /** Those that are still there. */
   choose(ids: readonly string[]): Promise<readonly StoredQuery[]>;
   /** The password these settings shall have. Throws `UserError` when it must be entered (again). */
@@ -150,6 +152,12 @@ export function createFetchmailService(parts: FetchmailParts): FetchmailService 
       return key === null ? insertQuery(trx, values, actor) : updateQuery(trx, key, values, actor);
     });
 
+  const find = async (id: string): Promise<StoredQuery> => {
+    const query = await findQuery(db, id);
+    if (!query) throw new NotFoundError(`query ${id}`);
+    return query;
+  };
+
   const namesOf = async (keys: readonly RowKey[]): Promise<readonly string[]> => {
     const all = await readQueries(db);
     return keys.map(({ id }) => {
@@ -202,10 +210,9 @@ export function createFetchmailService(parts: FetchmailParts): FetchmailService 
       return { rows, statuses };
     },
     async get(id) {
-      const query = await findQuery(db, id);
-      if (!query) throw new NotFoundError(`query ${id}`);
-      return { query, status: await watch.one(id) };
+      return { query: await find(id), status: await watch.one(id) };
     },
+    find,
     async choose(ids) {
       return (await readQueries(db)).filter(({ id }) => ids.includes(id));
     },

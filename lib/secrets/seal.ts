@@ -18,21 +18,17 @@ const PREFIX = 'mb1.';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const PUBLIC_KEY_BYTES = 32;
-/** DER prefix of an X25519 SubjectPublicKeyInfo (RFC 8410). */
-const SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex');
 
-/** The public key as base64url of its 32 raw bytes. */
+/** The public key as base64url of its 32 raw bytes. JWK (RFC 8037) is many times as quick as DER in OpenSSL 3. */
 export function encodePublicKey(key: KeyObject): string {
-  return key
-    .export({ type: 'spki', format: 'der' })
-    .subarray(-PUBLIC_KEY_BYTES)
-    .toString('base64url');
+  return key.export({ format: 'jwk' }).x ?? '';
 }
 
 function decodePublicKey(text: string): KeyObject {
   const raw = Buffer.from(text, 'base64url');
   if (raw.length !== PUBLIC_KEY_BYTES) throw new RangeError('not an X25519 public key');
-  return createPublicKey({ key: Buffer.concat([SPKI_PREFIX, raw]), format: 'der', type: 'spki' });
+  const key = { kty: 'OKP', crv: 'X25519', x: raw.toString('base64url') };
+  return createPublicKey({ key, format: 'jwk' });
 }
 
 /** Seals `secret` for the holder of `publicKey`, bound to `binding`. Returns printable ASCII. */
@@ -40,7 +36,7 @@ export function seal(publicKey: string, secret: string, binding: readonly string
   const recipient = decodePublicKey(publicKey);
   const ephemeral = generateKeyPairSync('x25519');
   const sender = Buffer.from(encodePublicKey(ephemeral.publicKey), 'base64url');
-  const key = deriveKey(ephemeral.privateKey, recipient, sender, recipient);
+  const key = deriveKey(ephemeral.privateKey, recipient, sender, rawKey(publicKey));
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(encodeBinding(binding));
   const sealed = Buffer.concat([cipher.update(secret, 'utf8'), cipher.final()]);
@@ -58,7 +54,7 @@ export function open(privateKey: KeyObject, box: string, binding: readonly strin
   const sealed = raw.subarray(PUBLIC_KEY_BYTES + NONCE_BYTES, -TAG_BYTES);
   try {
     const peer = decodePublicKey(sender.toString('base64url'));
-    const key = deriveKey(privateKey, peer, sender, createPublicKey(privateKey));
+    const key = deriveKey(privateKey, peer, sender, rawKeyOf(privateKey));
     const decipher = createDecipheriv('aes-256-gcm', key, nonce)
       .setAAD(encodeBinding(binding))
       .setAuthTag(raw.subarray(-TAG_BYTES));
@@ -77,11 +73,24 @@ function deriveKey(
   privateKey: KeyObject,
   publicKey: KeyObject,
   sender: Buffer,
-  recipient: KeyObject,
-) {
+  recipient: Buffer,
+): Buffer {
   const shared = diffieHellman({ privateKey, publicKey });
-  const salt = Buffer.concat([sender, Buffer.from(encodePublicKey(recipient), 'base64url')]);
+  const salt = Buffer.concat([sender, recipient]);
   return Buffer.from(hkdfSync('sha256', shared, salt, 'mailserver sealed box 1', 32));
+}
+
+function rawKey(publicKey: string): Buffer {
+  return Buffer.from(publicKey, 'base64url');
+}
+
+/** Hundreds of boxes are opened with one key. */
+const rawKeys = new WeakMap<KeyObject, Buffer>();
+
+function rawKeyOf(privateKey: KeyObject): Buffer {
+  const known = rawKeys.get(privateKey) ?? rawKey(encodePublicKey(createPublicKey(privateKey)));
+  rawKeys.set(privateKey, known);
+  return known;
 }
 
 /** Length-prefixed, so that no two lists of words encode alike. */
