@@ -1,10 +1,8 @@
 /** The helper against a web process that somebody else has taken over, and that speaks to its socket as it likes. */
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import net from 'node:net';
+import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { createHelper, type Helper } from '../../lib/client/helper.js';
@@ -17,16 +15,9 @@ import { changedPaths, listFolder, type Listing } from '../support/listing.js';
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
 import { Saver } from '../support/saver.js';
 import { until } from '../support/wait.js';
+import { ALWAYS, helpersOf, requestOf as request, sayRaw } from './intruder.js';
 import { hostileTexts, HOSTILE_VALUES, PROTOTYPE_KEYS, withEachLeaf } from './hostile.js';
 
-/** What the helper may write whatever it is asked; Postfix' own queue, state and log. */
-const ALWAYS = [
-  'var/log',
-  'var/spool/postfix',
-  'var/lib/postfix',
-  'var/lib/mailserver-helper/audit-requests.log',
-  'var/lib/mailserver-helper/lock',
-];
 /** Many at once, but not so many that a small machine does nothing else. */
 const AT_ONCE = 6;
 /** Requests with hostile fields; each is a process. */
@@ -34,11 +25,6 @@ const MAX_FIELD_REQUESTS = 120;
 /** Longest part of a request in a message about it. */
 const SHOWN = 120;
 const NAME_PARAMETER = /^([a-z0-9_]+) =/gm;
-
-interface Answer {
-  readonly result?: unknown;
-  readonly error?: { readonly stage: string; readonly key: string; readonly restored: boolean };
-}
 
 describe('a taken-over web process', () => {
   let root: PostfixRoot;
@@ -68,26 +54,11 @@ describe('a taken-over web process', () => {
   afterEach(async () => {
     assert.equal(existsSync(canary), false, 'a program ran');
     assert.deepEqual(changedPaths(calm, await listing()), [], 'a file changed');
-    await until('the end of every helper', async () => (await helpers()) === 0);
+    await until('the end of every helper', async () => (await helpersOf(listener)) === 0);
   });
 
   const listing = () => listFolder(root.places.root, ALWAYS);
-  const helpers = async () => (await childrenOf(listener.listener.pid ?? 0)).length;
-
-  /** Says lines as they are and reads to the end. */
-  async function raw(...chunks: (string | Buffer)[]): Promise<Answer[]> {
-    const socket = net.connect(listener.path);
-    socket.on('error', () => undefined);
-    let text = '';
-    socket.on('data', (chunk) => (text += chunk.toString()));
-    await once(socket, 'connect');
-    for (const chunk of chunks) socket.write(chunk);
-    await once(socket, 'close');
-    return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Answer]));
-  }
-
-  const request = (action: string, params: unknown, more: object = {}) =>
-    `${JSON.stringify({ protocol: 1, action, actor: 'attacker', params, ...more })}\n`;
+  const raw = (line: string | Buffer) => sayRaw(listener.path, line);
 
   async function assertRefused(
     line: string | Buffer,
@@ -299,50 +270,6 @@ describe('a taken-over web process', () => {
     });
   });
 
-  it('gets one answer to one request, and no second request on its connection', async () => {
-    const answers = await raw(
-      request('describe', {}),
-      request('describe', {}),
-      '{"item":1}\n{"end":true}\n',
-    );
-    assert.equal(answers.length, 1);
-    assert.ok(answers[0]?.result);
-  });
-
-  it('holds up nobody for longer than it lasts by opening connections, saying half a line, reading nothing, or hanging up', async () => {
-    const sockets = Array.from({ length: 120 }, () => net.connect(listener.path));
-    for (const socket of sockets) socket.on('error', () => undefined);
-    await Promise.all(
-      sockets.map((socket) => Promise.race([once(socket, 'connect'), once(socket, 'close')])),
-    );
-    sockets.forEach((socket, index) => {
-      socket.pause();
-      if (index % 4 === 0) socket.write('{"protocol":1,"act');
-      if (index % 4 === 1) socket.write(request('describe', {}));
-      if (index % 4 === 2) socket.end();
-    });
-    await until('a helper', async () => (await helpers()) > 0);
-    for (const socket of sockets) socket.destroy();
-    await until('an answer for somebody else', () =>
-      helper.call('describe', {}, { actor: 'somebody' }).then(
-        ({ protocol }) => protocol === 1,
-        () => false,
-      ),
-    );
-  });
-
-  it('that says its request a byte at a time is sent away', async () => {
-    const socket = net.connect(listener.path);
-    socket.on('error', () => undefined);
-    let text = '';
-    socket.on('data', (chunk) => (text += chunk.toString()));
-    const timer = setInterval(() => socket.write(' '), 500);
-    // A byte that comes when the helper has gone makes the end a reset, which `once` would throw.
-    await new Promise((resolve) => socket.once('close', resolve));
-    clearInterval(timer);
-    assert.match(text, /helper\.protocol\.slow/);
-  });
-
   it('leaves a log of all that, in whole lines, for root alone', async () => {
     const log = await readFile(`${root.places.stateDir}/audit-requests.log`, 'utf8');
     const entries = log
@@ -416,13 +343,3 @@ describe('a taken-over web process', () => {
     );
   });
 });
-
-async function childrenOf(parent: number): Promise<number[]> {
-  const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const parents = await Promise.all(
-    ids.map((id) => readFile(`/proc/${id}/stat`, 'utf8').catch(() => '')),
-  );
-  return ids
-    .filter((_, index) => Number(/\) \S (\d+)/.exec(parents[index] ?? '')?.[1]) === parent)
-    .map(Number);
-}
