@@ -7,6 +7,7 @@ import type { PolicyService } from '../lib/policy/service.js';
 import { viewLists, viewOrder, viewServers, viewSummary } from '../lib/policy/view.js';
 import { settingsRoutes } from '../lib/web/settings-page.js';
 import type { Web } from '../lib/web/web.js';
+import { PACKAGES_PATH } from './security-packages.js';
 
 export const POLICY_PATH = '/security/policy';
 
@@ -31,10 +32,15 @@ export function policyRoutes(router: Router, web: Web, service: PolicyService): 
         delay: DELAY_SECONDS,
         down: viewServers(t, status),
         startAction: `${req.baseUrl}${POLICY_PATH}/start`,
-        missing: {
+        lacks: {
           greylisting: status !== null && !status.installed.postgrey,
           spf: status !== null && !status.installed.spf,
         },
+        missingPackages: [
+          ...(status !== null && !status.installed.postgrey ? ['postgrey'] : []),
+          ...(status !== null && !status.installed.spf ? ['postfix-policyd-spf-python'] : []),
+        ],
+        packagesHref: req.baseUrl + PACKAGES_PATH,
         order: viewOrder(t, status?.restrictions),
       };
     },

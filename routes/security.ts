@@ -4,13 +4,21 @@ import { fetchFor, viewLinks, type Gap } from '../lib/security/chain.js';
 import { viewChain, viewState, viewTask } from '../lib/security/view.js';
 import { spamForm, virusForm } from '../lib/security/form.js';
 import { MAX_OBJECT_MB, MAX_SCORE, type SecuritySettings } from '../lib/security/schema.js';
-import type { RepairPart, SecurityService, UpdatePart } from '../lib/security/service.js';
+import { missingPackages, packagesFor } from '../lib/security/packages.js';
+import { memoryNotices } from '../lib/security/packages-view.js';
+import type {
+  RepairPart,
+  ScannerStatus,
+  SecurityService,
+  UpdatePart,
+} from '../lib/security/service.js';
 import { oneText } from '../lib/web/fields.js';
 import { requestFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import { settingsRoutes } from '../lib/web/settings-page.js';
 import type { SettingsPage } from '../lib/web/settings-view.js';
 import type { Web } from '../lib/web/web.js';
+import { PACKAGES_PATH, packagesRoutes } from './security-packages.js';
 import { selfTestContext, selfTestRoutes } from './security-tests.js';
 
 const PATH = '/security';
@@ -22,6 +30,17 @@ const BYTES_PER_MB = 1024 * 1024;
 export function securityRoutes(router: Router, web: Web, service: SecurityService): void {
   const { pages, host } = web;
 
+  /** Packages that a page's switch would want, and whether there is room for them. */
+  const missing = async (req: Request, page: 'spam' | 'virus'): Promise<object> => {
+    const { status } = await service.chain();
+    const t = pages.translator(req);
+    return {
+      missing: status === null ? [] : missingPackages(status)[page],
+      packagesHref: req.baseUrl + PACKAGES_PATH,
+      room: page === 'virus' ? memoryNotices(t, pages.formats(req), status) : [],
+    };
+  };
+
   const spamPage: SettingsPage<SecuritySettings> = {
     path: `${PATH}/spam`,
     view: 'security/spam',
@@ -31,7 +50,8 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
     section: 'security',
     form: spamForm,
     service,
-    context: (req, { settings }) => ({
+    context: async (req, { settings }) => ({
+      ...(await missing(req, 'spam')),
       maxScore: MAX_SCORE,
       virusHref: `${req.baseUrl}${PATH}/virus`,
       keepHint: pages.translator(req)(`security.hint.keepLevel.${settings.place}`),
@@ -50,7 +70,8 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
     section: 'security',
     form: virusForm,
     service,
-    context: (req, { machine, settings }, values) => ({
+    context: async (req, { machine, settings }, values) => ({
+      ...(await missing(req, 'virus')),
       maxObject: MAX_OBJECT_MB,
       sizeMeans: sizeMeans(
         req,
@@ -65,6 +86,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
 
   settingsRoutes(router, web, spamPage);
   settingsRoutes(router, web, virusPage);
+  packagesRoutes(router, web, service);
   selfTestRoutes(router, web, service, { spam: spamPage, virus: virusPage });
 
   router.get(PATH, host.requireRole('mail.read'), async (req, res) => {
@@ -146,7 +168,8 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
         state: seen === null ? null : viewState(t, seen, gaps),
         chain: seen === null ? null : viewChain(t, viewLinks(seen, now)),
         facts: seen === null ? [] : factsOf(req, seen),
-        gaps: gaps.map((gap) => gapView(req, gap)),
+        gaps: gaps.map((gap) => gapView(req, gap, seen)),
+        packagesHref: req.baseUrl + PACKAGES_PATH,
         repairable: gaps.some(({ repair }) => repair !== null),
         readOnly: !pages.may(req, 'mail.admin'),
         action: `${req.baseUrl}${PATH}/repair`,
@@ -157,7 +180,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
     );
   };
 
-  const gapView = (req: Request, gap: Gap): object => {
+  const gapView = (req: Request, gap: Gap, seen: ScannerStatus | null): object => {
     const t = pages.translator(req);
     const { key, values, severity, repair } = gap;
     const fetched = fetchFor(gap);
@@ -167,6 +190,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
       text: t(`${key}.meaning`),
       repair: repair ?? '',
       fetched: fetched ?? '',
+      packages: seen === null ? '' : packagesFor(key, seen).join(' '),
       button:
         repair !== null
           ? t(`security.repair.${repair}`)

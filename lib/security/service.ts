@@ -9,6 +9,7 @@ import {
   type SettingsService,
 } from '../settings/service.js';
 import { findGaps, type Gap } from './chain.js';
+import type { PackageName } from './packages.js';
 import { SECURITY_DEFAULTS, securitySchema, type SecuritySettings } from './schema.js';
 import { createTasks, type Task, type Tasks } from './tasks.js';
 import { securityTitle } from './words.js';
@@ -19,16 +20,21 @@ const LOOK_TIMEOUT_MS = 10_000;
 const REPAIR_TIMEOUT_MS = 620_000;
 /** And a fetch. */
 const UPDATE_TIMEOUT_MS = 1_340_000;
+/** And what apt says, which asks no network. */
+const PLAN_TIMEOUT_MS = 140_000;
+/** And installing. */
+const INSTALL_TIMEOUT_MS = 2_140_000;
 /** And a test. */
 const TEST_TIMEOUT_MS = 380_000;
 
 export type ScannerStatus = ResultOf<'security-status'>;
 export type RepairPart = 'policy' | 'group' | 'freshclam' | 'clamav' | 'amavis';
 export type UpdatePart = 'signatures' | 'rules';
-/** Puts the chain right, or fetches newer signatures or rules. */
+export type PackagePlan = ResultOf<'packages-plan'>;
+/** Puts the chain right, fetches newer signatures or rules, or installs what is missing. */
 export type ChainTask = Task<
-  'repair' | 'update',
-  ResultOf<'security-repair'> | ResultOf<'security-update'>
+  'repair' | 'update' | 'install',
+  ResultOf<'security-repair'> | ResultOf<'security-update'> | ResultOf<'packages-install'>
 >;
 export type SelfTestOrder = ParamsOf<'security-test'>;
 export type SelfTest = SelfTestOrder['what'];
@@ -52,6 +58,10 @@ export interface SecurityService extends SettingsService<SecuritySettings> {
   repair(parts: readonly RepairPart[], actor: string): string | null;
   /** Starts to fetch newer ones, through the proxy when there is one; gives what `repair` does. */
   update(what: UpdatePart, proxy: string | null, actor: string): string | null;
+  /** What apt would install; throws `HelperError`. */
+  plan(names: readonly PackageName[], actor: string): Promise<PackagePlan>;
+  /** Starts to install them; gives what `repair` does. */
+  install(names: readonly PackageName[], actor: string): string | null;
   /** Starts to send a mail that the scanner has to find; gives what `repair` does. */
   test(order: SelfTestOrder, actor: string): string | null;
   close(): Promise<void>;
@@ -114,6 +124,22 @@ export function createSecurityService({
           { what, proxy },
           {
             ...{ actor, signal, timeoutMs: UPDATE_TIMEOUT_MS },
+            onProgress: ({ done, total, row }) => onStep(String(row), done, total),
+          },
+        );
+      }),
+    plan: (names, actor) => {
+      if (helper === null) throw noHelper();
+      return helper.call('packages-plan', { names }, { actor, timeoutMs: PLAN_TIMEOUT_MS });
+    },
+    install: (names, actor) =>
+      tasks.start('install', (onStep, signal) => {
+        if (helper === null) throw noHelper();
+        return helper.call(
+          'packages-install',
+          { names },
+          {
+            ...{ actor, signal, timeoutMs: INSTALL_TIMEOUT_MS },
             onProgress: ({ done, total, row }) => onStep(String(row), done, total),
           },
         );

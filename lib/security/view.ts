@@ -71,6 +71,12 @@ export interface TaskView {
   readonly notice: Notice | null;
 }
 
+const RUNNING: Readonly<Record<ChainTask['kind'], string>> = {
+  repair: 'security.task.running',
+  update: 'security.update.running',
+  install: 'security.packages.running',
+};
+
 /** How far the putting right is, or how it ended. */
 export function viewTask(
   t: Translator,
@@ -81,7 +87,7 @@ export function viewTask(
   const when = format.moment(startedAt);
   const base = {
     running: now.state === 'running',
-    title: t(kind === 'repair' ? 'security.task.running' : 'security.update.running', { when }),
+    title: t(RUNNING[kind], { when }),
     step: step === '' ? '' : t(`security.step.${step}`),
     done,
     total: total ?? 0,
@@ -94,6 +100,12 @@ export function viewTask(
       return { ...base, notice: requestFailed(t, now.failure, has) };
     case 'done': {
       const { result } = now;
+      if ('installed' in result) {
+        const count = result.installed.length;
+        const title = t('security.packages.done', { count, when });
+        const paragraphs = [t('security.packages.next')];
+        return { ...base, notice: { kind: 'ok', role: 'status', title, paragraphs } };
+      }
       if (!('proof' in result)) {
         const title = t(`security.updated.${result.done[0]}`, { when });
         return { ...base, notice: { kind: 'ok', role: 'status', title, paragraphs: [] } };

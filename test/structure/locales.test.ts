@@ -12,8 +12,8 @@ const SAME =
 
 /** Words that a language shares with English. A new language may add a line. */
 const SHARED: Readonly<Record<string, string>> = {
-  de: 'Mails MB Mailserver Name Port Domain Server Person',
-  fr: 'bits points messages Messages Actions Alias alias Configuration Console Destination destination Menu Note Page Port port Question public',
+  de: 'Version Mails MB Mailserver Name Port Domain Server Person',
+  fr: 'Version bits points messages Messages Actions Alias alias Configuration Console Destination destination Menu Note Page Port port Question public',
   nl: 'bits mails Mails Accounts Alias alias Console in MB Mailserver Menu parameter Protocol Server',
 };
 

@@ -69,6 +69,7 @@ export const ENCRYPTION: ResultOf<'encryption'> = {
 /** What `security-status` says where no scanner is switched on. */
 export const SCANNERS_OFF: ResultOf<'security-status'> = {
   settings: null,
+  memory: null,
   policy: [],
   spamassassin: { installed: true, rules: null, hasRules: true },
   clamav: {

@@ -20,6 +20,8 @@ const loaders = {
   'fetchmailrc-retire': async () =>
     (await import('./fetchmailrc-retire.js')).fetchmailrcRetireAction,
   keep: async () => (await import('./keep.js')).keepAction,
+  'packages-install': async () => (await import('./packages-install.js')).packagesInstallAction,
+  'packages-plan': async () => (await import('./packages-plan.js')).packagesPlanAction,
   'policy-start': async () => (await import('./policy-start.js')).policyStartAction,
   'policy-status': async () => (await import('./policy-status.js')).policyStatusAction,
   'quarantine-act': async () => (await import('./quarantine-act.js')).quarantineActAction,

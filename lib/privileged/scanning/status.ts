@@ -4,6 +4,7 @@ import type { PolicySettings } from '../../policy/schema.js';
 import type { SecuritySettings } from '../../security/schema.js';
 import { contentFilter, SCAN_TRANSPORT } from '../../security/section.js';
 import { scanExpectationOf } from '../apply/scan-proof.js';
+import { readMemory } from '../memory.js';
 import type { Paths } from '../paths.js';
 import { readConfig } from '../postfix/config-view.js';
 import { daemonOf } from '../services/daemons.js';
@@ -36,19 +37,22 @@ export async function scannerStatus(paths: Paths) {
     virus: settings?.virus ?? false,
     before: settings?.place === 'before',
   });
-  const [answers, greeted, signatures, rules, packagedRules, access, policy] = await Promise.all([
-    askClamd(paths, 'PING').catch(() => ''),
-    on ? Promise.all([...scan.amavis, ...scan.back].map(greets)) : [],
-    readSignatures(paths),
-    readRules(),
-    hasRules(),
-    Promise.all([isMember(paths), mayRead(paths)]),
-    policyLinks(state.sections['policy'] as PolicySettings | undefined, view, paths),
-  ]);
+  const [answers, greeted, signatures, rules, packagedRules, access, policy, memory] =
+    await Promise.all([
+      askClamd(paths, 'PING').catch(() => ''),
+      on ? Promise.all([...scan.amavis, ...scan.back].map(greets)) : [],
+      readSignatures(paths),
+      readRules(),
+      hasRules(),
+      Promise.all([isMember(paths), mayRead(paths)]),
+      policyLinks(state.sections['policy'] as PolicySettings | undefined, view, paths),
+      readMemory(),
+    ]);
   const filter = view.parameter('content_filter');
   return {
     /** What was applied last; null while nothing was. */
     settings,
+    memory,
     policy,
     spamassassin: { installed: existsSync(SPAMASSASSIN), rules, hasRules: packagedRules },
     clamav: {
