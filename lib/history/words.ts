@@ -2,6 +2,7 @@
 import { BASE_FIELDS, baseWords } from '../base/words.js';
 import type { BaseSettings } from '../base/schema.js';
 import type { Row, TouchedRow } from '../changes/change.js';
+import { FORM_FIELDS } from '../fetchmail/form.js';
 import { protocolName } from '../fetchmail/list-view.js';
 import type { FetchProtocol } from '../fetchmail/schema.js';
 import type { Translator } from '../i18n.js';
@@ -50,6 +51,14 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, ValueWords>>>> = {
     ssl: (t, value) => t(`fetchmail.choice.ssl.${String(value)}`),
     timeout: seconds,
   },
+};
+
+/** By table: the columns in the order of the form; PostgreSQL sorts the keys of `jsonb` by their length. */
+const ORDERS: Readonly<Record<string, readonly string[]>> = {
+  mail_aliases: ['name', 'targets', 'note', 'enabled'],
+  mail_exceptions: ['value', 'kind', 'note', 'enabled'],
+  mail_fetch_queries: FORM_FIELDS,
+  mail_relay_networks: ['network', 'note'],
 };
 
 /** A setting of a row: what it is called and what it says. */
@@ -128,10 +137,12 @@ function plain(has: (key: string) => boolean, table: string): Describe {
         ? Object.entries(value)
         : [[name, value] as const],
     );
+    const order = ORDERS[table] ?? [];
     return columns
       .filter(([column]) => !BOOKKEEPING.has(column))
-      .map(([column, value]) => {
-        const name = camelCase(column);
+      .map(([column, value]) => [camelCase(column), value] as const)
+      .sort(([a], [b]) => order.indexOf(a) - order.indexOf(b))
+      .map(([name, value]) => {
         const own = value === null ? undefined : VALUES[table]?.[name];
         const label = labelKey(has, table, name);
         return {

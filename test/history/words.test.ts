@@ -51,10 +51,10 @@ describe('what a change did, in words', () => {
     }
   });
 
-  it('says choices and numbers as the form does', () => {
-    const row = { ssl: 'starttls', interval: 300, protocol: 'imap', keep: true };
+  it('says choices and numbers as the form does, in its order', () => {
+    const row = { keep: true, ssl: 'starttls', interval: 300, protocol: 'imap' };
     const text = told('mail_fetch_queries', '1', row).map(({ after: value }) => value);
-    assert.deepEqual(text, [german('fetchmail.choice.ssl.starttls'), '300 Sekunden', 'IMAP', 'ja']);
+    assert.deepEqual(text, ['IMAP', german('fetchmail.choice.ssl.starttls'), 'ja', '300 Sekunden']);
     const policy = told('mail_settings', 'policy', { value: { ...NO_POLICY, spf: 'refuse' } });
     const spf = policy.find(({ label }) => label === german('policy.field.spf'));
     assert.equal(spf?.after, german('policy.value.spf.refuse'));
