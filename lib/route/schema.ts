@@ -1,7 +1,7 @@
 /** Where mail to an address goes: what is asked, and what Postfix' own tables and its own report answer. */
 import Joi from 'joi';
 import { isTarget, parseAddress } from '../aliases/address.js';
-import type { Ending } from '../aliases/local.js';
+import type { End, Ending } from '../aliases/local.js';
 
 /** Longest address, in characters: local part, `@`, domain. */
 export const MAX_ADDRESS_LENGTH = 320;
@@ -25,8 +25,17 @@ export interface Rule {
   readonly key: string;
 }
 
-/** `origin`: a bare name gets a domain. `canonical`: rewritten. `virtual`: an alias. `system`: the system's own alias. */
-export type StepKind = 'origin' | 'canonical' | 'virtual' | 'system';
+/**
+ * `origin`: a bare name gets a domain. `canonical`: rewritten. `virtual`: an alias. `system`: the system's own alias.
+ * `forward`: a user's own `.forward` file.
+ */
+export type StepKind = 'origin' | 'canonical' | 'virtual' | 'system' | 'forward';
+
+/**
+ * Why a user's `.forward` file is not followed here: Postfix looks for it elsewhere (`path`); it is a link, not the user's
+ * own, too large or cannot be read (`unread`). `ignored`: everybody may write to it, so Postfix passes it over as well.
+ */
+export type ForwardFault = 'path' | 'unread' | 'ignored';
 
 export interface RouteStep {
   readonly kind: StepKind;
@@ -63,13 +72,15 @@ export interface RouteEnd {
   readonly domain: Rule;
   /** What decides how it is handed over. */
   readonly rule: Rule;
-  /** The user has a `.forward` file, which comes before the mailbox. */
-  readonly forward: boolean;
+  /** The user may have a `.forward` file, which comes before the mailbox, and was not followed. */
+  readonly forward: ForwardFault | null;
 }
 
 export interface RouteAnswer {
   readonly steps: readonly RouteStep[];
   readonly ends: readonly RouteEnd[];
+  /** Where it would end if no user had a `.forward` file, of which the settings know nothing. */
+  readonly unforwarded: readonly End[];
   /** Aliases turn in a circle, or there are too many recipients: Postfix takes no mail for it. */
   readonly endless: boolean;
   /** Whether Postfix runs; its tables can be asked all the same. */

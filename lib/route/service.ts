@@ -71,7 +71,9 @@ export function createRouteService({
           { address },
           { actor, timeoutMs: ASK_TIMEOUT_MS },
         );
-        const agree = agreeing(settings, tables) && sameWayOut(smarthost, tables);
+        const agree =
+          agreeing(settings, { ...tables, ends: tables.unforwarded }) &&
+          sameWayOut(smarthost, tables);
         return { ...found, tables, failure: null, agree };
       } catch (error) {
         if (!(error instanceof HelperError)) throw error;
@@ -89,7 +91,7 @@ export function createRouteService({
 /** Whether both lead to the same ends. In which local domain a mailbox is named makes no difference to the mail. */
 export function agreeing(
   settings: Pick<Resolution, 'ends' | 'endless'>,
-  tables: Pick<Traced, 'ends' | 'endless'>,
+  tables: { readonly ends: readonly End[]; readonly endless: boolean },
 ): boolean {
   if (settings.endless || tables.endless) return settings.endless === tables.endless;
   const left = keysOf(settings.ends);

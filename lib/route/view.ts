@@ -98,7 +98,7 @@ export function viewEnd(t: Translator, { address, ending }: End): RouteView['end
 function viewTracedEnd(t: Translator, end: RouteEnd): RouteView['ends'][number] {
   const { way, to, forward, domain, rule } = end;
   const parts = [t(`route.way.${way}`, { to })];
-  if (forward) parts.push(t('route.forward'));
+  if (forward !== null) parts.push(t(`route.forward.${forward}`));
   const rules = [domain, rule].map(ruleText).filter((text) => text !== '');
   return { ...viewEnd(t, end), text: parts.join(' '), rule: [...new Set(rules)].join(' · ') };
 }

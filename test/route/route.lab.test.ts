@@ -1,6 +1,17 @@
 /** Real mail through every kind of alias, to outside as well, beside what the page says of its way. */
 import assert from 'node:assert/strict';
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  chown,
+  link,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { DOMAIN, playRound } from '../support/alias-rounds.js';
 import type { ConsoleClient } from '../support/console-client.js';
@@ -47,6 +58,21 @@ describe('where mail would go', () => {
   const wayOf = (address: string) =>
     client.get(`/mail/route?address=${encodeURIComponent(address)}`);
 
+  /** A file in a user's home, or in everybody's for root. */
+  const ownFile = async (
+    login: string,
+    name: string,
+    text: string,
+    mode = 0o600,
+  ): Promise<string> => {
+    const file = `${lab.root}/home/${login === 'root' ? '' : `${login}/`}${name}`;
+    await writeFile(file, text);
+    await chmod(file, mode);
+    const { uid, gid } = await stat(dirname(file));
+    await chown(file, uid, gid);
+    return file;
+  };
+
   it('is where random aliases really lead', async () => {
     for (let round = 1; round <= ROUNDS; round += 1) {
       assert.ok((await playRound(round, { lab, client, sink, random: Math.random })) > 8);
@@ -86,6 +112,50 @@ describe('where mail would go', () => {
     assert.equal((await wayOf('no address')).status, 422);
     assert.equal((await wayOf('-oQ/tmp@example.org')).status, 422);
     assert.equal((await wayOf(`x@${DOMAIN}\nroot`)).status, 422);
+  });
+
+  it('follows a user’s own .forward file, and the mail goes there', async () => {
+    const file = await ownFile(
+      'carol',
+      '.forward',
+      '# away\nsomeone@far.example, \\carol\n"dave"\n',
+    );
+    try {
+      const { text } = await wayOf('carol+news');
+      assert.match(text, /own file .forward leads carol\+news@example.org to someone@far.example/);
+      assert.match(text, /someone@far.example outside through the smarthost/);
+      assert.match(text, /carol@example.org mailbox/);
+      assert.match(text, /dave@example.org mailbox/);
+      assert.match(text, /The settings say the same/);
+      const to = `carol+news@${DOMAIN}`;
+      await lab.sendMail({ from: 'x@example.net', to, subject: 'carol-is-away' });
+      assert.deepEqual((await sink.waitFor('carol-is-away')).to, ['someone@far.example']);
+      await lab.waitForMail('carol', 'carol-is-away');
+      await lab.waitForMail('dave', 'carol-is-away');
+    } finally {
+      await rm(file);
+    }
+  });
+
+  it('does not read through a .forward file what its user may not read', async () => {
+    const secret = await ownFile('root', 'secret', 'secret@far.example\n');
+    const file = `${lab.root}/home/dave/.forward`;
+    await symlink(secret, file);
+    const shown = [(await wayOf('dave')).text];
+    await rm(file);
+    await link(secret, file);
+    shown.push((await wayOf('dave')).text);
+    await rm(file);
+    await rm(secret);
+    for (const text of shown) {
+      assert.match(text, /dave@example.org mailbox .*It is not followed here/);
+      assert.doesNotMatch(text, /secret@far/);
+    }
+    const open = await ownFile('dave', '.forward', 'somebody@far.example\n', 0o666);
+    assert.match((await wayOf('dave')).text, /dave@example.org mailbox .*Postfix passes it over/);
+    await lab.sendMail({ from: 'x@example.net', to: `dave@${DOMAIN}`, subject: 'passed-over' });
+    await lab.waitForMail('dave', 'passed-over');
+    await rm(open);
   });
 
   it('is what Postfix itself reports, and nobody gets a mail of it', async () => {

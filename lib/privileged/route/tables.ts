@@ -9,6 +9,9 @@ import { POSTMAP } from '../apply/tables.js';
 /** How long one table may take, in milliseconds: it may be a server elsewhere. */
 const ASK_TIMEOUT_MS = 10_000;
 
+/** The users of the machine, as local(8) knows them. */
+export const USERS = 'unix:passwd.byname';
+
 export interface Found {
   readonly value: string;
   /** The table that had it. */
@@ -24,6 +27,8 @@ export interface Unasked {
 export interface Tables {
   /** The value of a parameter as Postfix uses it, with every `$name` in it resolved. */
   parameter(name: string): string;
+  /** `forward_path` as it is set: what stands in it for the user is no parameter. */
+  readonly forwardPath: string;
   /** What the first table of the list that has it says, by key; all tables are asked for all keys at once. */
   ask(parameter: string, keys: readonly string[]): Promise<ReadonlyMap<string, Found>>;
   /** Asks one table. */
@@ -43,7 +48,10 @@ export async function openTables(
   names: readonly string[],
   running: boolean,
 ): Promise<Tables> {
-  const answer = await runNative(POSTCONF, ['-c', paths.configDir, '-x', ...names]);
+  const [answer, forward] = await Promise.all([
+    runNative(POSTCONF, ['-c', paths.configDir, '-x', ...names]),
+    runNative(POSTCONF, ['-c', paths.configDir, '-h', 'forward_path']),
+  ]);
   const values = new Map(
     answer.stdout.split('\n').flatMap((line) => {
       const match = /^(\S+) =(?: (.*))?$/.exec(line);
@@ -75,6 +83,7 @@ export async function openTables(
 
   return {
     parameter,
+    forwardPath: forward.stdout.trim(),
     askTable,
     ask: async (name, keys) => {
       const found = new Map<string, Found>();

@@ -1,10 +1,11 @@
 /** Where mail to an address goes, step by step, by what the running Postfix' own tables and parameters say. */
-import { existsSync } from 'node:fs';
 import { splitList } from '../../sections/elements.js';
 import {
+  cutExtension,
   followLocal,
   namesOf,
   parseAliasValue,
+  type End,
   type Ending,
   type LocalTarget,
 } from '../../aliases/local.js';
@@ -12,7 +13,8 @@ import type { RouteAnswer, RouteEnd, RouteStep, Rule, Way } from '../../route/sc
 import type { Paths } from '../paths.js';
 import { createDomains, domainOf, type Domains } from './domains.js';
 import { expand, rewrite } from './expand.js';
-import { openTables, type Tables, type Unasked } from './tables.js';
+import { forwardOf } from './forward.js';
+import { openTables, USERS, type Tables, type Unasked } from './tables.js';
 
 const PARAMETERS = [
   ...['myorigin', 'mydestination', 'recipient_delimiter', 'propagate_unmatched_extensions'],
@@ -27,9 +29,6 @@ const PARAMETERS = [
   ...['mail_spool_directory', 'fallback_transport_maps', 'fallback_transport', 'luser_relay'],
 ] as const;
 
-/** The users of the machine, as local(8) knows them. */
-const USERS = 'unix:passwd.byname';
-
 export interface Traced extends RouteAnswer {
   /** Tables that did not answer. */
   readonly unasked: readonly Unasked[];
@@ -43,21 +42,25 @@ export async function traceRoute(address: string, paths: Paths, running: boolean
   const expanded = await expand(rewritten.address, tables, domains);
   const steps: RouteStep[] = [...rewritten.steps, ...expanded.steps];
   const ends = new Map<string, RouteEnd>();
+  const unforwarded: End[] = [];
   for (const one of expanded.addresses) {
     await domains.learn([one]);
     const { domainClass } = domains.classOf(domainOf(one));
     if (domainClass !== 'local') {
       const end = await leave(one, tables, domains);
       ends.set(end.address, end);
+      unforwarded.push(end);
       continue;
     }
     const local = await deliver(one, tables, domains);
     steps.push(...local.steps);
+    unforwarded.push(...local.unforwarded);
     for (const end of local.ends) ends.set(end.address, end);
   }
   return {
     steps,
     ends: [...ends.values()],
+    unforwarded: unforwarded.map(({ address: at, ending }) => ({ address: at, ending })),
     endless: expanded.endless,
     running,
     bySender:
@@ -67,29 +70,83 @@ export async function traceRoute(address: string, paths: Paths, running: boolean
   };
 }
 
-/** What local(8) does: the aliases file, then the mailbox. */
-async function deliver(
-  address: string,
-  tables: Tables,
-  domains: Domains,
-): Promise<{ readonly steps: readonly RouteStep[]; readonly ends: readonly RouteEnd[] }> {
+/** Addresses one delivery is followed to over `.forward` files; Postfix has no such limit, a page has. */
+const MAX_FORWARDED = 100;
+
+interface Local {
+  readonly steps: readonly RouteStep[];
+  readonly ends: readonly RouteEnd[];
+  /** The same without `.forward` files. */
+  readonly unforwarded: readonly End[];
+}
+
+/** What local(8) does: the aliases file, then the user's `.forward` file, then the mailbox. */
+async function deliver(address: string, tables: Tables, domains: Domains): Promise<Local> {
   const delimiters = tables.parameter('recipient_delimiter');
   const followed = await followAsking(address, tables, domains);
-  const ends: RouteEnd[] = [];
-  for (const { address: at, ending } of followed.ends) {
+  const steps = [...followed.steps];
+  const ends = new Map<string, RouteEnd>();
+  const open: Open[] = followed.ends.map((end) => ({ ...end, from: address, owners: [] }));
+  const handOver = async ({ address: at, ending, from }: Open, names: readonly string[]) => {
+    const end = await store(at, names, ending, tables);
+    return { ...end, domain: domains.classOf(domainOf(from)).rule };
+  };
+  for (let current = open.shift(); current; current = open.shift()) {
+    const { address: at, ending, from, owners } = current;
     if (ending === 'outside') {
       await domains.learn([at]);
-      ends.push(await leave(at, tables, domains));
-    } else if (ending === 'program' || ending === 'file' || ending === 'include') {
-      const rule = { parameter: 'alias_maps', table: '', key: '' };
-      ends.push({ ...blank(at, ending), way: ending, to: at, rule });
-    } else {
-      const local = at.includes('@') ? at.slice(0, at.lastIndexOf('@')) : at;
-      const end = await store(at, namesOf(local, delimiters), ending, tables);
-      ends.push({ ...end, domain: domains.classOf(domainOf(address)).rule });
+      ends.set(at, await leave(at, tables, domains));
+      continue;
+    }
+    if (ending === 'program' || ending === 'file' || ending === 'include') {
+      const rule = blankRule(owners.length > 0 ? 'forward_path' : 'alias_maps');
+      ends.set(at, { ...blank(at, ending), way: ending, to: at, rule });
+      continue;
+    }
+    const local = at.includes('@') ? at.slice(0, at.lastIndexOf('@')) : at;
+    const names = namesOf(local, delimiters);
+    const forward = await forwardOf(names, cutExtension(local, delimiters).extension, tables);
+    const fault = forward !== null && 'fault' in forward ? forward.fault : null;
+    // Mail that a user's own file leads back to the user goes to the mailbox.
+    const targets =
+      forward === null || 'fault' in forward || owners.includes(forward.login)
+        ? []
+        : forward.targets.slice(0, Math.max(0, MAX_FORWARDED - ends.size - open.length));
+    if (forward === null || 'fault' in forward || targets.length === 0) {
+      ends.set(at, { ...(await handOver(current, names)), forward: fault });
+      continue;
+    }
+    const home = at.includes('@') ? at : from;
+    const results = targets.map(({ kind, text }) =>
+      (kind === 'address' || kind === 'mailbox') && !text.includes('@')
+        ? `${text}@${domainOf(home)}`
+        : text,
+    );
+    const rule = blankRule('forward_path');
+    steps.push({ kind: 'forward', address: at, results, rule, ours: false });
+    const inside = [...owners, forward.login];
+    for (const [index, { kind, text: name }] of targets.entries()) {
+      const text = results[index] ?? '';
+      if (kind === 'mailbox') {
+        const box = { address: text, ending: kind, from: text, owners: inside };
+        ends.set(text, await handOver(box, namesOf(name, delimiters)));
+      } else if (kind === 'address') {
+        const further = await followAsking(text, tables, domains);
+        steps.push(...further.steps);
+        open.push(...further.ends.map((end) => ({ ...end, from: text, owners: inside })));
+      } else {
+        open.push({ address: text, ending: kind, from, owners: inside });
+      }
     }
   }
-  return { steps: followed.steps, ends };
+  return { steps, ends: [...ends.values()], unforwarded: followed.ends };
+}
+
+interface Open extends End {
+  /** The address with the domain that made it local. */
+  readonly from: string;
+  /** Users whose `.forward` files led here. */
+  readonly owners: readonly string[];
 }
 
 /** Follows with what is known, and asks for what was missing, until nothing is. */
@@ -164,10 +221,9 @@ async function store(
   const entries = await tables.askTable(USERS, names);
   const login = names.find((name) => entries.has(name));
   const home = (entries.get(login ?? '') ?? '').split(':')[5] ?? '';
-  const forward = login !== undefined && home.startsWith('/') && existsSync(`${home}/.forward`);
   const made = (way: Way, to: string, rule: Rule): RouteEnd => ({
     ...blank(address, ending),
-    ...{ way, to, rule, forward },
+    ...{ way, to, rule },
   });
   const maps = await tables.ask('mailbox_transport_maps', names);
   const mapped = names.find((name) => maps.has(name));
@@ -233,5 +289,5 @@ function blankRule(parameter: string): Rule {
 
 function blank(address: string, ending: Ending): RouteEnd {
   const rule = blankRule('');
-  return { address, ending, way: 'bounce', to: '', domain: rule, rule, forward: false };
+  return { address, ending, way: 'bounce', to: '', domain: rule, rule, forward: null };
 }
