@@ -100,6 +100,7 @@ export function backupRoutes(
       {
         notices: [...refusal(req, problems), ...notices],
         sections: sections.map((section) => nameOf(req, section)),
+        fetches: sections.includes('fetchmail'),
         secrets,
         fileHref: `${req.baseUrl}${PATH}/file`,
         action: req.baseUrl + PATH,

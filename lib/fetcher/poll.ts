@@ -25,7 +25,7 @@ import { MAX_LOOKED_BYTES, openLook, type Looked, type LookWish } from './look.j
 import type { FetchPlaces, QueryPlaces } from './places.js';
 import { queryAddress } from '../fetchmail/run-control.js';
 import { readWord } from './run-control-words.js';
-import { carrySeenOver } from './seen.js';
+import { carrySeenOver, inheritSeen } from './seen.js';
 import {
   parseStatus,
   saysNothing,
@@ -74,7 +74,9 @@ export async function fetchOnce(
   if (lock === null) return withoutPoll('alreadyFetching');
   try {
     await removeRemains(own);
-    await carrySeenOver(own.ids, readWord(text, 'user'), readWord(text, 'via'));
+    const mailbox = [readWord(text, 'user'), readWord(text, 'via')] as const;
+    await inheritSeen(places, id, ...mailbox);
+    await carrySeenOver(own.ids, ...mailbox);
     const journal = await openJournal(own.taken);
     const socket = `${own.folder}/in`;
     const files = { socket, spool: `${own.folder}/spool` };

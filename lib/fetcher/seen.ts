@@ -2,7 +2,8 @@
  * What fetchmail remembers of mail it has seen (fetchmail(1), --idfile): lines `USER@SERVER UID`. A server that is called
  * something else tomorrow is the same mailbox all the same, and must not be fetched from the beginning.
  */
-import { open, readFile, rename } from 'node:fs/promises';
+import { access, open, readdir, readFile, rename } from 'node:fs/promises';
+import type { FetchPlaces } from './places.js';
 
 /** Shorter ones, such as plain numbers, are the same on many servers: with these, mail would be passed over. */
 const MIN_UNIQUE_CHARS = 8;
@@ -11,12 +12,49 @@ const MIN_UNIQUE_CHARS = 8;
 export async function carrySeenOver(file: string, user: string, server: string): Promise<void> {
   const text = await readFile(file, 'latin1').catch(() => '');
   const carried = carriedOver(text, user, server);
-  if (carried === null) return;
+  if (carried !== null) await write(file, carried);
+}
+
+/**
+ * A query that knows nothing yet begins with what others had seen of its mailbox that are no more: one that was deleted and
+ * came back by an undo or a restore, or the machine a backup with passwords was made on (`restoredAs`).
+ */
+export async function inheritSeen(
+  places: FetchPlaces,
+  id: string,
+  user: string,
+  server: string,
+): Promise<void> {
+  const own = places.of(id).ids;
+  if (await exists(own)) return;
+  const mailbox = bytesOf(`${user}@${server} `);
+  const found = new Set<string>();
+  for (const other of await readdir(places.state)) {
+    if (!/^\d+$/.test(other) || other === id || (await exists(places.runControl(other)))) continue;
+    const text = await readFile(places.of(other).ids, 'latin1').catch(() => '');
+    for (const line of text.split('\n')) if (line.startsWith(mailbox)) found.add(`${line}\n`);
+  }
+  if (found.size > 0) await write(own, [...found].join(''));
+}
+
+/** The id of a query that never was, for what a backup brings: no query's id begins with a zero. */
+export function restoredAs(digest: string): string {
+  return `0${BigInt(`0x${digest.slice(0, 12)}`)}`;
+}
+
+async function write(file: string, text: string): Promise<void> {
   const handle = await open(`${file}.new`, 'w', 0o600);
-  await handle.writeFile(carried, 'latin1');
+  await handle.writeFile(text, 'latin1');
   await handle.sync();
   await handle.close();
   await rename(`${file}.new`, file);
+}
+
+function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Null when nothing is to be done. Pure. */

@@ -13,8 +13,10 @@ import type { Paths } from './paths.js';
 
 const SETPRIV = '/usr/bin/setpriv';
 const FETCHMAIL = '/usr/bin/fetchmail';
-/** Beside the program of the helper that runs, which may be a bundle. */
-const PROGRAM = path.resolve(path.dirname(process.argv[1] ?? ''), '../fetcher/run.js');
+/** Beside the program of the helper that runs, which may be a bundle, or of the command line, one folder further down. */
+const PROGRAMS = ['../fetcher/run.js', '../../fetcher/run.js'].map((file) =>
+  path.resolve(path.dirname(process.argv[1] ?? ''), file),
+);
 
 /** How a poll ended, as `run.ts` says it. */
 export interface FetchAnswer {
@@ -30,6 +32,8 @@ export interface FetchOrder {
   readonly mode: 'fetch' | 'test' | 'look' | 'seed';
   /** Null for a query that was never saved. */
   readonly id: string | null;
+  /** Its numbers, where its name is not known: a lab's accounts exist only within it. */
+  readonly account?: { readonly uid: number; readonly gid: number };
   /** For a test or a look: the run control file, given on stdin, so that its password stands in no file. */
   readonly input?: string;
   /** Ends it, if given. A fetch goes on when nobody listens any more. */
@@ -40,11 +44,12 @@ export interface FetchOrder {
 /** Resolves with how it ended. Throws a `HelperError` when it could not even begin. */
 export async function runFetcher(paths: Paths, order: FetchOrder): Promise<FetchAnswer> {
   if (!existsSync(FETCHMAIL)) throw failed('helper.fetchmail.notInstalled', '');
+  const { uid = FETCH_USER, gid = FETCH_USER } = order.account ?? {};
   const child = spawn(
     SETPRIV,
     [
-      ...['--reuid', FETCH_USER, '--regid', FETCH_USER, '--clear-groups', '--no-new-privs', '--'],
-      ...[process.execPath, PROGRAM, order.mode, order.id ?? '-'],
+      ...['--reuid', String(uid), '--regid', String(gid), '--clear-groups', '--no-new-privs', '--'],
+      ...[process.execPath, PROGRAMS.find(existsSync) ?? '', order.mode, order.id ?? '-'],
       ...(paths.root === '' ? [] : ['--root', paths.root]),
     ],
     { cwd: '/', env: CLEAN_ENVIRONMENT, stdio: ['pipe', 'pipe', 'pipe'], detached: true },
@@ -76,8 +81,14 @@ export async function runFetcher(paths: Paths, order: FetchOrder): Promise<Fetch
 }
 
 /** Gives a query a first state of seen mail, unless it has one. */
-export async function seedSeen(paths: Paths, id: string, lines: string): Promise<void> {
-  await runFetcher(paths, { mode: 'seed', id, input: lines, onLine: () => undefined });
+export async function seedSeen(
+  paths: Paths,
+  id: string,
+  lines: string,
+  account?: FetchOrder['account'],
+): Promise<void> {
+  const order = { mode: 'seed', id, input: lines, onLine: () => undefined } as const;
+  await runFetcher(paths, account ? { ...order, account } : order);
 }
 
 function failed(key: string, detail: string): HelperError {

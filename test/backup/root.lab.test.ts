@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { FETCH_STATE } from '../../lib/fetcher/places.js';
 import { PACKAGE_ROOT } from '../../lib/package-root.js';
 import type { ConsoleClient } from '../support/console-client.js';
 import { startLab, type Lab } from '../support/lab.js';
@@ -71,6 +81,32 @@ describe('the root command line for backups', () => {
     assert.equal(login(), `user:${PASSWORD}`);
     const second = await run(['restore', file], PASSPHRASE);
     assert.match(second.said, /as in the file already/);
+  });
+
+  it('brings what was fetched already from a mailbox that keeps its mail', async () => {
+    const fetchmail = '/mail/fetchmail';
+    const query = { name: 'pop.provider.example', protocol: 'pop3', enabled: '', keep: '1' };
+    const login = { remoteUser: 'me', remotePassword: PASSWORD, destination: 'address' };
+    const typed = { ...query, ...login, address: 'somebody@example.com' };
+    const options = { action: `${fetchmail}/new`, button: 'intent=save' };
+    const saved = await browser.submit(`${fetchmail}/new`, typed, options);
+    assert.equal(saved.status, 200, saved.text);
+    const state = join(lab.root, FETCH_STATE);
+    const { uid, gid } = statSync(state);
+    const [id = ''] = /fetchmail\/(\d+)/.exec(saved.html)?.slice(1) ?? [];
+    mkdirSync(join(state, id), { recursive: true });
+    const line = 'me@pop.provider.example 000000016b0b5864\n';
+    writeFileSync(join(state, id, 'ids'), `${line}you@elsewhere.example 000000016b0b5864\n`);
+    for (const path of [join(state, id), join(state, id, 'ids')]) chownSync(path, uid, gid);
+    const kept = join(folder, 'with-seen.locked');
+    assert.equal((await run(['make', kept], PASSPHRASE)).code, 0);
+    rmSync(join(state, id), { recursive: true });
+    const restored = await run(['restore', kept], PASSPHRASE);
+    assert.equal(restored.code, 0, restored.said);
+    assert.doesNotMatch(restored.said, /not known here/);
+    const [brought = ''] = readdirSync(state).filter((name) => /^0\d+$/.test(name));
+    assert.equal(readFileSync(join(state, brought, 'ids'), 'utf8'), line);
+    assert.equal(statSync(join(state, brought, 'ids')).uid, uid);
   });
 
   it('says what is wrong, and changes nothing: passphrase, file, console', async () => {

@@ -1,6 +1,6 @@
 /** The moments at which a message is neither here nor there: each made to happen, with the real fetchmail and a real provider. */
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ import { until } from '../support/wait.js';
 const PARTS = { password: 'secret', home: 'home.example', isLocal: () => true };
 const NOBODY_THERE = 1;
 /** One mailbox for each test. */
-const ACCOUNTS = 12;
+const ACCOUNTS = 13;
 
 for (const protocol of ['imap', 'pop3'] as const) {
   describe(`a message between a provider and us (${protocol})`, () => {
@@ -66,6 +66,11 @@ for (const protocol of ['imap', 'pop3'] as const) {
         user,
         subjects,
         own: places.of(id),
+        /** The query goes and comes back: a row has a new id then. */
+        comesBackAs: async (other: string): Promise<PollOutcome> => {
+          await rename(places.runControl(id), places.runControl(other));
+          return fetchOnce(places, other, post.port);
+        },
         poll: (port = post.port): Promise<PollOutcome> => fetchOnce(places, id, port),
         copies: () => subjects.map((subject) => copiesOf(subject)),
       };
@@ -240,6 +245,16 @@ for (const protocol of ['imap', 'pop3'] as const) {
       assert.equal((await poll()).result.outcome, 'nothing');
       assert.deepEqual(copies(), [1, 1, 1]);
       assert.equal(await remote.count(user), 3);
+    });
+
+    it('stays with the provider, and is taken once, though its query was deleted and came back', async () => {
+      const { copies, poll, comesBackAs, user } = await mailbox(2, { keep: true });
+      await poll();
+      assert.equal((await comesBackAs('9001')).result.outcome, 'nothing');
+      await remote.put(user, [message('after the return')]);
+      await fetchOnce(fetchPlaces(root), '9001', post.port);
+      assert.deepEqual(copies(), [1, 1]);
+      assert.equal(copiesOf('after the return'), 1);
     });
   });
 }

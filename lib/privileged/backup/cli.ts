@@ -8,7 +8,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatBackup, parseBackup } from '../../backup/file.js';
-import { UserError, type HelperFailure, type Problem } from '../../errors.js';
+import { HelperError, UserError, type HelperFailure, type Problem } from '../../errors.js';
 import { createI18n, type Translator } from '../../i18n.js';
 import { PACKAGE_ROOT } from '../../package-root.js';
 import { OWN_FILE, replaceFile } from '../files.js';
@@ -17,6 +17,7 @@ import { pathsBelow } from '../paths.js';
 import { secretsOf } from '../secrets.js';
 import { lock, LockedFileError, unlock } from './locked-file.js';
 import { readPassphrase } from './passphrase.js';
+import { readSeenMail, writeSeenMail } from './seen-mail.js';
 import { openSecrets, sealSecrets, stripSecrets } from './secrets.js';
 
 const USAGE = 'usage: cli.js make FILE [--root DIR] | cli.js restore FILE [--root DIR]';
@@ -51,7 +52,8 @@ async function make(file: string, root: string | null, socket: string): Promise<
   const secrets = openSecrets(backup.sections, secretsOf(pathsBelow(root)));
   const passphrase = await readPassphrase(['Passphrase: ', 'Once more: ']);
   const settings = formatBackup({ ...backup, sections: stripSecrets(backup.sections) });
-  await replaceFile(file, await lock({ settings, secrets }, passphrase), OWN_FILE);
+  const seen = await readSeenMail(pathsBelow(root));
+  await replaceFile(file, await lock({ settings, secrets, seen }, passphrase), OWN_FILE);
   say(
     `${file}: ${Object.keys(backup.sections).length} pages, ${Object.keys(secrets).length} secrets`,
   );
@@ -60,15 +62,24 @@ async function make(file: string, root: string | null, socket: string): Promise<
 async function restore(file: string, root: string | null, socket: string): Promise<void> {
   const text = await readFile(file, 'utf8');
   const passphrase = await readPassphrase(['Passphrase: ']);
-  const { settings, secrets } = await unlock(text, passphrase);
+  const { settings, secrets, seen = '' } = await unlock(text, passphrase);
   const backup = parseBackup(settings);
   const paths = pathsBelow(root);
   await publicKey(paths);
   const present = parseBackup(await ask(socket, '/backup', ''));
   const sections = sealSecrets(backup.sections, secrets, present.sections, secretsOf(paths));
+  if (seen !== '') await writeSeenMail(paths, seen).catch(tellUnseen);
   const answer = await ask(socket, '/restore', formatBackup({ ...backup, sections }));
   const { changed } = JSON.parse(answer) as { changed: boolean };
   say(changed ? 'restored, and in force' : 'everything was as in the file already');
+}
+
+/** The settings are worth more than that nothing is fetched twice. */
+function tellUnseen(error: unknown): void {
+  const why = error instanceof HelperError ? english()(error.key, error.values) : String(error);
+  say(
+    `what was fetched already is not known here, so mailboxes that keep mail bring it again: ${why}`,
+  );
 }
 
 /** Asks the running console. Throws `CommandError` with its answer in words. */

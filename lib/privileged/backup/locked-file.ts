@@ -27,6 +27,8 @@ export interface LockedContent {
   readonly settings: string;
   /** By name: the secrets themselves. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** What was fetched already from mailboxes that keep their mail; files of older versions have none. */
+  readonly seen?: string;
 }
 
 interface Head {
