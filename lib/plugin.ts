@@ -230,6 +230,7 @@ export function createPlugin(
     queue: queueWatch,
     fetchmail,
     aliases: aliasWatch,
+    recipients,
     takeover,
   });
 

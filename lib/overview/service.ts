@@ -2,6 +2,7 @@
  * Is mail flowing? What can be told right now, from the helper and the settings; also the plugin's health for the host.
  */
 import type { AliasWatch } from '../aliases/watch.js';
+import type { RecipientsService } from '../recipients/service.js';
 import type { Changes } from '../changes/service.js';
 import type { PluginHealth } from '../contract.js';
 import type { DomainChecks } from '../domains/checks.js';
@@ -87,6 +88,7 @@ export function createOverviewService({
   fetchmail,
   takeover,
   aliases,
+  recipients,
 }: {
   readonly changes: Pick<Changes, 'history' | 'divergence'>;
   readonly machine: Machine;
@@ -99,6 +101,7 @@ export function createOverviewService({
   readonly fetchmail: Pick<FetchmailService, 'troubles' | 'list'>;
   readonly takeover: Pick<TakeoverService, 'offered'>;
   readonly aliases: Pick<AliasWatch, 'troubles'>;
+  readonly recipients: Pick<RecipientsService, 'troubles'>;
 }): OverviewService {
   const look = async (): Promise<Overview> => {
     const [
@@ -158,7 +161,7 @@ export function createOverviewService({
       const remedy = '/configuration/domains';
       troubles.push({ severity: 'warn', key: 'overview.trouble.noDomain', values: {}, remedy });
     }
-    troubles.push(...(await aliases.troubles()));
+    troubles.push(...(await aliases.troubles()), ...recipients.troubles());
     const checked = local.domains.filter(({ name }) => !isInternalName(name)).slice(0, MAX_CHECKED);
     const { checks: found } = await checks.look(checked.map(({ name }) => name));
     const dns = checked.map((domain) => ({ domain, check: found.get(domain.name) ?? null }));

@@ -10,6 +10,7 @@ import type { Changes } from '../changes/service.js';
 import type { Directory, DirectoryUser, Log } from '../contract.js';
 import { keepLease, releaseLease, takeLease } from '../database/lease.js';
 import { foldCase } from '../sections/fold-case.js';
+import type { Words } from '../words.js';
 import { isLogin } from './schema.js';
 import { readRecipients, replaceRecipients, type RecipientRow, type Recipients } from './store.js';
 
@@ -23,10 +24,32 @@ const LOOK_EVERY_MS = 5 * 60_000;
 const TRY_AGAIN_MS = 60_000;
 const TRY_AGAIN_LIMIT_MS = 60 * 60_000;
 
+/** An answer with so many people less than the one before, and with more than this share of them, is kept back. */
+const MANY_GONE = 5;
+const SHARE_GONE = 0.2;
+/** It is believed when the directory has said so for this long, in milliseconds: one that is half up is up by then. */
+export const BELIEVED_AFTER_MS = 60 * 60_000;
+
+/** People of whom the directory says nothing any more, and whose mail is still taken. */
+export interface RecipientsTrouble extends Words {
+  readonly severity: 'warn';
+  /** Where to look, below the mount point. */
+  readonly remedy: string;
+}
+
+/** Since when the directory has named so many people less. */
+interface Doubt {
+  readonly since: number;
+  readonly gone: number;
+  readonly before: number;
+}
+
 export interface RecipientsService {
   start(): void;
   /** Something may have changed. Never throws. */
   look(): Promise<void>;
+  /** What the overview should tell. */
+  troubles(): readonly RecipientsTrouble[];
   close(): Promise<void>;
 }
 
@@ -37,10 +60,11 @@ export interface RecipientsParts {
   readonly log: Log;
   /** Without a helper nothing follows. */
   readonly reachable: () => Promise<boolean>;
+  readonly now?: () => number;
 }
 
 export function createRecipientsService(parts: RecipientsParts): RecipientsService {
-  const { db, changes, directory, log, reachable } = parts;
+  const { db, changes, directory, log, reachable, now = Date.now } = parts;
   const holder = randomUUID();
   let timer: NodeJS.Timeout | undefined;
   let stopListening: (() => void) | null = null;
@@ -48,6 +72,7 @@ export function createRecipientsService(parts: RecipientsParts): RecipientsServi
   let running: Promise<void> | null = null;
   let again = false;
   let pause = TRY_AGAIN_MS;
+  let doubt: Doubt | null = null;
 
   const lookIn = (ms: number): void => {
     clearTimeout(timer);
@@ -55,18 +80,38 @@ export function createRecipientsService(parts: RecipientsParts): RecipientsServi
   };
 
   const follow = async (): Promise<void> => {
-    const wanted = directory.kind === 'nss' ? new Map<string, string>() : await wantedNow();
-    if (wanted === null || isSame(await readRecipients(db), wanted)) return;
+    const rows = await readRecipients(db);
+    const wanted = directory.kind === 'nss' ? new Map<string, string>() : await wantedNow(rows);
+    if (wanted === null || isSame(rows, wanted)) return;
     if (!(await reachable())) return;
     await changes.save(intentOf(wanted));
   };
 
-  /** Null when the directory names nobody: it is more likely broken than empty, and all mail would be refused. */
-  const wantedNow = async (): Promise<Recipients | null> => {
+  /**
+   * Null when the directory names nobody: it is more likely broken than empty, and all mail would be refused. One that
+   * names much fewer people than before may be half up: who came is added, and who is missing stays until it is believed.
+   */
+  const wantedNow = async (rows: readonly RecipientRow[]): Promise<Recipients | null> => {
     const wanted = recipientsOf(await directory.users());
-    if (wanted.size > 0) return wanted;
-    log.warn({}, 'the directory names nobody with a mailbox; the recipients stay as they are');
-    return null;
+    if (wanted.size === 0) {
+      log.warn({}, 'the directory names nobody with a mailbox; the recipients stay as they are');
+      return null;
+    }
+    const logins = new Set(wanted.values());
+    const known = new Set(rows.map(({ login }) => login));
+    const gone = [...known].filter((login) => !logins.has(login)).length;
+    if (gone < MANY_GONE || gone <= known.size * SHARE_GONE) {
+      doubt = null;
+      return wanted;
+    }
+    doubt = { since: doubt?.since ?? now(), gone, before: known.size };
+    if (now() - doubt.since >= BELIEVED_AFTER_MS) {
+      doubt = null;
+      return wanted;
+    }
+    log.warn({ gone, before: known.size }, 'the directory names much fewer people than before');
+    const missing = rows.filter(({ login }) => !logins.has(login));
+    return new Map([...missing.map(({ name, login }) => [name, login] as const), ...wanted]);
   };
 
   const pass = async (): Promise<void> => {
@@ -106,6 +151,13 @@ export function createRecipientsService(parts: RecipientsParts): RecipientsServi
 
   return {
     look,
+    troubles: () => {
+      if (doubt === null) return [];
+      const { since, gone, before } = doubt;
+      const minutes = Math.max(1, Math.ceil((since + BELIEVED_AFTER_MS - now()) / 60_000));
+      const values = { gone, before, minutes };
+      return [{ severity: 'warn', key: 'recipients.trouble.fewer', values, remedy: '/history' }];
+    },
     start() {
       stopListening = directory.onChange(() => void look());
       void look();

@@ -4,6 +4,7 @@ import type { DirectoryUser } from '../../lib/contract.js';
 import type { Intent } from '../../lib/changes/change.js';
 import { migrateMail } from '../../lib/database/mail-schema.js';
 import {
+  BELIEVED_AFTER_MS,
   createRecipientsService,
   recipientsOf,
   type RecipientsParts,
@@ -65,7 +66,7 @@ describe('following a directory', () => {
     isReachable = true;
   });
 
-  const follow = async (kind: 'nss' | 'table' = 'table'): Promise<string[]> => {
+  const serviceOf = (kind: 'nss' | 'table', now: () => number = Date.now) => {
     const changes: RecipientsParts['changes'] = {
       save: async (intent) => {
         saved.push(intent);
@@ -73,11 +74,14 @@ describe('following a directory', () => {
         return {} as Awaited<ReturnType<RecipientsParts['changes']['save']>>;
       },
     };
-    const service = createRecipientsService({
-      ...{ db: database.db, changes, log: silentLog },
+    return createRecipientsService({
+      ...{ db: database.db, changes, log: silentLog, now },
       directory: { kind, users: () => Promise.resolve(users), onChange: () => () => undefined },
       reachable: () => Promise.resolve(isReachable),
     });
+  };
+  const follow = async (kind: 'nss' | 'table' = 'table'): Promise<string[]> => {
+    const service = serviceOf(kind);
     await service.look();
     await service.close();
     return (await readRecipients(database.db)).map(({ name }) => name);
@@ -96,6 +100,33 @@ describe('following a directory', () => {
     await follow();
     users = [];
     assert.deepEqual(await follow(), ['ben', 'zoe']);
+  });
+
+  it('keeps for an hour those whom a directory that is half up does not name, and adds who came', async () => {
+    const all = ['ada', 'ben', 'cleo', 'dan', 'eve', 'finn', 'gus', 'hal'];
+    let now = 0;
+    users = all.map((login) => user(login, `${login}@example.org`));
+    const service = serviceOf('table', () => now);
+    const known = async () => {
+      await service.look();
+      return new Set((await readRecipients(database.db)).map(({ login }) => login));
+    };
+    assert.deepEqual([...(await known())], all);
+    users = [user('ada', 'ada@example.org'), user('zoe')];
+    assert.deepEqual(await known(), new Set([...all, 'zoe']));
+    const [told] = service.troubles();
+    assert.deepEqual(told?.values, { gone: 7, before: 8, minutes: 60 });
+    now += BELIEVED_AFTER_MS - 1;
+    assert.equal((await known()).size, 9);
+    users = all.map((login) => user(login, `${login}@example.org`));
+    assert.equal((await known()).size, 8);
+    assert.deepEqual(service.troubles(), []);
+    users = [user('ada', 'ada@example.org')];
+    assert.equal((await known()).size, 8);
+    now += BELIEVED_AFTER_MS;
+    assert.deepEqual([...(await known())], ['ada']);
+    assert.deepEqual(service.troubles(), []);
+    await service.close();
   });
 
   it('waits for a helper that is away, and leaves no refused change for that', async () => {
