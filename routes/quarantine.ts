@@ -67,13 +67,19 @@ export function quarantineRoutes(router: Router, web: Web, service: QuarantineSe
       const infected = ids.filter((id) => kindOf(id) === 'virus').length;
       const confirmed = oneText(req.body, 'confirm') === 'yes';
       const evenInfected = oneText(req.body, 'evenInfected') === 'yes';
-      const asks = action === 'delete' ? !confirmed : infected > 0 && !(confirmed && evenInfected);
+      const delivers = action === 'release' || action === 'ham';
+      const asks =
+        action === 'delete' ? !confirmed : delivers && infected > 0 && !(confirmed && evenInfected);
       if (asks) {
         pages.page(
           req,
           res,
           {
-            ...{ view: 'quarantine/confirm', title: t(`quarantine.ask.${action}`), ...tab },
+            ...{
+              view: 'quarantine/confirm',
+              title: t(`quarantine.ask.${action === 'delete' ? 'delete' : 'release'}`),
+              ...tab,
+            },
             ...(confirmed ? { status: 422, failed: true } : {}),
           },
           {

@@ -11,7 +11,8 @@ export type QuarantineKind = (typeof QUARANTINE_KINDS)[number];
  */
 const ID = /^(virus|spam|banned|badh)-[A-Za-z0-9][\w-]{4,30}[A-Za-z0-9](?:\.gz)?$/;
 
-export const QUARANTINE_ACTIONS = ['release', 'delete'] as const;
+/** `ham`: delivered, and learnt as no spam. `spam`: learnt as spam; it stays where it is. */
+export const QUARANTINE_ACTIONS = ['release', 'ham', 'spam', 'delete'] as const;
 export type QuarantineAction = (typeof QUARANTINE_ACTIONS)[number];
 
 /** Mails that a listing shows, the newest; more are counted. */
@@ -23,6 +24,8 @@ export const MAX_ITEM_IDS = 1_000;
 /** What is read of a mail to list it, and to show it, in bytes. */
 export const MAX_HEADER_BYTES = 32 * 1024;
 export const MAX_SHOWN_BYTES = 256 * 1024;
+/** What is learnt of a mail, in bytes: no more than SpamAssassin looks at. */
+export const MAX_LEARN_BYTES = 512 * 1024;
 /** Failures that are told one by one; more are counted. */
 export const MAX_TOLD_FAILURES = 50;
 /** How long mail is kept, in days: what can be chosen, and what holds until somebody chooses. */
@@ -69,8 +72,11 @@ export interface ShownQuarantine {
 
 export interface QuarantineFailure {
   readonly id: string;
-  /** `infected`: a virus needs a second yes; `refused`: Postfix did not take it; `broken`: it names no recipient. */
-  readonly why: 'infected' | 'refused' | 'broken' | 'tool';
+  /**
+   * `infected`: a virus needs a second yes; `refused`: Postfix did not take it; `away`: it does not listen; `broken`: the
+   * file names no recipient; `virusSpam`: a virus teaches nothing about spam; `learn`: delivered, but not learnt.
+   */
+  readonly why: 'infected' | 'refused' | 'away' | 'broken' | 'tool' | 'virusSpam' | 'learn';
   readonly detail: string;
 }
 

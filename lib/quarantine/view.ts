@@ -105,6 +105,7 @@ function viewRow({ t, format, path }: QuarantineParts, row: QuarantineRow): obje
     more: hidden > 0 ? t('queue.moreRecipients', { count: hidden }) : '',
     subject: subjectOf(t, row),
     kind: colourOf(kindOf(row.id)),
+    isSpam: kindOf(row.id) === 'spam',
     reason: reasonOf(t, format, row),
     size: format.bytes(row.size),
     when: format.moment(new Date(row.at * 1000)),

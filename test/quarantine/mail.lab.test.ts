@@ -23,6 +23,7 @@ const PATH = '/mail/security/quarantine';
 
 describe('the quarantine', () => {
   let root: PostfixRoot;
+  let saver: Saver;
   let database: MemoryDatabase;
   let host: DummyHost;
   let server: Server;
@@ -64,7 +65,7 @@ describe('the quarantine', () => {
   before(async () => {
     [root, database] = await Promise.all([startPostfixRoot(), openMemoryDatabase()]);
     await migrateMail(database.db);
-    const saver = new Saver(root.helper);
+    saver = new Saver(root.helper);
     await saver.save({ domains: { names: ['lab.test'] } });
     await saver.save({
       security: { ...SECURITY_DEFAULTS, spam: true, virus: true, keepLevel: 100 },
@@ -221,6 +222,33 @@ describe('the quarantine', () => {
     assert.deepEqual(await files(), ['spam-linklinklink']);
   });
 
+  it('teaches SpamAssassin what was no spam, delivered, and what was', async () => {
+    const front = 'X-Envelope-From: <a@b.example>\nX-Envelope-To: <alice@lab.test>\n';
+    const words = 'Minutes of the beekeepers, honey harvest and frames for the coming spring.';
+    for (const [name, subject] of [
+      ['spam-notspamNotSp', 'honey'],
+      ['spam-realspamReal', 'lottery'],
+    ] as const) {
+      const body = `From: a@b.example\nSubject: ${subject}\nMessage-ID: <${subject}@c>\n\n${words} ${subject}\n`;
+      await writeFile(`${folder()}/${name}`, front + body);
+    }
+    const act = async (action: string, id: string): Promise<string> => {
+      await until('it in the list', async () => (await client.get(PATH)).html.includes(`m-${id}`));
+      const page = await press(await client.get(`${PATH}/${id}`), `one=${action} ${id}`);
+      return (await outcome(page)).text;
+    };
+    assert.match(await act('ham', 'spam-notspamNotSp'), /One mail is on its way.*learnt/);
+    await until('the mail', async () => (await inbox('alice', 'Subject: honey')).length === 1);
+    assert.match(await act('spam', 'spam-realspamReal'), /learnt from one mail/);
+    assert.ok((await files()).includes('spam-realspamReal'), 'learning takes nothing away');
+    const dump = await root.run('/usr/bin/sa-learn', [
+      ...['--dbpath', `${root.places.root}/var/lib/amavis/.spamassassin/bayes`],
+      ...['--dump', 'magic'],
+    ]);
+    assert.match(dump.stdout, / 1 +0 +non-token data: nspam\b/, dump.stdout + dump.stderr);
+    assert.match(dump.stdout, / 1 +0 +non-token data: nham\b/);
+  });
+
   it('deletes what is older than was chosen', async () => {
     for (const [name, days] of [
       ['spam-oldoldoldold', 8],
@@ -236,5 +264,18 @@ describe('the quarantine', () => {
     assert.ok(!left.includes('spam-oldoldoldold') && left.includes('spam-newnewnewnew'));
     const wrong = await client.submit(PATH, { days: '3' });
     assert.equal(wrong.status, 422);
+  });
+
+  it('delivers also when nothing is scanned any more, and so nobody listens behind the scanners', async () => {
+    await saver.save({ security: SECURITY_DEFAULTS });
+    const front = 'X-Envelope-From: <a@b.example>\nX-Envelope-To: <bob@lab.test>\n';
+    await writeFile(`${folder()}/spam-afterwardsAft`, `${front}Subject: afterwards\n\nx\n`);
+    const { done, failures } = await root.helper.call(
+      'quarantine-act',
+      { action: 'release', evenInfected: false },
+      { actor: 'test', input: [['spam-afterwardsAft']] },
+    );
+    assert.equal(done, 1, JSON.stringify(failures));
+    await until('the mail', async () => (await inbox('bob', 'Subject: afterwards')).length === 1);
   });
 });

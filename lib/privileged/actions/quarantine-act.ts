@@ -2,6 +2,7 @@
 import { HelperError } from '../../errors.js';
 import {
   isQuarantineId,
+  kindOf,
   MAX_ACT_IDS,
   MAX_ITEM_IDS,
   MAX_TOLD_FAILURES,
@@ -10,12 +11,17 @@ import {
   type QuarantineActResult,
   type QuarantineFailure,
 } from '../../quarantine/schema.js';
-import { ensurePrivateFolder } from '../files.js';
+import { isScanning } from '../../security/section.js';
+import { ensurePrivateFolder, hasCode } from '../files.js';
 import { takeLock, type Lock } from '../lock.js';
 import type { Paths } from '../paths.js';
 import { portsOf } from '../ports.js';
+import { readConfig } from '../postfix/config-view.js';
+import { publicListener, reachableHost } from '../postfix/listeners.js';
 import { QuarantineFolder } from '../quarantine/folder.js';
+import { GONE, learn } from '../quarantine/learn.js';
 import { releaseMail } from '../quarantine/release.js';
+import { readState } from '../state.js';
 import { defineAction, plainParams } from './action.js';
 
 const ACT_TIMEOUT_MS = 2 * 60 * 60 * 1000;
@@ -39,20 +45,24 @@ export const quarantineActAction = defineAction({
     { paths, items, signal, progress, changing },
   ): Promise<QuarantineActResult> => {
     const ids = await readIds(items);
-    const port = (await portsOf(paths)).amavisBack;
+    const door = await doorOf(paths);
     const failures: QuarantineFailure[] = [];
     let [done, gone, failed] = [0, 0, 0];
     const folder = await QuarantineFolder.open(paths);
     if (folder === null) return { done, gone: ids.size, failed, failures, cancelled: false };
     let lock: Lock | null = null;
     try {
-      lock = action === 'release' ? await takeReleaseLock(paths) : null;
+      lock = delivers(action) ? await takeReleaseLock(paths) : null;
       await changing();
       for (const id of ids) {
         if (signal.aborted) break;
-        const end = await act(folder, action, id, { port, evenInfected });
+        const end = await act(folder, action, id, { ...door, paths, evenInfected });
         if (end === null) done += 1;
-        else if (end === 'gone') gone += 1;
+        else if (end !== 'gone' && end.why === 'learn') {
+          // It is on its way all the same.
+          done += 1;
+          if (failures.length < MAX_TOLD_FAILURES) failures.push({ id, ...end });
+        } else if (end === 'gone') gone += 1;
         else {
           failed += 1;
           if (failures.length < MAX_TOLD_FAILURES) failures.push({ id, ...end });
@@ -74,22 +84,51 @@ async function takeReleaseLock({ stateDir }: Paths): Promise<Lock> {
   return takeLock(`${stateDir}/release-lock`);
 }
 
+function delivers(action: QuarantineAction): boolean {
+  return action === 'release' || action === 'ham';
+}
+
+/** Past the scanners, which may be off by now: then there is no door behind them, and the one for everybody leads past none. */
+async function doorOf(paths: Paths): Promise<{ readonly host: string; readonly port: number }> {
+  const { sections } = await readState(paths);
+  if (isScanning(sections)) return { host: '127.0.0.1', port: (await portsOf(paths)).amavisBack };
+  const view = await readConfig(paths.configDir, paths);
+  const listener = publicListener(view.master);
+  if (listener === null) throw away();
+  return { host: reachableHost(listener, view), port: listener.port };
+}
+
+function away(): HelperError {
+  const key = 'helper.security.noListener';
+  return new HelperError({ stage: 'run', key, values: {}, detail: '', restored: true });
+}
+
 type End = Omit<QuarantineFailure, 'id'> | 'gone' | null;
 
 async function act(
   folder: QuarantineFolder,
   action: QuarantineAction,
   id: string,
-  options: Parameters<typeof releaseMail>[2],
+  { paths, ...options }: Parameters<typeof releaseMail>[2] & { readonly paths: Paths },
 ): Promise<End> {
   try {
-    if (action === 'release') {
+    if (action === 'spam') {
+      if (kindOf(id) === 'virus') return { why: 'virusSpam', detail: '' };
+      const said = await learn('spam', folder, id, paths);
+      if (said === null) return null;
+      return said === GONE ? 'gone' : { why: 'tool', detail: said };
+    }
+    if (delivers(action)) {
       const end = await releaseMail(folder, id, options);
       // What was delivered is kept back no longer.
       if (end !== null) return end;
+      const said = action === 'ham' ? await learn('ham', folder, id, paths) : null;
+      await folder.remove(id);
+      return said === null || said === GONE ? null : { why: 'learn', detail: said };
     }
-    return (await folder.remove(id)) || action === 'release' ? null : 'gone';
+    return (await folder.remove(id)) ? null : 'gone';
   } catch (error) {
+    if (hasCode(error, 'ECONNREFUSED')) return { why: 'away', detail: '' };
     return { why: 'tool', detail: error instanceof Error ? error.message : String(error) };
   }
 }

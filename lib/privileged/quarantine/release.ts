@@ -15,7 +15,11 @@ type Failed = Omit<QuarantineFailure, 'id'>;
 export async function releaseMail(
   folder: QuarantineFolder,
   id: string,
-  { port, evenInfected }: { readonly port: number; readonly evenInfected: boolean },
+  {
+    host,
+    port,
+    evenInfected,
+  }: { readonly host: string; readonly port: number; readonly evenInfected: boolean },
 ): Promise<Failed | 'gone' | null> {
   if (kindOf(id) === 'virus' && !evenInfected) return { why: 'infected', detail: '' };
   const head = await folder.head(id, MAX_FRONT_BYTES);
@@ -31,7 +35,7 @@ export async function releaseMail(
   if ([sender, ...recipients].some((address) => !isPath(address))) {
     return { why: 'broken', detail: 'address' };
   }
-  return send(folder, id, { port, sender, recipients, skip });
+  return send(folder, id, { host, port, sender, recipients, skip });
 }
 
 /** What can stand in `MAIL FROM:<…>` without ending it. */
@@ -44,11 +48,13 @@ async function send(
   folder: QuarantineFolder,
   id: string,
   {
+    host,
     port,
     sender,
     recipients,
     skip,
   }: {
+    readonly host: string;
     readonly port: number;
     readonly sender: string;
     readonly recipients: readonly string[];
@@ -56,7 +62,7 @@ async function send(
     readonly skip: number;
   },
 ): Promise<Failed | 'gone' | null> {
-  const { dialogue, banner } = await SmtpDialogue.open({ host: '127.0.0.1', port }, ANSWER_MS);
+  const { dialogue, banner } = await SmtpDialogue.open({ host, port }, ANSWER_MS);
   const said = ({ lines }: SmtpReply): Failed => ({ why: 'refused', detail: lines.join(' ') });
   try {
     if (banner.code !== 220) return said(banner);
