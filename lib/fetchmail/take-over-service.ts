@@ -1,14 +1,17 @@
 /**
  * Taking over a fetchmail that somebody else set up. At no moment do both fetch, and at no moment is a mailbox forgotten:
- * the queries are saved switched off, the old daemon is ended and its file put aside, and then they are switched on.
+ * the queries are saved switched off, the old daemon is ended and its file put aside, and then they are switched on. Where
+ * that was cut short while the file was still in its place, those that wait switched off are taken up again.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Change } from '../changes/change.js';
 import { noHelper } from '../changes/failures.js';
 import type { RowKey } from '../changes/rows.js';
 import type { Helper } from '../client/helper.js';
 import { HelperError, UserError } from '../errors.js';
-import type { QueryValues } from './schema.js';
+import { QUERY_FIELDS, type QueryValues } from './schema.js';
 import { sameMailbox, type FetchmailService } from './service.js';
+import type { StoredQuery } from './store.js';
 
 export interface TakeoverEntry {
   readonly poll: string;
@@ -16,6 +19,8 @@ export interface TakeoverEntry {
   readonly seenAs: string;
   /** Null when it cannot become one. */
   readonly query: QueryValues | null;
+  /** It is here already, switched off, from a take over that was cut short: it is switched on. Null where it is not. */
+  readonly waits: StoredQuery | null;
   /** Why not, or '' */
   readonly reason: string;
   readonly values: Readonly<Record<string, string | number>>;
@@ -54,20 +59,21 @@ export function createFetchmailTakeover({
     const entries: TakeoverEntry[] = [];
     for (const { query, ...entry } of read.found) {
       if (query === null) {
-        entries.push({ ...entry, query });
+        entries.push({ ...entry, query, waits: null });
         continue;
       }
       const wanted = await fetchmail.findRecipient(query);
       const [problem] = await fetchmail.problems(wanted);
       const same = present.find((one) => sameMailbox(one, wanted));
-      if (same !== undefined) {
+      const refused = { query: null, waits: null };
+      if (same !== undefined && !isWaiting(same, wanted)) {
         const taken = { name: same.name };
-        entries.push({ ...entry, query: null, reason: 'fetchmail.problem.taken', values: taken });
+        entries.push({ ...entry, ...refused, reason: 'fetchmail.problem.taken', values: taken });
       } else if (problem !== undefined) {
         const { key, values: named } = problem;
-        entries.push({ ...entry, query: null, reason: key, values: named });
+        entries.push({ ...entry, ...refused, reason: key, values: named });
       } else {
-        entries.push({ ...entry, query: wanted });
+        entries.push({ ...entry, query: wanted, waits: same ?? null });
       }
     }
     const { file, digest, running, complaint } = read;
@@ -99,19 +105,42 @@ export function createFetchmailTakeover({
         entry.query === null ? [] : [{ ...entry, query: entry.query }],
       );
       if (wanted.length === 0) throw meanwhile();
-      const off = wanted.map(({ query }) => ({ ...query, enabled: false }));
-      const { change, keys } = await fetchmail.addAll(off, actor);
+      const fresh = wanted.filter(({ waits }) => waits === null);
+      const added =
+        fresh.length === 0
+          ? null
+          : await fetchmail.addAll(
+              fresh.map(({ query }) => ({ ...query, enabled: false })),
+              actor,
+            );
+      const keys = wanted.map((entry): RowKey => {
+        const found = entry.waits ?? added?.keys[fresh.indexOf(entry)];
+        if (found === undefined) throw new Error('a query got no id');
+        return { id: found.id, version: found.version };
+      });
       const heirs = wanted.map(({ seenAs }, index) => ({ id: keys[index]?.id ?? '', seenAs }));
       try {
         await helper.call('fetchmailrc-retire', { digest, heirs }, { actor });
       } catch (error) {
-        await goBack(helper, digest, keys, actor);
+        if (added !== null) await goBack(helper, digest, added.keys, actor);
         throw error;
       }
       const on = keys.filter((_, index) => wanted[index]?.query.enabled === true);
-      return on.length === 0 ? change : fetchmail.switchAll(on, true, actor);
+      if (on.length > 0) return fetchmail.switchAll(on, true, actor);
+      if (added === null) throw new Error('what waits is switched on');
+      return added.change;
     },
   };
+}
+
+/** Whether a query that is here is this very one, saved by a take over that was cut short. */
+function isWaiting(present: QueryValues, wanted: QueryValues): boolean {
+  const fields = QUERY_FIELDS.filter((field) => field !== 'enabled' && field !== 'remotePassword');
+  return (
+    wanted.enabled &&
+    !present.enabled &&
+    fields.every((field) => isDeepStrictEqual(present[field], wanted[field]))
+  );
 }
 
 function meanwhile(): UserError {

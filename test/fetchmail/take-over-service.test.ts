@@ -13,15 +13,18 @@ const NOT_STOPPED = new HelperError({
   restored: true,
 });
 
-/** A helper that cannot retire the file, which then is there or not. */
-function takeOver({ still }: { still: boolean }) {
-  const rows: { id: string; query: QueryValues }[] = [];
+type Row = { id: string; query: QueryValues & { id?: string; version?: number } };
+
+/** A helper that cannot retire the file, which then is there or not; or that can, where `retires`. */
+function takeOver({ still, retires = false }: { still: boolean; retires?: boolean }) {
+  const rows: Row[] = [];
+  const switched: string[] = [];
   let tried = false;
   const helper = {
     call: (action: string) => {
       if (action === 'fetchmailrc-retire') {
         tried = true;
-        return Promise.reject(NOT_STOPPED);
+        return retires ? Promise.resolve({}) : Promise.reject(NOT_STOPPED);
       }
       const entry = { poll: 'p.example.com', user: 'anna', seenAs: 'anna@p', query: QUERY };
       const found = [{ ...entry, reason: '', values: {}, without: [] }];
@@ -37,6 +40,10 @@ function takeOver({ still }: { still: boolean }) {
       rows.push(...all.map((query) => ({ id: '1', query })));
       return Promise.resolve({ change: {}, keys: [{ id: '1', version: 1 }] });
     },
+    switchAll: (keys: readonly { id: string }[]) => {
+      switched.push(...keys.map(({ id }) => id));
+      return Promise.resolve({});
+    },
     removeAll: (keys: readonly { id: string }[]) => {
       for (const { id } of keys)
         rows.splice(
@@ -46,7 +53,7 @@ function takeOver({ still }: { still: boolean }) {
       return Promise.resolve({});
     },
   } as unknown as FetchmailService;
-  return { rows, takeover: createFetchmailTakeover({ helper, fetchmail }) };
+  return { rows, switched, takeover: createFetchmailTakeover({ helper, fetchmail }) };
 }
 
 describe('taking over a fetchmail', () => {
@@ -56,6 +63,20 @@ describe('taking over a fetchmail', () => {
     assert.deepEqual(rows, []);
     const [entry] = (await takeover.look('anna'))?.entries ?? [];
     assert.equal(entry?.reason, '');
+  });
+
+  it('goes on where it was cut short, and touches no query that somebody made or switched off', async () => {
+    const { rows, switched, takeover } = takeOver({ still: true, retires: true });
+    rows.push({ id: '7', query: { ...QUERY, id: '7', version: 2, enabled: false } });
+    assert.equal((await takeover.look('anna'))?.entries[0]?.waits?.id, '7');
+    await takeover.accept(DIGEST, 'anna');
+    assert.deepEqual(switched, ['7']);
+    assert.equal(rows.length, 1);
+    for (const other of [{ enabled: true }, { enabled: false, interval: 4_321 }]) {
+      rows.splice(0, 1, { id: '7', query: { ...QUERY, ...other } });
+      const [entry] = (await takeover.look('anna'))?.entries ?? [];
+      assert.equal(entry?.reason, 'fetchmail.problem.taken');
+    }
   });
 
   it('keeps the queries, switched off, once the file was put aside', async () => {
