@@ -1,7 +1,7 @@
 /** The two ways to reach the helper through a socket, started in a private root. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { PostfixRoot } from './postfix-root.js';
 import { until } from './wait.js';
@@ -32,6 +32,18 @@ export async function startSocketActivation({ places, enter }: PostfixRoot): Pro
   return start(path, [...enter, ...listen, process.execPath, PROGRAM, '--root', places.root], {});
 }
 
+/** In /proc/net/unix: somebody takes connections there (`__SO_ACCEPTCON`). */
+const LISTENS = '00010000';
+
+/** A socket that a killed listener left lies there as well; the kernel knows whether somebody listens. */
+async function listens(pid: number, path: string): Promise<boolean> {
+  const sockets = await readFile(`/proc/${pid}/net/unix`, 'utf8').catch(() => '');
+  return sockets.split('\n').some((line) => {
+    const columns = line.trim().split(/\s+/);
+    return columns[3] === LISTENS && columns[7] === path;
+  });
+}
+
 async function start(
   path: string,
   [program = '', ...args]: readonly string[],
@@ -42,12 +54,7 @@ async function start(
     cwd: '/',
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...environment },
   });
-  await until(`a socket at ${path}`, () =>
-    stat(path).then(
-      () => true,
-      () => false,
-    ),
-  );
+  await until(`somebody who listens at ${path}`, () => listens(listener.pid ?? 0, path));
   return {
     path,
     listener,
