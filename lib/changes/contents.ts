@@ -72,6 +72,25 @@ export async function requestWithContents(
   }
 }
 
+/** A request's lines have a limit (`MAX_LINE_BYTES`), and an alias may have many targets: so long is one about. */
+const PIECE_CHARS = 256 * 1024;
+
+type Entries = readonly (readonly [key: string, entry: unknown])[];
+
+/** The same entries in items that the helper takes: an import may be of 100,000. */
+function* inPieces(section: string, entries: Entries): Iterable<ContentsItem> {
+  let piece: (readonly [key: string, entry: unknown])[] = [];
+  let chars = 0;
+  for (const entry of entries) {
+    piece.push(entry);
+    chars += JSON.stringify(entry).length;
+    if (chars < PIECE_CHARS) continue;
+    yield { section, entries: piece };
+    [piece, chars] = [[], 0];
+  }
+  if (piece.length > 0 || entries.length === 0) yield { section, entries: piece };
+}
+
 /** In what was saved, what the change says counts: a dry run is asked before anything is written. */
 async function* itemsOf(
   sections: ReadonlyMap<string, SectionToSend>,
@@ -79,13 +98,19 @@ async function* itemsOf(
 ): AsyncIterable<ContentsItem> {
   for (const [section, { source, base, delta }] of sections) {
     if (base !== null) {
-      yield { section, entries: [...delta] };
+      yield* inPieces(section, [...delta]);
       continue;
     }
     for await (const page of source.all(db)) {
-      yield { section, entries: page.filter(([key]) => !delta.has(key)) };
+      yield* inPieces(
+        section,
+        page.filter(([key]) => !delta.has(key)),
+      );
     }
-    yield { section, entries: [...delta].filter(([, entry]) => entry !== null) };
+    yield* inPieces(
+      section,
+      [...delta].filter(([, entry]) => entry !== null),
+    );
   }
 }
 
