@@ -2,21 +2,29 @@
  * Fetching mail, measured. `node dist/bench/fetchmail.js save [queries]`: the list page and one save with so many
  * queries, beside a bare `fetchmail --configdump`. `... kill [rounds]`: mail fetched while fetchmail, helper, console and
  * Postfix are killed; every message must arrive exactly once. `... many [messages]`: a large mailbox, a large message and a
- * slow line that breaks, by IMAP and POP3. As root.
+ * slow line that breaks, by IMAP and POP3. `... login [pairs]`: users and passwords at random, each refused or logged in
+ * exactly as typed. As root.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import fc from 'fast-check';
 import request from 'supertest';
 import type { DirectoryUser } from '../lib/contract.js';
 import { migrateMail } from '../lib/database/mail-schema.js';
 import { FETCH_ORDERS, fetchPlaces } from '../lib/fetcher/places.js';
-import { fetchOnce } from '../lib/fetcher/poll.js';
+import { fetchOnce, testOnce } from '../lib/fetcher/poll.js';
 import { renderRunControl } from '../lib/fetchmail/run-control.js';
 import { insertQuery } from '../lib/fetchmail/store.js';
-import { NEW_QUERY, type QueryValues } from '../lib/fetchmail/schema.js';
+import {
+  faultsOf,
+  NEW_QUERY,
+  passwordFault,
+  type FetchQuery,
+  type QueryValues,
+} from '../lib/fetchmail/schema.js';
 import { bindingOf } from '../lib/fetchmail/security.js';
 import { seal } from '../lib/secrets/seal.js';
 import { startCuttingProxy } from '../test/support/cutting-proxy.js';
@@ -41,6 +49,7 @@ const TIMES = 7;
 const [what = 'save', count = ''] = process.argv.slice(2);
 if (what === 'kill') await kills(Number(count || 120));
 else if (what === 'many') await many(Number(count || 5_000));
+else if (what === 'login') await logins(Number(count || 200));
 else await saves(Number(count || 500));
 
 async function kills(rounds: number): Promise<void> {
@@ -63,6 +72,49 @@ async function kills(rounds: number): Promise<void> {
   } finally {
     await at.stop();
   }
+}
+
+/** Signs that mean something to fetchmail, to IMAP or to Dovecot come as often as any others. */
+async function logins(pairs: number): Promise<void> {
+  const sign = fc.oneof(
+    fc.constantFrom(...' "\\\'#{}()*%$`@:;,=+/\t\n\r\0\u0085\u2028\ud800ß\u0301🙂'.split('')),
+    fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+    fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 1 }),
+  );
+  const text = fc.array(sign, { minLength: 1, maxLength: 24 }).map((signs) => signs.join(''));
+  const remote = await startRemoteMailboxes();
+  const root = await mkdtemp(join(tmpdir(), 'mailserver-login-'));
+  const counted = { refused: 0, made: 0, wrong: 0 };
+  try {
+    const chosen = new Map(fc.sample(fc.tuple(text, text), pairs));
+    const queryOf = (remoteUser: string): FetchQuery =>
+      someQuery({
+        ...{ protocol: 'imap', remoteUser, port: remote.ports.imap, server: '127.0.0.1' },
+        ...{ sameServer: false, ssl: 'none', certificate: 'none', timeout: 30 },
+      });
+    for (const [user, password] of chosen) {
+      if (passwordFault(password) !== null || faultsOf(queryOf(user)).length > 0) {
+        counted.refused += 1;
+        continue;
+      }
+      await remote.addUser(user, password);
+      // Dovecot looks for new users once a second.
+      await pause(1_500);
+      const parts = { password, home: '', isLocal: () => true };
+      const end = await testOnce(fetchPlaces(root), null, renderRunControl(queryOf(user), parts));
+      const right = end.result.outcome === 'nothing';
+      counted[right ? 'made' : 'wrong'] += 1;
+      if (!right) console.log(JSON.stringify([user, password]), end.result.outcome);
+    }
+  } finally {
+    await remote.stop();
+    await rm(root, { recursive: true, force: true });
+  }
+  const { refused, made, wrong } = counted;
+  console.log(
+    `${made} logged in exactly as typed, ${refused} refused by the form, ${wrong} neither`,
+  );
+  if (wrong > 0) process.exitCode = 1;
 }
 
 /** Without a lab: a provider, the fetcher's own code, and what takes the mail in place of Postfix. */

@@ -21,6 +21,7 @@ const AWKWARD: readonly (readonly [user: string, password: string])[] = [
   ['me@x', '\\x41\\"\\n$HOME`id`'],
   ['jürgen', 'pä߀ 密码 🙂'],
   ['you', '*'],
+  ['the "box" of O\'Hara \\ #1', 'x'],
 ];
 const texts = fc.string({ unit: 'binary', minLength: 1, maxLength: 24 });
 /** One password a user. */

@@ -90,7 +90,7 @@ export async function startRemoteMailboxes(
     async addUser(user, password) {
       const home = inboxOf(user, '');
       const secret = Buffer.from(password).toString('base64');
-      const name = keyOf(user);
+      const name = loginKeyOf(user);
       const line = `${name}:{PLAIN.b64}${secret}\n`;
       const others = (await readFile(users, 'utf8'))
         .split('\n')
@@ -199,6 +199,11 @@ service anvil {
   }
 }
 `;
+}
+
+/** Dovecot escapes a name before it puts it into what it looks up (auth-request-var-expand.c). */
+function loginKeyOf(user: string): string {
+  return keyOf(user.replace(/["'\\]/g, '\\$&'));
 }
 
 function keyOf(user: string): string {
