@@ -104,6 +104,8 @@ export interface BulkRunner {
   start(): void;
   /** There is something to do. */
   wake(): void;
+  /** Why nothing goes on, where that could not be noted; null when all is well. */
+  stuck(): Trouble | null;
   /** Ends after the messages that are on their way. */
   close(): Promise<void>;
 }
@@ -344,10 +346,14 @@ export function createBulkRunner(parts: {
     }
   };
 
+  let stuck: Trouble | null = null;
   const rounds = createRounds(async () => {
     try {
-      return (await turn()) ? 0 : timing.idleMs;
+      const busy = await turn();
+      stuck = null;
+      return busy ? 0 : timing.idleMs;
     } catch (error) {
+      stuck ??= { kind: 'database', reply: '', since: new Date().toISOString() };
       log.error({ err: error }, 'a mailing could not go on');
       // What was being sent is no longer certain: it is taken up anew.
       work = null;
@@ -358,6 +364,7 @@ export function createBulkRunner(parts: {
   return {
     start: () => rounds.start(),
     wake: () => rounds.wake(),
+    stuck: () => stuck,
     async close() {
       await rounds.close();
       await work?.looking;

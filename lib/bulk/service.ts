@@ -116,10 +116,7 @@ export interface BulkService {
   remove(id: string): Promise<void>;
   /** One message to somebody who looks at it first. Throws `UserError` at `to`, `HelperError`. */
   sendTest(id: string, to: string, person: { login: string; name: string }): Promise<string>;
-  /**
-   * Throws `ConflictError` when the draft or its recipients are not what was shown, `UserError` when these are too many.
-   * A second time does nothing.
-   */
+  /** Throws `ConflictError` when it is not what was shown, `UserError` when it cannot be. A second time does nothing. */
   send(id: string, shown: { version: number; digest: string }, actor: string): Promise<void>;
   pause(id: string): Promise<void>;
   resume(id: string): Promise<void>;
@@ -342,7 +339,9 @@ export function createBulkService(parts: BulkParts): BulkService {
     },
     get: need,
     async progress(id) {
-      const mailing = await need(id);
+      const noted = await need(id);
+      const stuck = noted.state === 'running' ? runner.stuck() : null;
+      const mailing = { ...noted, trouble: stuck ?? noted.trouble };
       const counts = (await countRecipients(db, [id])).get(id) ?? NO_COUNTS;
       const lately = await countSentLately(db, id, RATE_SECONDS);
       const ran = (Date.now() - (mailing.startedAt ?? new Date()).getTime()) / 1000;

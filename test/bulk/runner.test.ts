@@ -3,7 +3,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Helper } from '../../lib/client/helper.js';
 import type { HelperProgress } from '../../lib/contract.js';
 import { insertRecipients, readRecipients } from '../../lib/bulk/recipient-store.js';
-import { createBulkRunner, TIMING } from '../../lib/bulk/runner.js';
+import { createBulkRunner, TIMING, type BulkRunner } from '../../lib/bulk/runner.js';
 import { RECIPIENT_STATES, type FollowEvent, type RecipientState } from '../../lib/bulk/schema.js';
 import { insertMailing, moveMailing, noteLogCursor, startDraft } from '../../lib/bulk/store.js';
 import { migrateMail } from '../../lib/database/mail-schema.js';
@@ -64,12 +64,12 @@ describe('a mailing that is not being sent', () => {
     const query = { states: RECIPIENT_STATES, search: '', after: 0, limit: 10 };
     return (await readRecipients(database.db, mailing, query)).map(({ state }) => state);
   };
-  const running = async (work: () => Promise<unknown>): Promise<void> => {
+  const running = async (work: (runner: BulkRunner) => Promise<unknown>): Promise<void> => {
     const timing = { ...TIMING, idleMs: 20 };
     const runner = createBulkRunner({ db: database.db, helper, log: silentLog, timing });
     runner.start();
     try {
-      await work();
+      await work(runner);
     } finally {
       await runner.close();
     }
@@ -82,6 +82,23 @@ describe('a mailing that is not being sent', () => {
       until('both to be settled', async () => !(await statesOf(id)).includes('waiting')),
     );
     assert.deepEqual(await statesOf(id), ['delivered', 'unsent']);
+  });
+
+  it('says that it is stuck while the database takes no changes, and goes on by itself', async () => {
+    const id = await begin(['accepted']);
+    await moveMailing(database.db, id, ['running'], 'paused');
+    said = [
+      [1, 'known', '3A0B1C2D3E', ''],
+      [1, 'removed', '3A0B1C2D3E', ''],
+    ];
+    const { db } = database;
+    await db.raw('alter table mail_bulk_recipients rename to away');
+    await running(async (runner) => {
+      await until('it to be stuck', () => runner.stuck()?.kind === 'database');
+      await db.raw('alter table away rename to mail_bulk_recipients');
+      await until('it to go on', async () => (await statesOf(id))[0] === 'delivered');
+      await until('it to be well', () => runner.stuck() === null);
+    });
   });
 
   it('is told what becomes of its messages while it is paused, and keeps the others waiting', async () => {
