@@ -182,7 +182,7 @@ export function createPlugin(
 
   const worlds = createWorlds({
     ...{ helper, machine, directory: host.directory, log },
-    localDomains: async () => (await domains.current()).domains.map(({ name }) => name),
+    localDomains: async (when) => (await domains.current(when)).domains.map(({ name }) => name),
   });
   const aliases = createAliasesService({ db, changes, worlds });
   const aliasWatch = createAliasWatch({ db, worlds, directory: host.directory, log });

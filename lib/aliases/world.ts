@@ -43,7 +43,7 @@ export interface WorldParts {
   readonly helper: Helper | null;
   readonly machine: Machine;
   readonly directory: Directory;
-  readonly localDomains: () => Promise<readonly string[]>;
+  readonly localDomains: (when: 'now' | 'lately') => Promise<readonly string[]>;
   readonly log: Log;
 }
 
@@ -80,16 +80,12 @@ export function createWorlds(parts: WorldParts): Worlds {
     return Promise.race([asked, sleep(PATIENCE_MS, known.entries, { ref: false })]);
   };
 
-  const worldOf = async (
-    db: Knex,
-    look: Promise<Look>,
-    aliases: Promise<readonly SystemAlias[]>,
-  ): Promise<World> => {
+  const worldOf = async (db: Knex, when: 'now' | 'lately'): Promise<World> => {
     const [{ view }, names, users, system] = await Promise.all([
-      look,
-      localDomains(),
+      when === 'now' ? machine.look(MACHINE_AGE_MS) : machine.glance(MACHINE_AGE_MS),
+      localDomains(when),
       directory.users(),
-      aliases,
+      when === 'now' ? systemNow() : systemLately(),
     ]);
     const effective = view?.effective ?? {};
     const parameter = (name: string): string => effective[name] ?? '';
@@ -111,8 +107,8 @@ export function createWorlds(parts: WorldParts): Worlds {
   return {
     systemAliases: systemLately,
     machine: () => machine.glance(MACHINE_AGE_MS),
-    now: (db) => worldOf(db, machine.look(MACHINE_AGE_MS), systemNow()),
-    lately: (db) => worldOf(db, machine.glance(MACHINE_AGE_MS), systemLately()),
+    now: (db) => worldOf(db, 'now'),
+    lately: (db) => worldOf(db, 'lately'),
   };
 }
 

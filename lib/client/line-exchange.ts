@@ -78,7 +78,13 @@ async function sendItems(output: Writable, items: Items): Promise<void> {
   for await (const item of items) {
     if (output.destroyed) return;
     if (output.write(`${JSON.stringify({ item })}\n`)) continue;
-    await new Promise<void>((resolve) => output.once('drain', resolve).once('close', resolve));
+    await new Promise<void>((resolve) => {
+      const over = (): void => {
+        output.off('drain', over).off('close', over);
+        resolve();
+      };
+      output.on('drain', over).on('close', over);
+    });
   }
   output.write('{"end":true}\n');
 }

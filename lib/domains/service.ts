@@ -44,7 +44,8 @@ export type DomainUse = (names: readonly string[]) => Promise<readonly Words[]>;
 export type DomainTarget = RowKey | { readonly name: string };
 
 export interface DomainsService {
-  current(): Promise<CurrentDomains>;
+  /** `lately`: as the machine was a moment ago, for pages that do not wait for the helper. */
+  current(when?: 'now' | 'lately'): Promise<CurrentDomains>;
   /** `name` in A-labels. Throws `UserError` at the field `name`. */
   add(name: string, actor: string): Promise<Change>;
   previewAdd(name: string, actor: string): Promise<Preview>;
@@ -65,11 +66,11 @@ export interface DomainsParts {
 export function createDomainsService(parts: DomainsParts): DomainsService {
   const { db, changes, machine, uses } = parts;
 
-  const current = async (): Promise<CurrentDomains> => {
+  const current = async (when: 'now' | 'lately' = 'now'): Promise<CurrentDomains> => {
     const saved = await readDomains(db);
-    const { view, failure } = await machine.look(
-      saved === null ? READING_AGE_MS : EXPLAINING_AGE_MS,
-    );
+    const age = saved === null ? READING_AGE_MS : EXPLAINING_AGE_MS;
+    const look = when === 'now' ? machine.look(age) : machine.glance(age);
+    const { view, failure } = await look;
     const present = machineNames(view);
     const domains =
       saved?.map((row) => ({ name: row.name, row })) ??
