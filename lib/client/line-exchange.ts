@@ -7,8 +7,8 @@ import type { Answer, Request } from '../privileged/protocol.js';
 /** The protocol this side speaks; the helper refuses another. */
 const PROTOCOL = 1;
 
-/** How long a request may take altogether when the caller sets no limit, in milliseconds. */
-const DEFAULT_TIMEOUT_MS = 300_000;
+/** How long a request may take altogether when the caller sets no limit, in milliseconds: a little longer than the longest save. */
+const DEFAULT_TIMEOUT_MS = 660_000;
 
 /** How long an action has to answer after it was asked to stop, in milliseconds. */
 export const CANCEL_TIMEOUT_MS = 15_000;

@@ -22,6 +22,8 @@ export interface AmavisSurroundings {
   readonly port: (name: InnerPort) => number;
 }
 
+/** How many mails of the queue are looked at at once. Each takes a processor for a while, and 150 MB. */
+export const SCANNED_AT_ONCE = 2;
 /** No score comes that far. */
 const NEVER = 9_999;
 /** A port of the system (tcpmux) at which nobody has listened for decades. */
@@ -71,6 +73,8 @@ $mydomain = ${quoted(localDomains.find((name) => name.includes('.')) ?? hostName
 @mynetworks = (${list(networks)});
 
 # Mail comes in by the port that says how it is to be treated, and goes back to Postfix.
+# As many as mails that come out of the queue at once, and one for whoever is still there and waits for an answer.
+$max_servers = ${number(SCANNED_AT_ONCE + 1)};
 $inet_socket_bind = '127.0.0.1';
 $inet_socket_port = [${(['amavisIn', 'amavisFetched', 'amavisProxy', 'amavisProbe'] as const)
     .map((name) => number(port(name)))

@@ -11,7 +11,7 @@ import { exceptionLists } from '../exceptions/schema.js';
 import { expand } from '../sections/expand.js';
 import type { AllSettings, MasterService, Section, SystemView } from '../sections/section.js';
 import { parseElement, formatNetwork } from '../relay-subnets/network.js';
-import { renderAmavis } from './amavis.js';
+import { renderAmavis, SCANNED_AT_ONCE } from './amavis.js';
 import { AMAVIS_FILE, CLAMD_FILE, SPAMASSASSIN_FILE } from './places.js';
 import { SECURITY_DEFAULTS, securitySchema, type SecuritySettings } from './schema.js';
 import { renderSpamAssassin } from './spamassassin.js';
@@ -19,8 +19,6 @@ import { renderSpamAssassin } from './spamassassin.js';
 /** The way to amavis, and the queue's end of the way back. */
 export const SCAN_TRANSPORT = 'mailserver-scan';
 const BACK_CLEANUP = 'mailserver-back';
-/** How many mails are looked at at once: as many as amavis has processes. */
-const AT_ONCE = '2';
 
 /** What `content_filter` says for mail of the given kind. */
 export function contentFilter(
@@ -174,7 +172,7 @@ function scanTransport(): MasterService {
   return {
     ...COLUMNS,
     type: 'unix',
-    maxproc: AT_ONCE,
+    maxproc: String(SCANNED_AT_ONCE),
     command: 'smtp',
     options: [
       ['syslog_name', 'postfix/scan'],

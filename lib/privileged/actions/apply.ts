@@ -6,8 +6,11 @@ import { secretsOf } from '../secrets.js';
 import type { ApplyParams } from '../protocol.js';
 import { defineAction } from './action.js';
 
-/** The longest a save may take: start of Postfix, proof, and all of it back again. In milliseconds. */
-const APPLY_TIMEOUT_MS = 240_000;
+/**
+ * The longest a save may take, in milliseconds: a virus scanner that reads its signatures for three minutes, amavis, Postfix,
+ * the proof, and all of it back again.
+ */
+const APPLY_TIMEOUT_MS = 600_000;
 
 /** Names as the sections have them: no key here can be one of JavaScript's own. */
 const SECTION_ID = /^[a-z][a-z0-9-]{0,63}$/;

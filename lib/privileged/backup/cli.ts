@@ -22,7 +22,7 @@ import { openSecrets, sealSecrets, stripSecrets } from './secrets.js';
 
 const USAGE = 'usage: cli.js make FILE [--root DIR] | cli.js restore FILE [--root DIR]';
 /** A restore is a save: it may take as long as one. Milliseconds. */
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 660_000;
 
 /** What went wrong, in a sentence for the person at the terminal. */
 class CommandError extends Error {}
