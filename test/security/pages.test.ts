@@ -14,6 +14,7 @@ import {
   SCANNERS_OFF,
   type RecordingHelper,
 } from '../support/recording-helper.js';
+import { htmlProblems } from '../support/valid-html.js';
 import { until } from '../support/wait.js';
 
 const PATH = '/mail/security';
@@ -293,6 +294,7 @@ describe('the pages of Security', () => {
     assert.ok(form.text.includes(`value="${packages}"`));
     const page = await post(`${PATH}/packages`, { _csrf, packages });
     assert.equal(page.status, 200);
+    assert.deepEqual(await htmlProblems(page.text), []);
     assert.match(textOf(page.text), /2 packages would be installed: .*3.*MB to fetch, .*8.*MB/);
     assert.match(textOf(page.text), /of which .* are free\. That is not enough\./);
     assert.ok(!helper.calls.some(({ action }) => action === 'packages-install'));
