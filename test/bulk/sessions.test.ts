@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { placesBelow } from '../../lib/launch/places.js';
 import { renderUnits } from '../../lib/launch/units.js';
@@ -31,6 +32,26 @@ describe('what a dead client left behind with Postfix', () => {
       await once(child, 'exit');
     }
     assert.deepEqual(await serverSockets(NAME), []);
+  });
+
+  it('is no socket that asks for names', async () => {
+    const socket = createSocket('udp4');
+    try {
+      socket.bind(0, '127.0.0.1');
+      await once(socket, 'listening');
+      const own = await readdir('/proc/self/fd');
+      const links = await Promise.all(
+        own.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+      );
+      const table = await readFile('/proc/net/udp', 'utf8');
+      const inodes = links
+        .flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? [])
+        .filter((inode) => table.includes(` ${inode} `));
+      assert.equal(inodes.length, 1);
+      assert.equal(await hasOrphanedSession(25, () => Promise.resolve(inodes)), false);
+    } finally {
+      socket.close();
+    }
   });
 
   it('may be looked for by the helper that systemd runs', () => {

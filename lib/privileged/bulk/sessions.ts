@@ -20,14 +20,14 @@ interface TcpSocket {
  * us look (CAP_SYS_PTRACE is what it takes), one may have: only so is nothing sent twice.
  */
 export async function hasOrphanedSession(port: number, seen = serverSockets): Promise<boolean> {
-  const [sockets, unix, servers] = await Promise.all([tcpSockets(), unixInodes(), seen()]);
+  const [sockets, others, servers] = await Promise.all([tcpSockets(), otherInodes(), seen()]);
   if (servers === null) return true;
   const byInode = new Map(sockets.map((socket) => [socket.inode, socket]));
   const living = new Set(sockets.filter(({ inode }) => inode !== '0').map(({ local }) => local));
   return servers.some((inode) => {
     const socket = byInode.get(inode);
     // Reset by the other side it is in no table, while its server still has it open.
-    if (socket === undefined) return !unix.has(inode);
+    if (socket === undefined) return !others.has(inode);
     if (socket.state === LISTEN || portOf(socket.local) !== port) return false;
     return isLoopback(socket.remote) && !living.has(socket.remote);
   });
@@ -55,6 +55,9 @@ async function linksOf(pid: string, program: string): Promise<readonly string[]>
   };
   const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(gone(''));
   if (name.trim() !== program) return [];
+  // One in a container has another network, and nobody here for a client.
+  const network = await readlink(`/proc/${pid}/ns/net`).catch(gone(''));
+  if (network !== (await readlink('/proc/self/ns/net'))) return [];
   const names = await readdir(`/proc/${pid}/fd`).catch(gone([] as string[]));
   return Promise.all(names.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(gone(''))));
 }
@@ -67,8 +70,12 @@ async function tcpSockets(): Promise<readonly TcpSocket[]> {
   });
 }
 
-async function unixInodes(): Promise<ReadonlySet<string>> {
-  return new Set((await readTable('unix')).map((line) => line.trim().split(/\s+/)[6] ?? ''));
+/** Of sockets that are no TCP: to other programs of Postfix, and to those who are asked for names. */
+async function otherInodes(): Promise<ReadonlySet<string>> {
+  const inodesIn = async (name: string, column: number): Promise<readonly string[]> =>
+    (await readTable(name)).map((line) => line.trim().split(/\s+/)[column] ?? '');
+  const found = [inodesIn('unix', 6), inodesIn('udp', 9), inodesIn('udp6', 9)];
+  return new Set((await Promise.all(found)).flat());
 }
 
 async function readTable(name: string): Promise<readonly string[]> {
