@@ -89,11 +89,12 @@ export function createMachine(
       ]);
       const { postfix, machineName } = described;
       const serverName = plainName(read.effective['myhostname']) ?? machineName;
-      view = { at: now(), postfix, machineName, serverName, ...read };
-      // What was changed meanwhile may not show in it.
+      const seen: MachineView = { at: now(), postfix, machineName, serverName, ...read };
+      // What was changed meanwhile may not show in it: it is not fresh, and must not take the place of what is.
+      if (before === changes || !fresh) view = seen;
       if (before === changes) fresh = true;
       failure = null;
-      return { view, failure: null };
+      return { view: seen, failure: null };
     } catch (error) {
       if (!(error instanceof HelperError)) throw error;
       if (failure === null) log.warn({ err: error }, 'the helper does not say how the machine is');
