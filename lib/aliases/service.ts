@@ -163,7 +163,7 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
     },
     choose: (ids) => findAliases(db, ids),
     save: async (key, values, sure, actor) => {
-      const now = await worlds.lately(db);
+      const now = await worlds.now(db);
       const title = {
         key: key === null ? 'aliases.change.added' : 'aliases.change.edited',
         values: { name: displayAddress(values.name) },
@@ -189,7 +189,7 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
     switchAll: async (keys, enabled, actor) => {
       const kind = enabled ? 'on' : 'off';
       const title = { key: `aliases.change.${kind}`, values: await countAndName(keys) };
-      const now = await worlds.lately(db);
+      const now = await worlds.now(db);
       return changes.save(
         intent(title, actor, (trx) =>
           guarded(trx, now, () => switchAliases(trx, keys, enabled, actor)),
@@ -198,7 +198,7 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
     },
     removeAll: async (keys, actor) => {
       const title = { key: 'aliases.change.removed', values: await countAndName(keys) };
-      const now = await worlds.lately(db);
+      const now = await worlds.now(db);
       return changes.save(
         intent(title, actor, (trx) => guarded(trx, now, () => removeAliases(trx, keys))),
       );
