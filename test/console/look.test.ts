@@ -65,6 +65,12 @@ describe('the plugin’s style sheet', () => {
     assert.equal(rule?.[1]?.trim(), 'margin-block-start: var(--s4);');
   });
 
+  it('hides fields by a choice of that name, not by whatever else has its value', () => {
+    const hiding = plugin.split('\n').filter((line) => line.includes('.only-'));
+    assert.ok(hiding.length > 5);
+    for (const line of hiding) assert.match(line, /form:has\(\[name='\w+'\].*\) \.only-/);
+  });
+
   it('is small on the wire', () => {
     assert.ok(gzipSync(plugin, { level: 9 }).length < MAX_COMPRESSED_BYTES);
   });
