@@ -19,7 +19,7 @@ import { portsOf } from '../ports.js';
 import { readConfig } from '../postfix/config-view.js';
 import { publicListener, reachableHost } from '../postfix/listeners.js';
 import { QuarantineFolder } from '../quarantine/folder.js';
-import { GONE, learn } from '../quarantine/learn.js';
+import { learn, mailToLearn } from '../quarantine/learn.js';
 import { releaseMail } from '../quarantine/release.js';
 import { readState } from '../state.js';
 import { defineAction, plainParams } from './action.js';
@@ -45,7 +45,7 @@ export const quarantineActAction = defineAction({
     { paths, items, signal, progress, changing },
   ): Promise<QuarantineActResult> => {
     const ids = await readIds(items);
-    const door = await doorOf(paths);
+    const door = delivers(action) ? await doorOf(paths) : null;
     const failures: QuarantineFailure[] = [];
     let [done, gone, failed] = [0, 0, 0];
     const folder = await QuarantineFolder.open(paths);
@@ -56,7 +56,7 @@ export const quarantineActAction = defineAction({
       await changing();
       for (const id of ids) {
         if (signal.aborted) break;
-        const end = await act(folder, action, id, { ...door, paths, evenInfected });
+        const end = await act(folder, action, id, { door, paths, evenInfected });
         if (end === null) done += 1;
         else if (end !== 'gone' && end.why === 'learn') {
           // It is on its way all the same.
@@ -88,8 +88,13 @@ function delivers(action: QuarantineAction): boolean {
   return action === 'release' || action === 'ham';
 }
 
+interface Door {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Past the scanners, which may be off by now: then there is no door behind them, and the one for everybody leads past none. */
-async function doorOf(paths: Paths): Promise<{ readonly host: string; readonly port: number }> {
+async function doorOf(paths: Paths): Promise<Door> {
   const { sections } = await readState(paths);
   if (isScanning(sections)) return { host: '127.0.0.1', port: (await portsOf(paths)).amavisBack };
   const view = await readConfig(paths.configDir, paths);
@@ -109,22 +114,33 @@ async function act(
   folder: QuarantineFolder,
   action: QuarantineAction,
   id: string,
-  { paths, ...options }: Parameters<typeof releaseMail>[2] & { readonly paths: Paths },
+  {
+    door,
+    paths,
+    evenInfected,
+  }: {
+    /** Null for what delivers nothing. */
+    readonly door: Door | null;
+    readonly paths: Paths;
+    readonly evenInfected: boolean;
+  },
 ): Promise<End> {
   try {
     if (action === 'spam') {
       if (kindOf(id) === 'virus') return { why: 'virusSpam', detail: '' };
-      const said = await learn('spam', folder, id, paths);
-      if (said === null) return null;
-      return said === GONE ? 'gone' : { why: 'tool', detail: said };
+      const mail = await mailToLearn(folder, id);
+      if (mail === null) return 'gone';
+      const said = await learn('spam', mail, paths);
+      return said === null ? null : { why: 'tool', detail: said };
     }
-    if (delivers(action)) {
-      const end = await releaseMail(folder, id, options);
-      // What was delivered is kept back no longer.
+    if (door !== null) {
+      const mail = action === 'ham' ? await mailToLearn(folder, id) : null;
+      const end = await releaseMail(folder, id, { ...door, evenInfected });
       if (end !== null) return end;
-      const said = action === 'ham' ? await learn('ham', folder, id, paths) : null;
+      // What was delivered is kept back no longer, whatever comes of the learning: it would be delivered again.
       await folder.remove(id);
-      return said === null || said === GONE ? null : { why: 'learn', detail: said };
+      const said = mail === null ? null : await learn('ham', mail, paths).catch(String);
+      return said === null ? null : { why: 'learn', detail: said };
     }
     return (await folder.remove(id)) ? null : 'gone';
   } catch (error) {

@@ -3,7 +3,7 @@
  * them of every mail: as that user they are written, never as root.
  */
 import { existsSync } from 'node:fs';
-import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { startOfMail } from '../../quarantine/header.js';
 import { MAX_LEARN_BYTES } from '../../quarantine/schema.js';
@@ -18,26 +18,28 @@ const SETPRIV = '/usr/bin/setpriv';
 const LEARN_TIMEOUT_MS = 60_000;
 const MAX_DETAIL_CHARS = 1_000;
 
-/** What is said of a mail that is not there. */
-export const GONE = 'gone';
+/** What is to be learnt of a mail that was kept back; null when it is not there. */
+export async function mailToLearn(folder: QuarantineFolder, id: string): Promise<Buffer | null> {
+  const head = await folder.head(id, MAX_LEARN_BYTES);
+  return head === null || head.length === 0 ? null : head.subarray(startOfMail(head));
+}
 
-/** Null when it was learnt, or was known; `GONE`; else why not, in the words of the tool. */
+/** Null when it was learnt, or was known; else why not, in the words of the tool. */
 export async function learn(
   as: 'ham' | 'spam',
-  folder: QuarantineFolder,
-  id: string,
+  mail: Buffer,
   { root }: Paths,
 ): Promise<string | null> {
   if (!existsSync(SA_LEARN)) return 'sa-learn';
-  const head = await folder.head(id, MAX_LEARN_BYTES);
-  if (head === null || head.length === 0) return GONE;
   const place = await mkdtemp(`${root}/run/mailserver-learn-`);
   try {
     const file = path.join(place, 'mail');
-    await writeFile(file, head.subarray(startOfMail(head)), { mode: 0o600 });
-    const { stdout } = await runNative('/usr/bin/id', ['-u', AMAVIS_USER]);
-    await chown(file, Number(stdout), 0);
-    await chown(place, Number(stdout), 0);
+    await writeFile(file, mail, { mode: 0o600 });
+    const { stdout } = await runNative('/usr/bin/id', ['-g', AMAVIS_USER]);
+    // It may read there and not write: root takes this folder away again, and is to find nothing else in it.
+    await chown(file, 0, Number(stdout));
+    await chown(place, 0, Number(stdout));
+    await Promise.all([chmod(file, 0o640), chmod(place, 0o710)]);
     const home = `${root}${AMAVIS_HOME}`;
     const answer = await runNative(
       SETPRIV,
