@@ -37,7 +37,7 @@ export interface RecipientsTrouble extends Words {
   readonly remedy: string;
 }
 
-/** Since when the directory has named so many people less. */
+/** Since when the directory has named so many people less, and at no time more. */
 interface Doubt {
   readonly since: number;
   readonly gone: number;
@@ -92,8 +92,13 @@ export function createRecipientsService(parts: RecipientsParts): RecipientsServi
    * names much fewer people than before may be half up: who came is added, and who is missing stays until it is believed.
    */
   const wantedNow = async (rows: readonly RecipientRow[]): Promise<Recipients | null> => {
-    const wanted = recipientsOf(await directory.users());
+    const users = await directory.users().catch((error: unknown) => {
+      doubt = null;
+      throw error;
+    });
+    const wanted = recipientsOf(users);
     if (wanted.size === 0) {
+      doubt = null;
       log.warn({}, 'the directory names nobody with a mailbox; the recipients stay as they are');
       return null;
     }
@@ -104,7 +109,8 @@ export function createRecipientsService(parts: RecipientsParts): RecipientsServi
       doubt = null;
       return wanted;
     }
-    doubt = { since: doubt?.since ?? now(), gone, before: known.size };
+    const since = doubt !== null && gone <= doubt.gone ? doubt.since : now();
+    doubt = { since, gone, before: known.size };
     if (now() - doubt.since >= BELIEVED_AFTER_MS) {
       doubt = null;
       return wanted;

@@ -129,6 +129,34 @@ describe('following a directory', () => {
     await service.close();
   });
 
+  it('begins the hour anew when still more people are missing, or all of them', async () => {
+    const all = ['ada', 'ben', 'cleo', 'dan', 'eve', 'finn', 'gus', 'hal'];
+    const name = (logins: readonly string[]) => {
+      users = logins.map((login) => user(login, `${login}@example.org`));
+    };
+    let now = 0;
+    name(all);
+    const service = serviceOf('table', () => now);
+    const known = async () => {
+      await service.look();
+      return new Set((await readRecipients(database.db)).map(({ login }) => login)).size;
+    };
+    assert.equal(await known(), 8);
+    name(['ada', 'ben', 'cleo']);
+    assert.equal(await known(), 8);
+    now += BELIEVED_AFTER_MS;
+    name(['ada']);
+    assert.equal(await known(), 8);
+    name([]);
+    assert.equal(await known(), 8);
+    now += BELIEVED_AFTER_MS;
+    name(['ada']);
+    assert.equal(await known(), 8);
+    now += BELIEVED_AFTER_MS;
+    assert.equal(await known(), 1);
+    await service.close();
+  });
+
   it('waits for a helper that is away, and leaves no refused change for that', async () => {
     isReachable = false;
     assert.deepEqual(await follow(), []);
