@@ -1,7 +1,8 @@
 /**
- * Puts the chain right, in the order in which it works: what is asked about strangers, the group, the scanner, which must be started after it has the
- * group, then amavis, which asks the scanner, then the proof, and at last the mail that waited.
+ * Puts the chain right, in the order in which it works: what is asked about strangers, the group, the scanner, which must
+ * be started after it has the group, then amavis, which asks the scanner, then the proof, and at last the mail that waited.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { HelperProgress } from '../../contract.js';
 import { HelperError } from '../../errors.js';
 import type { SecuritySettings } from '../../security/schema.js';
@@ -24,6 +25,7 @@ export type Repair = (typeof REPAIRS)[number];
 
 /** How long the scanners have to find what they must find after a start, in milliseconds. */
 const PROVE_LIMIT_MS = 30_000;
+const PROVE_PAUSE_MS = 200;
 
 export interface RepairResult {
   /** What had to be done. */
@@ -121,6 +123,8 @@ async function prove(
     const rounds = await Promise.all([provePolicy(strangers), proveScan(expected)]);
     const proof = rounds.flat();
     if (proof.every(({ ok }) => ok) || Date.now() > end) return proof;
+    // What does not listen says so at once.
+    await sleep(PROVE_PAUSE_MS);
   }
 }
 
