@@ -25,7 +25,7 @@ export function selfTestContext(
   const typed = oneText(req.body, 'testRecipient');
   return {
     task: selfTestView({ pages, has }, service, req, what),
-    taskHref: `${req.baseUrl}${PATH}/${what}`,
+    ...placesOf(req, what),
     selfTest: {
       what,
       action: req.baseUrl + PATH,
@@ -34,6 +34,11 @@ export function selfTestContext(
     },
     mayOperate: pages.may(req, 'mail.operate'),
   };
+}
+
+/** Where a test says how far it is, and the page it stands on, also where a refused form was sent to another address. */
+function placesOf({ baseUrl }: Request, what: SelfTest): { taskHref: string; taskPage: string } {
+  return { taskHref: `${baseUrl}${PATH}/${what}`, taskPage: `${baseUrl}/security/${what}` };
 }
 
 function selfTestView(
@@ -61,7 +66,7 @@ export function selfTestRoutes(
     if (what === undefined) throw new NotFoundError('test');
     pages.part(req, res, 'security/task-part', {
       task: selfTestView(web, service, req, what),
-      taskHref: `${req.baseUrl}${PATH}/${what}`,
+      ...placesOf(req, what),
     });
   });
 

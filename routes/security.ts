@@ -97,6 +97,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
     pages.part(req, res, 'security/task-part', {
       task: taskOf(req),
       taskHref: `${req.baseUrl}${PATH}/task`,
+      taskPage: req.baseUrl + PATH,
     });
   });
 
@@ -176,6 +177,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
         updateHref: `${req.baseUrl}${PATH}/update`,
         task: taskOf(req),
         taskHref: `${req.baseUrl}${PATH}/task`,
+        taskPage: req.baseUrl + PATH,
       },
     );
   };

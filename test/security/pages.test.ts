@@ -256,6 +256,23 @@ describe('the pages of Security', () => {
     );
   });
 
+  it('lead back to the page of a test that is under way when a second one is refused', async () => {
+    await submit('spam', { spam: 'yes' });
+    let end: (() => void) | undefined;
+    helper.answers['security-test'] = () =>
+      new Promise((_, reject) => {
+        end = () => reject(new HelperError(AWAY));
+      });
+    const { _csrf = '' } = formFields((await get(`${PATH}/spam`)).text);
+    const test = { _csrf, what: 'spam', testRecipient: '' };
+    assert.equal((await post(`${PATH}/test`, test)).status, 303);
+    const answer = await post(`${PATH}/test`, test);
+    assert.equal(answer.status, 422);
+    assert.match(textOf(answer.text), /A test is under way already/);
+    assert.match(answer.text, new RegExp(`<a href="${PATH}/spam">Reload</a>`));
+    end?.();
+  });
+
   it('send no test to what is no address, and keep what was typed', async () => {
     await submit('virus', { virus: 'yes' });
     const { _csrf = '' } = formFields((await get(`${PATH}/virus`)).text);
