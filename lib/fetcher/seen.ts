@@ -17,7 +17,9 @@ export async function carrySeenOver(file: string, user: string, server: string):
 
 /**
  * A query that knows nothing yet begins with what others had seen of its mailbox that are no more: one that was deleted and
- * came back by an undo or a restore, or the machine a backup with passwords was made on (`restoredAs`).
+ * came back by an undo or a restore, or the machine a backup with passwords was made on (`restoredAs`). It takes that from
+ * them: fetchmail deletes its file when a mailbox is empty, and servers may use a UID again that is free (RFC 1939 7). Then
+ * new mail would pass for seen.
  */
 export async function inheritSeen(
   places: FetchPlaces,
@@ -29,12 +31,19 @@ export async function inheritSeen(
   if (await exists(own)) return;
   const mailbox = bytesOf(`${user}@${server} `);
   const found = new Set<string>();
+  const rests = new Map<string, string>();
   for (const other of await readdir(places.state)) {
     if (!/^\d+$/.test(other) || other === id || (await exists(places.runControl(other)))) continue;
-    const text = await readFile(places.of(other).ids, 'latin1').catch(() => '');
-    for (const line of text.split('\n')) if (line.startsWith(mailbox)) found.add(`${line}\n`);
+    const file = places.of(other).ids;
+    const lines = (await readFile(file, 'latin1').catch(() => '')).split('\n');
+    const ours = lines.filter((line) => line.startsWith(mailbox));
+    if (ours.length === 0) continue;
+    for (const line of ours) found.add(`${line}\n`);
+    rests.set(file, lines.filter((line) => !line.startsWith(mailbox)).join('\n'));
   }
-  if (found.size > 0) await write(own, [...found].join(''));
+  if (found.size === 0) return;
+  await write(own, [...found].join(''));
+  for (const [file, rest] of rests) await write(file, rest);
 }
 
 /** The id of a query that never was, for what a backup brings: no query's id begins with a zero. */

@@ -1,7 +1,10 @@
 /** What was seen stays seen when a server is called something else. */
 import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { describe, it } from 'node:test';
-import { carriedOver } from '../../lib/fetcher/seen.js';
+import { fetchPlaces } from '../../lib/fetcher/places.js';
+import { carriedOver, inheritSeen } from '../../lib/fetcher/seen.js';
 
 const UID = '000000016b0b5864';
 
@@ -26,5 +29,23 @@ describe('what was seen of a mailbox', () => {
   });
   it('is not carried over by numbers that mean something else there', () => {
     assert.equal(carriedOver('me@old.example 17\n', 'me', 'new.example'), null);
+  });
+  it('is inherited from a query that is no more, once: a UID may come again when its mail is gone', async () => {
+    const root = await mkdtemp(`${tmpdir()}/mailserver-seen-`);
+    try {
+      const places = fetchPlaces(root);
+      const [gone, own] = [places.of('1'), places.of('2')];
+      for (const { folder } of [gone, own]) await mkdir(folder, { recursive: true });
+      await writeFile(gone.ids, `me@x.example 1\nyou@x.example 2\nme@x.example ${UID}\n`);
+      await inheritSeen(places, '2', 'me', 'x.example');
+      assert.equal(await readFile(own.ids, 'utf8'), `me@x.example 1\nme@x.example ${UID}\n`);
+      assert.equal(await readFile(gone.ids, 'utf8'), 'you@x.example 2\n');
+      // As fetchmail does when the mailbox is empty.
+      await rm(own.ids);
+      await inheritSeen(places, '2', 'me', 'x.example');
+      await assert.rejects(readFile(own.ids), { code: 'ENOENT' });
+    } finally {
+      await rm(root, { recursive: true });
+    }
   });
 });
