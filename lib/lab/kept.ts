@@ -65,7 +65,8 @@ async function keep(path: string, fill: (folder: string) => Promise<void>): Prom
 async function removeOld(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
-    const { mtimeMs } = await stat(path);
+    // Another lab that starts gives it its name, or takes it away, at this moment.
+    const mtimeMs = (await stat(path).catch(() => null))?.mtimeMs ?? Infinity;
     if (Date.now() - mtimeMs > KEPT_MS) await rm(path, { recursive: true, force: true });
   }
 }

@@ -86,6 +86,8 @@ async function deliver(address: string, tables: Tables, domains: Domains): Promi
   const followed = await followAsking(address, tables, domains);
   const steps = [...followed.steps];
   const ends = new Map<string, RouteEnd>();
+  /** Files that were followed: their users and what they say. */
+  const done = new Set<string>();
   const open: Open[] = followed.ends.map((end) => ({ ...end, from: address, owners: [] }));
   const handOver = async ({ address: at, ending, from }: Open, names: readonly string[]) => {
     const end = await store(at, names, ending, tables);
@@ -107,6 +109,12 @@ async function deliver(address: string, tables: Tables, domains: Domains): Promi
     const names = namesOf(local, delimiters);
     const forward = await forwardOf(names, cutExtension(local, delimiters).extension, tables);
     const fault = forward !== null && 'fault' in forward ? forward.fault : null;
+    if (forward !== null && 'login' in forward && !owners.includes(forward.login)) {
+      // One that was followed to its end on another way is not followed again.
+      const file = JSON.stringify(forward);
+      if (done.has(file)) continue;
+      done.add(file);
+    }
     // Mail that a user's own file leads back to the user goes to the mailbox.
     const targets =
       forward === null || 'fault' in forward || owners.includes(forward.login)
@@ -125,19 +133,22 @@ async function deliver(address: string, tables: Tables, domains: Domains): Promi
     const rule = blankRule('forward_path');
     steps.push({ kind: 'forward', address: at, results, rule, ours: false });
     const inside = [...owners, forward.login];
+    const further: Open[] = [];
     for (const [index, { kind, text: name }] of targets.entries()) {
       const text = results[index] ?? '';
       if (kind === 'mailbox') {
         const box = { address: text, ending: kind, from: text, owners: inside };
         ends.set(text, await handOver(box, namesOf(name, delimiters)));
       } else if (kind === 'address') {
-        const further = await followAsking(text, tables, domains);
-        steps.push(...further.steps);
-        open.push(...further.ends.map((end) => ({ ...end, from: text, owners: inside })));
+        const led = await followAsking(text, tables, domains);
+        steps.push(...led.steps);
+        further.push(...led.ends.map((end) => ({ ...end, from: text, owners: inside })));
       } else {
-        open.push({ address: text, ending: kind, from, owners: inside });
+        further.push({ address: text, ending: kind, from, owners: inside });
       }
     }
+    // As local(8) does: each way to its end before the next one.
+    open.unshift(...further);
   }
   return { steps, ends: [...ends.values()], unforwarded: followed.ends };
 }
