@@ -5,7 +5,8 @@ import { isPackageList, type PackageParams } from './packages-plan.js';
 
 export const packagesInstallAction = defineAction({
   timeoutMs: PACKAGES_LIMIT_MS,
+  changes: 'told',
   params: plainParams<PackageParams>({ names: isPackageList }),
   redact: (params) => params,
-  run: ({ names }, { paths, progress }) => installPackages(names, paths, progress),
+  run: ({ names }, context) => installPackages(names, context),
 });

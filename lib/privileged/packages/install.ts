@@ -91,8 +91,16 @@ export interface InstallResult {
 /** Throws a `HelperError` at stage `run`, with apt's words. What was installed until then stays. */
 export async function installPackages(
   names: readonly PackageName[],
-  paths: Paths,
-  progress: (progress: HelperProgress) => void,
+  {
+    paths,
+    progress,
+    changing,
+  }: {
+    readonly paths: Paths;
+    readonly progress: (progress: HelperProgress) => void;
+    /** Puts on record that something is installed, however it ends. */
+    readonly changing: () => Promise<void>;
+  },
 ): Promise<InstallResult> {
   if (paths.root !== '') throw failed('lab', { names: names.join(', ') }, '');
   progress({ done: 0, total: null, row: 'installLists' });
@@ -109,6 +117,7 @@ export async function installPackages(
     progress({ done, total, row: ROWS[step] });
   };
   progress({ done: 0, total, row: ROWS.fetch });
+  await changing();
   const command = [APT, ...OPTIONS, ...UNASKED, 'install', ...names];
   const answer = await outside(paths, command, INSTALL_LIMIT_SECONDS, hear);
   if (answer.code !== 0) throw failed('install', {}, tail(answer));
