@@ -16,6 +16,7 @@ import type { Paths } from '../paths.js';
 import { readConfig } from '../postfix/config-view.js';
 import { publicListener, reachableHost } from '../postfix/listeners.js';
 import { QuarantineFolder } from '../quarantine/folder.js';
+import { traceRoute } from '../route/trace.js';
 import { SmtpDialogue, type SmtpReply } from '../smtp-dialogue.js';
 import { readState } from '../state.js';
 import { fateOf, isSettled, type Fate } from '../trial/fate.js';
@@ -96,6 +97,10 @@ export async function selfTest(order: SelfTestOrder, context: Context): Promise<
   const home = known?.names[0] ?? firstLocalDomain(view) ?? 'localhost';
   const recipient = order.recipient === '' ? `postmaster@${home}` : order.recipient;
   if (!domains.has(domainOf(recipient))) throw failed('notHere', { recipient });
+  // An alias, or somebody's .forward file, may lead to another server.
+  const { ends } = await traceRoute(recipient, paths, true);
+  const outside = ends.find(({ way }) => way === 'mx' || way === 'smarthost');
+  if (outside) throw failed('notHere', { recipient: outside.address });
   const listener = publicListener(view.master);
   if (listener === null) throw failed('noListener', {});
   const [log, scannerLog] = await Promise.all([
