@@ -2,7 +2,7 @@
  * What fetchmail remembers of mail it has seen (fetchmail(1), --idfile): lines `USER@SERVER UID`. A server that is called
  * something else tomorrow is the same mailbox all the same, and must not be fetched from the beginning.
  */
-import { access, open, readdir, readFile, rename } from 'node:fs/promises';
+import { access, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import type { FetchPlaces } from './places.js';
 
 /** Shorter ones, such as plain numbers, are the same on many servers: with these, mail would be passed over. */
@@ -43,7 +43,7 @@ export async function inheritSeen(
   }
   if (found.size === 0) return;
   await write(own, [...found].join(''));
-  for (const [file, rest] of rests) await write(file, rest);
+  for (const [file, rest] of rests) await (rest === '' ? rm(file) : write(file, rest));
 }
 
 /** The id of a query that never was, for what a backup brings: no query's id begins with a zero. */

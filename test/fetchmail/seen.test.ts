@@ -35,11 +35,14 @@ describe('what was seen of a mailbox', () => {
     try {
       const places = fetchPlaces(root);
       const [gone, own] = [places.of('1'), places.of('2')];
-      for (const { folder } of [gone, own]) await mkdir(folder, { recursive: true });
+      for (const { folder } of [gone, own, places.of('3')])
+        await mkdir(folder, { recursive: true });
       await writeFile(gone.ids, `me@x.example 1\nyou@x.example 2\nme@x.example ${UID}\n`);
       await inheritSeen(places, '2', 'me', 'x.example');
       assert.equal(await readFile(own.ids, 'utf8'), `me@x.example 1\nme@x.example ${UID}\n`);
       assert.equal(await readFile(gone.ids, 'utf8'), 'you@x.example 2\n');
+      await inheritSeen(places, '3', 'you', 'x.example');
+      await assert.rejects(readFile(gone.ids), { code: 'ENOENT' });
       // As fetchmail does when the mailbox is empty.
       await rm(own.ids);
       await inheritSeen(places, '2', 'me', 'x.example');
