@@ -191,6 +191,9 @@ export function viewJob(
   const running = result === null && failure === null;
   const { done = 0, gone = 0, failed = 0, failures = [], cancelled = false } = result ?? {};
   const counted = (key: string, count: number): string[] => (count > 0 ? [t(key, { count })] : []);
+  // What was delivered, and not all of it learnt, was delivered.
+  const unlearnt = failures.some(({ why }) => why === 'learn');
+  const ended = unlearnt ? 'release' : action;
   return {
     ...{ id, running, total, settled, href: `${path}/jobs/${id}` },
     title: running
@@ -200,11 +203,11 @@ export function viewJob(
             ? 'quarantine.ended.failed'
             : cancelled
               ? 'quarantine.ended.cancelled'
-              : `quarantine.ended.${action}`,
+              : `quarantine.ended.${ended}`,
         ),
-    kind: failure !== null ? 'bad' : failed > 0 || cancelled ? 'warn' : 'ok',
+    kind: failure !== null ? 'bad' : failed > 0 || unlearnt || cancelled ? 'warn' : 'ok',
     outcome: [
-      ...counted(`quarantine.done.${action}`, done),
+      ...counted(`quarantine.done.${ended}`, done),
       ...counted('quarantine.gone', gone),
       ...counted('quarantine.failedCount', failed),
       ...(failure === null
