@@ -58,7 +58,7 @@ describe('where mail would go', () => {
   const wayOf = (address: string) =>
     client.get(`/mail/route?address=${encodeURIComponent(address)}`);
 
-  /** A file in a user's home, or in everybody's for root. */
+  /** A file in a user's home, or in everybody's for root. Random aliases are never called erika or juergen. */
   const ownFile = async (
     login: string,
     name: string,
@@ -116,22 +116,22 @@ describe('where mail would go', () => {
 
   it('follows a user’s own .forward file, and the mail goes there', async () => {
     const file = await ownFile(
-      'carol',
+      'erika',
       '.forward',
-      '# away\nsomeone@far.example, \\carol\n"dave"\n',
+      '# away\nsomeone@far.example, \\erika\n"juergen"\n',
     );
     try {
-      const { text } = await wayOf('carol+news');
-      assert.match(text, /own file .forward leads carol\+news@example.org to someone@far.example/);
+      const { text } = await wayOf('erika+news');
+      assert.match(text, /own file .forward leads erika\+news@example.org to someone@far.example/);
       assert.match(text, /someone@far.example outside through the smarthost/);
-      assert.match(text, /carol@example.org mailbox/);
-      assert.match(text, /dave@example.org mailbox/);
+      assert.match(text, /erika@example.org mailbox/);
+      assert.match(text, /juergen@example.org mailbox/);
       assert.match(text, /The settings say the same/);
-      const to = `carol+news@${DOMAIN}`;
-      await lab.sendMail({ from: 'x@example.net', to, subject: 'carol-is-away' });
-      assert.deepEqual((await sink.waitFor('carol-is-away')).to, ['someone@far.example']);
-      await lab.waitForMail('carol', 'carol-is-away');
-      await lab.waitForMail('dave', 'carol-is-away');
+      const to = `erika+news@${DOMAIN}`;
+      await lab.sendMail({ from: 'x@example.net', to, subject: 'erika-is-away' });
+      assert.deepEqual((await sink.waitFor('erika-is-away')).to, ['someone@far.example']);
+      await lab.waitForMail('erika', 'erika-is-away');
+      await lab.waitForMail('juergen', 'erika-is-away');
     } finally {
       await rm(file);
     }
@@ -139,22 +139,25 @@ describe('where mail would go', () => {
 
   it('does not read through a .forward file what its user may not read', async () => {
     const secret = await ownFile('root', 'secret', 'secret@far.example\n');
-    const file = `${lab.root}/home/dave/.forward`;
+    const file = `${lab.root}/home/juergen/.forward`;
     await symlink(secret, file);
-    const shown = [(await wayOf('dave')).text];
+    const shown = [(await wayOf('juergen')).text];
     await rm(file);
     await link(secret, file);
-    shown.push((await wayOf('dave')).text);
+    shown.push((await wayOf('juergen')).text);
     await rm(file);
     await rm(secret);
     for (const text of shown) {
-      assert.match(text, /dave@example.org mailbox .*It is not followed here/);
+      assert.match(text, /juergen@example.org mailbox .*It is not followed here/);
       assert.doesNotMatch(text, /secret@far/);
     }
-    const open = await ownFile('dave', '.forward', 'somebody@far.example\n', 0o666);
-    assert.match((await wayOf('dave')).text, /dave@example.org mailbox .*Postfix passes it over/);
-    await lab.sendMail({ from: 'x@example.net', to: `dave@${DOMAIN}`, subject: 'passed-over' });
-    await lab.waitForMail('dave', 'passed-over');
+    const open = await ownFile('juergen', '.forward', 'somebody@far.example\n', 0o666);
+    assert.match(
+      (await wayOf('juergen')).text,
+      /juergen@example.org mailbox .*Postfix passes it over/,
+    );
+    await lab.sendMail({ from: 'x@example.net', to: `juergen@${DOMAIN}`, subject: 'passed-over' });
+    await lab.waitForMail('juergen', 'passed-over');
     await rm(open);
   });
 
