@@ -5,6 +5,7 @@ import { policyForm } from '../lib/policy/form.js';
 import { DELAY_SECONDS, MAX_WEIGHT } from '../lib/policy/schema.js';
 import type { PolicyService } from '../lib/policy/service.js';
 import { viewLists, viewOrder, viewServers, viewSummary } from '../lib/policy/view.js';
+import { missingPolicyPackages } from '../lib/security/packages.js';
 import { settingsRoutes } from '../lib/web/settings-page.js';
 import type { Web } from '../lib/web/web.js';
 import { PACKAGES_PATH } from './security-packages.js';
@@ -36,10 +37,7 @@ export function policyRoutes(router: Router, web: Web, service: PolicyService): 
           greylisting: status !== null && !status.installed.postgrey,
           spf: status !== null && !status.installed.spf,
         },
-        missingPackages: [
-          ...(status !== null && !status.installed.postgrey ? ['postgrey'] : []),
-          ...(status !== null && !status.installed.spf ? ['postfix-policyd-spf-python'] : []),
-        ],
+        missingPackages: status === null ? [] : missingPolicyPackages(status.installed),
         packagesHref: req.baseUrl + PACKAGES_PATH,
         order: viewOrder(t, status?.restrictions),
       };

@@ -3,15 +3,15 @@ import type { Request, Router } from 'express';
 import { NotFoundError, type Problem } from '../lib/errors.js';
 import type { SecuritySettings } from '../lib/security/schema.js';
 import { viewSelfTest } from '../lib/security/self-test-view.js';
-import type { SecurityService, SelfTest } from '../lib/security/service.js';
+import type { SecurityService } from '../lib/security/service.js';
 import type { TaskView } from '../lib/security/view.js';
+import { SELF_TESTS, type SelfTest } from '../lib/security/work.js';
 import { isPlainAddress } from '../lib/smarthost/address.js';
 import { oneText, quote } from '../lib/web/fields.js';
 import { showForm, type SettingsPage } from '../lib/web/settings-view.js';
 import type { Web } from '../lib/web/web.js';
 
 const PATH = '/security/test';
-export const SELF_TESTS: readonly SelfTest[] = ['spam', 'virus'];
 
 /** What the form of a test needs; `saved` are the settings that hold. */
 export function selfTestContext(

@@ -6,12 +6,8 @@ import { spamForm, virusForm } from '../lib/security/form.js';
 import { MAX_OBJECT_MB, MAX_SCORE, type SecuritySettings } from '../lib/security/schema.js';
 import { missingPackages, packagesFor } from '../lib/security/packages.js';
 import { memoryNotices } from '../lib/security/packages-view.js';
-import type {
-  RepairPart,
-  ScannerStatus,
-  SecurityService,
-  UpdatePart,
-} from '../lib/security/service.js';
+import type { SecurityService } from '../lib/security/service.js';
+import { REPAIRS, UPDATES } from '../lib/security/work.js';
 import { oneText } from '../lib/web/fields.js';
 import { requestFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
@@ -22,9 +18,6 @@ import { PACKAGES_PATH, packagesRoutes } from './security-packages.js';
 import { selfTestContext, selfTestRoutes } from './security-tests.js';
 
 const PATH = '/security';
-/** All that can be put right, in the order in which it is. */
-const REPAIRS: readonly RepairPart[] = ['policy', 'group', 'freshclam', 'clamav', 'amavis'];
-const UPDATES: readonly UpdatePart[] = ['signatures', 'rules'];
 const BYTES_PER_MB = 1024 * 1024;
 
 export function securityRoutes(router: Router, web: Web, service: SecurityService): void {
@@ -169,7 +162,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
         state: seen === null ? null : viewState(t, seen, gaps),
         chain: seen === null ? null : viewChain(t, viewLinks(seen, now)),
         facts: seen === null ? [] : factsOf(req, seen),
-        gaps: gaps.map((gap) => gapView(req, gap, seen)),
+        gaps: gaps.map((gap) => gapView(req, gap)),
         packagesHref: req.baseUrl + PACKAGES_PATH,
         repairable: gaps.some(({ repair }) => repair !== null),
         readOnly: !pages.may(req, 'mail.admin'),
@@ -182,7 +175,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
     );
   };
 
-  const gapView = (req: Request, gap: Gap, seen: ScannerStatus | null): object => {
+  const gapView = (req: Request, gap: Gap): object => {
     const t = pages.translator(req);
     const { key, values, severity, repair } = gap;
     const fetched = fetchFor(gap);
@@ -192,7 +185,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
       text: t(`${key}.meaning`),
       repair: repair ?? '',
       fetched: fetched ?? '',
-      packages: seen === null ? '' : packagesFor(key, seen).join(' '),
+      packages: packagesFor(key).join(' '),
       button:
         repair !== null
           ? t(`security.repair.${repair}`)

@@ -1,5 +1,6 @@
 /** The chain of the scanners as a picture: link by link, and what is missing. Pure. */
 import type { ResultOf } from '../privileged/actions/index.js';
+import type { Repair } from './work.js';
 import type { Words } from '../words.js';
 
 type Status = ResultOf<'security-status'>;
@@ -21,7 +22,7 @@ export interface Gap extends Words {
   /** `bad`: mail waits, or passes without having been looked at. */
   readonly severity: 'bad' | 'warn';
   /** What of the helper's repairs closes it; null when something else has to be done. */
-  readonly repair: 'policy' | 'group' | 'freshclam' | 'clamav' | 'amavis' | null;
+  readonly repair: Repair | null;
 }
 
 /** Gaps of the scanners: what is asked about strangers has a sentence of its own on other pages. */

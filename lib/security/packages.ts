@@ -31,23 +31,12 @@ export function isPackage(value: unknown): value is PackageName {
   return PACKAGES.some((name) => name === value);
 }
 
-/** What spam protection, virus protection and the policy server lack. */
-export function missingPackages({
-  amavis,
-  spamassassin,
-  clamav,
-  freshclam,
-  policy,
-}: ScannerStatus): {
+/** What spam protection and virus protection lack. */
+export function missingPackages({ amavis, spamassassin, clamav, freshclam }: ScannerStatus): {
   readonly spam: readonly PackageName[];
   readonly virus: readonly PackageName[];
-  readonly policy: readonly PackageName[];
 } {
-  const lacking = (name: PackageName, there: boolean): readonly PackageName[] =>
-    there ? [] : [name];
   const both = [...lacking('amavisd-new', amavis.installed), ...lacking('pax', amavis.pax)];
-  const has = (part: ScannerStatus['policy'][number]['part']): boolean =>
-    policy.find((one) => one.part === part)?.installed ?? true;
   return {
     spam: [...both, ...lacking('spamassassin', spamassassin.installed)],
     virus: [
@@ -55,25 +44,36 @@ export function missingPackages({
       ...lacking('clamav-daemon', clamav.installed),
       ...lacking('clamav-freshclam', freshclam.installed),
     ],
-    policy: [
-      ...lacking('postgrey', has('postgrey')),
-      ...lacking('postfix-policyd-spf-python', has('spf')),
-    ],
   };
 }
 
+/** What the policy server lacks. */
+export function missingPolicyPackages(installed: {
+  readonly postgrey: boolean;
+  readonly spf: boolean;
+}): readonly PackageName[] {
+  return [
+    ...lacking('postgrey', installed.postgrey),
+    ...lacking('postfix-policyd-spf-python', installed.spf),
+  ];
+}
+
+function lacking(name: PackageName, there: boolean): readonly PackageName[] {
+  return there ? [] : [name];
+}
+
+/** By the gap of the chain that is their lack. */
+const PACKAGES_FOR: Readonly<Record<string, readonly PackageName[]>> = {
+  'security.gap.amavis.installed': ['amavisd-new'],
+  'security.gap.amavis.pax': ['pax'],
+  'security.gap.spamassassin.installed': ['spamassassin'],
+  'security.gap.clamav.installed': ['clamav-daemon'],
+  'security.gap.freshclam.installed': ['clamav-freshclam'],
+  'security.gap.postgrey.installed': ['postgrey'],
+  'security.gap.spf.installed': ['postfix-policyd-spf-python'],
+};
+
 /** The packages whose lack is this gap; none where it is another. */
-export function packagesFor(key: string, status: ScannerStatus): readonly PackageName[] {
-  const { spam, virus, policy } = missingPackages(status);
-  const named: Readonly<Record<string, readonly PackageName[]>> = {
-    'amavis.installed': ['amavisd-new'],
-    'amavis.pax': ['pax'],
-    'spamassassin.installed': ['spamassassin'],
-    'clamav.installed': ['clamav-daemon'],
-    'freshclam.installed': ['clamav-freshclam'],
-    'postgrey.installed': ['postgrey'],
-    'spf.installed': ['postfix-policyd-spf-python'],
-  };
-  const wanted = named[key.replace(/^security\.gap\./, '')] ?? [];
-  return wanted.filter((name) => [...spam, ...virus, ...policy].includes(name));
+export function packagesFor(gap: string): readonly PackageName[] {
+  return PACKAGES_FOR[gap] ?? [];
 }

@@ -1,10 +1,10 @@
 /** What became of a mail that a scanner had to find, in words. Pure. */
 import type { Formats } from '../formats.js';
 import type { Translator } from '../i18n.js';
-import { requestFailed } from '../web/helper-notices.js';
 import type { Notice } from '../web/notice.js';
-import type { SelfTest, SelfTestResult, SelfTestTask } from './service.js';
-import type { TaskView } from './view.js';
+import type { SelfTestResult, SelfTestTask } from './service.js';
+import { viewProgress, type TaskView } from './view.js';
+import type { SelfTest } from './work.js';
 
 /** What nobody should have to look at twice is green; what came through although it is on is red. */
 const KINDS: Readonly<Record<SelfTestResult['outcome'], Notice['kind']>> = {
@@ -26,25 +26,13 @@ export function viewSelfTest(
   has: (key: string) => boolean,
   pageOf: (path: string) => string,
   what: SelfTest,
-  { now, step, done, total, startedAt }: SelfTestTask,
+  task: SelfTestTask,
 ): TaskView {
-  const when = format.moment(startedAt);
-  const base = {
-    running: now.state === 'running',
-    title: t(`security.selfTest.running.${what}`, { when }),
-    step: step === '' ? '' : t(`security.step.${step}`),
-    done,
-    total: total ?? 0,
-    notice: null,
-  };
-  switch (now.state) {
-    case 'running':
-      return base;
-    case 'failed':
-      return { ...base, notice: requestFailed(t, now.failure, has) };
-    case 'done':
-      return { ...base, notice: noticeOf(t, format, pageOf, what, when, now.result) };
-  }
+  const when = format.moment(task.startedAt);
+  const title = t(`security.selfTest.running.${what}`, { when });
+  return viewProgress(t, has, task, title, (result) =>
+    noticeOf(t, format, pageOf, what, when, result),
+  );
 }
 
 function noticeOf(

@@ -2,7 +2,7 @@
 import type { Helper } from '../client/helper.js';
 import { noHelper } from '../changes/failures.js';
 import { HelperError } from '../errors.js';
-import type { ParamsOf, ResultOf } from '../privileged/actions/index.js';
+import type { ActionName, ParamsOf, ResultOf } from '../privileged/actions/index.js';
 import {
   createSettingsService,
   type SettingsParts,
@@ -11,8 +11,9 @@ import {
 import { findGaps, type Gap } from './chain.js';
 import type { PackageName } from './packages.js';
 import { SECURITY_DEFAULTS, securitySchema, type SecuritySettings } from './schema.js';
-import { createTasks, type Task, type Tasks } from './tasks.js';
+import { createTasks, type Task, type Tasks, type Work } from './tasks.js';
 import { securityTitle } from './words.js';
+import type { Repair, SelfTest, Update } from './work.js';
 
 /** How long a page waits for the helper, in milliseconds. */
 const LOOK_TIMEOUT_MS = 10_000;
@@ -28,8 +29,6 @@ const INSTALL_TIMEOUT_MS = 2_140_000;
 const TEST_TIMEOUT_MS = 380_000;
 
 export type ScannerStatus = ResultOf<'security-status'>;
-export type RepairPart = 'policy' | 'group' | 'freshclam' | 'clamav' | 'amavis';
-export type UpdatePart = 'signatures' | 'rules';
 export type PackagePlan = ResultOf<'packages-plan'>;
 /** Puts the chain right, fetches newer signatures or rules, or installs what is missing. */
 export type ChainTask = Task<
@@ -37,7 +36,6 @@ export type ChainTask = Task<
   ResultOf<'security-repair'> | ResultOf<'security-update'> | ResultOf<'packages-install'>
 >;
 export type SelfTestOrder = ParamsOf<'security-test'>;
-export type SelfTest = SelfTestOrder['what'];
 export type SelfTestResult = ResultOf<'security-test'>;
 /** Known by whom it was sent to. */
 export type SelfTestTask = Task<string, SelfTestResult>;
@@ -55,9 +53,9 @@ export interface SecurityService extends SettingsService<SecuritySettings> {
   /** The tests of each scanner. */
   readonly tests: Readonly<Record<SelfTest, Tasks<string, SelfTestResult>>>;
   /** Starts to put these parts right, and proves the chain; gives the id of the task, null while another is under way. */
-  repair(parts: readonly RepairPart[], actor: string): string | null;
+  repair(parts: readonly Repair[], actor: string): string | null;
   /** Starts to fetch newer ones, through the proxy when there is one; gives what `repair` does. */
-  update(what: UpdatePart, proxy: string | null, actor: string): string | null;
+  update(what: Update, proxy: string | null, actor: string): string | null;
   /** What apt would install; throws `HelperError`. */
   plan(names: readonly PackageName[], actor: string): Promise<PackagePlan>;
   /** Starts to install them; gives what `repair` does. */
@@ -99,59 +97,42 @@ export function createSecurityService({
     }
   };
 
+  /** Asks the helper for what takes long, and hears how far it is. */
+  const asked =
+    <Name extends ActionName>(
+      action: Name,
+      params: ParamsOf<Name>,
+      actor: string,
+      timeoutMs: number,
+    ): Work<ResultOf<Name>> =>
+    (onStep, signal) => {
+      if (helper === null) throw noHelper();
+      return helper.call(action, params, {
+        ...{ actor, signal, timeoutMs },
+        onProgress: ({ done, total, row }) => onStep(String(row), done, total),
+      });
+    };
+
   return {
     ...settings,
     chain,
     tasks,
     tests,
-    repair: (wanted, actor) =>
-      tasks.start('repair', (onStep, signal) => {
-        if (helper === null) throw noHelper();
-        return helper.call(
-          'security-repair',
-          { parts: wanted },
-          {
-            ...{ actor, signal, timeoutMs: REPAIR_TIMEOUT_MS },
-            onProgress: ({ done, total, row }) => onStep(String(row), done, total),
-          },
-        );
-      }),
+    repair: (parts, actor) =>
+      tasks.start('repair', asked('security-repair', { parts }, actor, REPAIR_TIMEOUT_MS)),
     update: (what, proxy, actor) =>
-      tasks.start('update', (onStep, signal) => {
-        if (helper === null) throw noHelper();
-        return helper.call(
-          'security-update',
-          { what, proxy },
-          {
-            ...{ actor, signal, timeoutMs: UPDATE_TIMEOUT_MS },
-            onProgress: ({ done, total, row }) => onStep(String(row), done, total),
-          },
-        );
-      }),
+      tasks.start('update', asked('security-update', { what, proxy }, actor, UPDATE_TIMEOUT_MS)),
     plan: (names, actor) => {
       if (helper === null) throw noHelper();
       return helper.call('packages-plan', { names }, { actor, timeoutMs: PLAN_TIMEOUT_MS });
     },
     install: (names, actor) =>
-      tasks.start('install', (onStep, signal) => {
-        if (helper === null) throw noHelper();
-        return helper.call(
-          'packages-install',
-          { names },
-          {
-            ...{ actor, signal, timeoutMs: INSTALL_TIMEOUT_MS },
-            onProgress: ({ done, total, row }) => onStep(String(row), done, total),
-          },
-        );
-      }),
+      tasks.start('install', asked('packages-install', { names }, actor, INSTALL_TIMEOUT_MS)),
     test: (order, actor) =>
-      tests[order.what].start(order.recipient, (onStep, signal) => {
-        if (helper === null) throw noHelper();
-        return helper.call('security-test', order, {
-          ...{ actor, signal, timeoutMs: TEST_TIMEOUT_MS },
-          onProgress: ({ done, total, row }) => onStep(String(row), done, total),
-        });
-      }),
+      tests[order.what].start(
+        order.recipient,
+        asked('security-test', order, actor, TEST_TIMEOUT_MS),
+      ),
     async close() {
       await Promise.all([tasks, tests.spam, tests.virus].map((all) => all.close()));
     },

@@ -24,10 +24,12 @@ export interface Task<Kind, Result> {
 }
 
 type OnStep = (step: string, done: number, total: number | null) => void;
+/** What a task does; it may throw at once. */
+export type Work<Result> = (onStep: OnStep, signal: AbortSignal) => Promise<Result>;
 
 export interface Tasks<Kind, Result> {
   /** Starts one; null while another is under way. */
-  start(kind: Kind, work: (onStep: OnStep, signal: AbortSignal) => Promise<Result>): string | null;
+  start(kind: Kind, work: Work<Result>): string | null;
   /** The last one, also when it has ended. */
   last(): Task<Kind, Result> | null;
   /** Stops listening. */

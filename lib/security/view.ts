@@ -1,10 +1,12 @@
 /** The chain, and what puts it right, as the page shows them. Pure. */
 import type { Formats } from '../formats.js';
 import type { Translator } from '../i18n.js';
+import type { ResultOf } from '../privileged/actions/index.js';
 import { requestFailed } from '../web/helper-notices.js';
 import type { Notice } from '../web/notice.js';
 import { LINKS, type ChainRow, type Gap } from './chain.js';
 import type { ChainTask, ScannerStatus } from './service.js';
+import type { Task } from './tasks.js';
 
 export interface StateView {
   readonly kind: 'ok' | 'warn' | 'bad' | 'off';
@@ -71,61 +73,73 @@ export interface TaskView {
   readonly notice: Notice | null;
 }
 
+/** How far a task is, or how it ended: what `noticeOf` says of its result. */
+export function viewProgress<Result>(
+  t: Translator,
+  has: (key: string) => boolean,
+  { now, step, done, total }: Task<unknown, Result>,
+  title: string,
+  noticeOf: (result: Result) => Notice,
+): TaskView {
+  const notice =
+    now.state === 'running'
+      ? null
+      : now.state === 'failed'
+        ? requestFailed(t, now.failure, has)
+        : noticeOf(now.result);
+  return {
+    ...{ running: now.state === 'running', title, done, notice },
+    step: step === '' ? '' : t(`security.step.${step}`),
+    total: total ?? 0,
+  };
+}
+
 const RUNNING: Readonly<Record<ChainTask['kind'], string>> = {
   repair: 'security.task.running',
   update: 'security.update.running',
   install: 'security.packages.running',
 };
 
-/** How far the putting right is, or how it ended. */
+/** How far the putting right, the fetching or the installing is, or how it ended. */
 export function viewTask(
   t: Translator,
   format: Formats,
   has: (key: string) => boolean,
-  { kind, now, step, done, total, startedAt }: ChainTask,
+  task: ChainTask,
 ): TaskView {
-  const when = format.moment(startedAt);
-  const base = {
-    running: now.state === 'running',
-    title: t(RUNNING[kind], { when }),
-    step: step === '' ? '' : t(`security.step.${step}`),
-    done,
-    total: total ?? 0,
-    notice: null,
-  };
-  switch (now.state) {
-    case 'running':
-      return base;
-    case 'failed':
-      return { ...base, notice: requestFailed(t, now.failure, has) };
-    case 'done': {
-      const { result } = now;
-      if ('installed' in result) {
-        const count = result.installed.length;
-        const title = t('security.packages.done', { count, when });
-        const paragraphs = [t('security.packages.next')];
-        return { ...base, notice: { kind: 'ok', role: 'status', title, paragraphs } };
-      }
-      if (!('proof' in result)) {
-        const title = t(`security.updated.${result.done[0]}`, { when });
-        return { ...base, notice: { kind: 'ok', role: 'status', title, paragraphs: [] } };
-      }
-      const wrong = result.proof.filter(({ ok }) => !ok);
-      const lines = result.proof.map(({ key, values, ok }) =>
-        t(ok ? 'saved.proofOk' : 'saved.proofNot', { step: t(key, values) }),
-      );
-      const notice: Notice = {
-        kind: wrong.length === 0 ? 'ok' : 'bad',
-        role: 'status',
-        title: t(wrong.length === 0 ? 'security.task.done' : 'security.task.notDone', { when }),
-        paragraphs:
-          wrong.length === 0
-            ? [t('security.task.did', { count: result.done.length })]
-            : wrong.map(({ key, values }) => t(`helper.${key}`, values)),
-        points: result.done.map((one) => t(`security.did.${one}`)),
-        details: { summary: t('saved.proof'), text: lines.join('\n') },
-      };
-      return { ...base, notice };
+  const when = format.moment(task.startedAt);
+  return viewProgress(t, has, task, t(RUNNING[task.kind], { when }), (result) => {
+    if ('installed' in result) {
+      const count = result.installed.length;
+      const title = t('security.packages.done', { count, when });
+      return { kind: 'ok', role: 'status', title, paragraphs: [t('security.packages.next')] };
     }
-  }
+    if (!('proof' in result)) {
+      const title = t(`security.updated.${result.done[0]}`, { when });
+      return { kind: 'ok', role: 'status', title, paragraphs: [] };
+    }
+    return repairNotice(t, when, result);
+  });
+}
+
+function repairNotice(
+  t: Translator,
+  when: string,
+  { done, proof }: ResultOf<'security-repair'>,
+): Notice {
+  const wrong = proof.filter(({ ok }) => !ok);
+  const well = wrong.length === 0;
+  const lines = proof.map(({ key, values, ok }) =>
+    t(ok ? 'saved.proofOk' : 'saved.proofNot', { step: t(key, values) }),
+  );
+  return {
+    kind: well ? 'ok' : 'bad',
+    role: 'status',
+    title: t(well ? 'security.task.done' : 'security.task.notDone', { when }),
+    paragraphs: well
+      ? [t('security.task.did', { count: done.length })]
+      : wrong.map(({ key, values }) => t(`helper.${key}`, values)),
+    points: done.map((one) => t(`security.did.${one}`)),
+    details: { summary: t('saved.proof'), text: lines.join('\n') },
+  };
 }

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { readSimulation, readSizes, readStep } from '../../lib/privileged/packages/apt.js';
-import { packagesFor, missingPackages } from '../../lib/security/packages.js';
+import {
+  missingPackages,
+  missingPolicyPackages,
+  packagesFor,
+} from '../../lib/security/packages.js';
 import { SCANNERS_OFF } from '../support/recording-helper.js';
 
 describe('what apt says', () => {
@@ -46,11 +50,12 @@ describe('what is missing', () => {
       amavis: { ...SCANNERS_OFF.amavis, installed: false, pax: false },
       clamav: { ...SCANNERS_OFF.clamav, installed: false },
     };
-    const { spam, virus, policy } = missingPackages(status);
+    const { spam, virus } = missingPackages(status);
     assert.deepEqual(spam, ['amavisd-new', 'pax']);
     assert.deepEqual(virus, ['amavisd-new', 'pax', 'clamav-daemon']);
-    assert.deepEqual(policy, []);
-    assert.deepEqual(packagesFor('security.gap.amavis.pax', status), ['pax']);
-    assert.deepEqual(packagesFor('security.gap.clamav.answers', status), []);
+    assert.deepEqual(missingPolicyPackages({ postgrey: true, spf: true }), []);
+    assert.deepEqual(missingPolicyPackages({ postgrey: false, spf: true }), ['postgrey']);
+    assert.deepEqual(packagesFor('security.gap.amavis.pax'), ['pax']);
+    assert.deepEqual(packagesFor('security.gap.clamav.answers'), []);
   });
 });

@@ -1,6 +1,7 @@
 /** `security-repair`: starts what the saved settings need and does not run, in the right order, and proves it. */
 import Joi from 'joi';
-import { repair, REPAIRS, type Repair } from '../scanning/repair.js';
+import { REPAIRS, type Repair } from '../../security/work.js';
+import { repair } from '../scanning/repair.js';
 import { defineAction } from './action.js';
 
 export const securityRepairAction = defineAction({

@@ -1,12 +1,8 @@
 /** `security-test`: a mail that a scanner has to find goes the way of real mail, and is followed to its end. */
 import Joi from 'joi';
+import { SELF_TESTS } from '../../security/work.js';
 import { plainAddress } from '../../smarthost/address.js';
-import {
-  SELF_TEST_LIMIT_MS,
-  SELF_TESTS,
-  selfTest,
-  type SelfTestOrder,
-} from '../scanning/self-test.js';
+import { SELF_TEST_LIMIT_MS, selfTest, type SelfTestOrder } from '../scanning/self-test.js';
 import { defineAction } from './action.js';
 import { oneLine, severalLines } from './test-message.js';
 

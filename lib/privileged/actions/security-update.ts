@@ -1,6 +1,7 @@
 /** `security-update`: fetches newer virus signatures, or rules for spam, now. */
 import Joi from 'joi';
-import { FETCH_LIMIT_MS, PROXY_URL, update, UPDATES, type Update } from '../scanning/update.js';
+import { UPDATES, type Update } from '../../security/work.js';
+import { FETCH_LIMIT_MS, PROXY_URL, update } from '../scanning/update.js';
 import { defineAction } from './action.js';
 
 export const securityUpdateAction = defineAction({

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HelperProgress } from '../../contract.js';
 import { HelperError } from '../../errors.js';
 import type { SecuritySettings } from '../../security/schema.js';
+import { REPAIRS, type Repair } from '../../security/work.js';
 import { policyExpectationOf, provePolicy } from '../apply/policy-proof.js';
 import { proveScan, scanExpectationOf } from '../apply/scan-proof.js';
 import { ensurePrivateFolder } from '../files.js';
@@ -19,9 +20,6 @@ import { wantedServers } from '../services/policy-servers.js';
 import { AMAVIS, CLAMD, FRESHCLAM, mayRead } from '../services/scanners.js';
 import { readState } from '../state.js';
 import { isMember, join } from './group.js';
-
-export const REPAIRS = ['policy', 'group', 'freshclam', 'clamav', 'amavis'] as const;
-export type Repair = (typeof REPAIRS)[number];
 
 /** How long the scanners have to find what they must find after a start, in milliseconds. */
 const PROVE_LIMIT_MS = 30_000;

@@ -9,6 +9,7 @@ import type { HelperProgress } from '../../contract.js';
 import { HelperError } from '../../errors.js';
 import { kindOf } from '../../quarantine/schema.js';
 import type { SecuritySettings } from '../../security/schema.js';
+import { SELF_TESTS, type SelfTest } from '../../security/work.js';
 import { firstLocalDomain } from '../apply/prove.js';
 import { TEST_SPAM, TEST_VIRUS } from '../apply/scan-proof.js';
 import { openMailLog, openScannerLog, type MailLog } from '../mail-log.js';
@@ -22,9 +23,6 @@ import { readState } from '../state.js';
 import { fateOf, isSettled, type Fate } from '../trial/fate.js';
 import { encodedWords, inBase64 } from '../trial/message.js';
 import { verdictOf, type Verdict } from './verdict.js';
-
-export const SELF_TESTS = ['spam', 'virus'] as const;
-export type SelfTest = (typeof SELF_TESTS)[number];
 
 /** How long one answer of Postfix may take, in milliseconds: before the queue it waits for the scanners. */
 const REPLY_TIMEOUT_MS = 180_000;

@@ -8,15 +8,13 @@ import path from 'node:path';
 import type { HelperProgress } from '../../contract.js';
 import { HelperError } from '../../errors.js';
 import { FRESHCLAM_FILE, SIGNATURE_FOLDER } from '../../security/places.js';
+import type { Update } from '../../security/work.js';
 import { readText } from '../files.js';
 import { takeLock } from '../lock.js';
 import { CLEAN_ENVIRONMENT, runNative, type NativeResult } from '../native.js';
 import type { Paths } from '../paths.js';
 import { daemonOf } from '../services/daemons.js';
 import { AMAVIS, FRESHCLAM, signatureFiles } from '../services/scanners.js';
-
-export const UPDATES = ['signatures', 'rules'] as const;
-export type Update = (typeof UPDATES)[number];
 
 export interface UpdateResult {
   /** What there is now: something newer, or what was there already. */
