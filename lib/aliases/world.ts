@@ -1,12 +1,12 @@
 /** What the pages know of the machine when they say where an alias leads. */
 import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import type { BaseSettings } from '../base/schema.js';
 import type { Helper } from '../client/helper.js';
 import type { Directory, DirectoryUser, Log } from '../contract.js';
 import { HelperError } from '../errors.js';
 import type { Look, Machine, MachineView } from '../machine/service.js';
+import { KEPT_MS, lately } from '../lately.js';
 import { recipientsOf } from '../recipients/service.js';
 import { foldCase } from '../sections/fold-case.js';
 import { homeDomain, staticDestinations } from './home-domain.js';
@@ -18,10 +18,6 @@ import type { World } from './resolve.js';
 const MACHINE_AGE_MS = 30_000;
 const SYSTEM_AGE_MS = 10_000;
 const TIMEOUT_MS = 5_000;
-/** So old may the system's own aliases be that a page shows while newer ones are on their way, in milliseconds. */
-const SYSTEM_KEPT_MS = 120_000;
-/** How long a page waits for the newer ones all the same, in milliseconds. */
-const PATIENCE_MS = 15;
 
 export interface SystemAlias {
   readonly name: string;
@@ -76,8 +72,7 @@ export function createWorlds(parts: WorldParts): Worlds {
 
   const systemLately = (): Promise<readonly SystemAlias[]> => {
     const asked = systemNow();
-    if (Date.now() - known.at > SYSTEM_KEPT_MS) return asked;
-    return Promise.race([asked, sleep(PATIENCE_MS, known.entries, { ref: false })]);
+    return Date.now() - known.at > KEPT_MS ? asked : lately(asked, known.entries);
   };
 
   const worldOf = async (db: Knex, when: 'now' | 'lately'): Promise<World> => {

@@ -1,21 +1,17 @@
 /**
  * What the helper says of the machine, kept for a short while: pages show it, and go on showing it when the helper is away.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { noHelper } from '../changes/failures.js';
 import type { Helper } from '../client/helper.js';
 import type { Log } from '../contract.js';
 import { HelperError } from '../errors.js';
+import { KEPT_MS, lately } from '../lately.js';
 import type { Unclear } from '../sections/section.js';
 
 /** How long a page waits for the helper before it shows what was known before, in milliseconds. */
 const LOOK_TIMEOUT_MS = 5_000;
 /** A helper that was away is not asked again by every page, in milliseconds. */
 const FAILURE_LIFETIME_MS = 1_000;
-/** So old may a view be that is shown while a newer one is on its way, in milliseconds. */
-const GLANCE_KEPT_MS = 120_000;
-/** How long a glance waits for the newer one all the same: a helper that is away says so at once. Milliseconds. */
-const GLANCE_PATIENCE_MS = 15;
 
 /** Nobody in particular looks: pages do. */
 const ACTOR = 'pages';
@@ -123,9 +119,9 @@ export function createMachine(
     look,
     async glance(maxAgeMs) {
       const looked = look(maxAgeMs);
-      if (view === null || !fresh || ageOf(view) > GLANCE_KEPT_MS) return looked;
+      if (view === null || !fresh || ageOf(view) > KEPT_MS) return looked;
       const last: Look = { view, failure: failure?.error ?? null };
-      return Promise.race([looked, sleep(GLANCE_PATIENCE_MS, last, { ref: false })]);
+      return lately(looked, last);
     },
     forget() {
       changes += 1;
