@@ -4,6 +4,7 @@ import { HelperError, NotFoundError } from '../lib/errors.js';
 import {
   isQuarantineId,
   KEEP_DAYS,
+  delivers,
   kindOf,
   QUARANTINE_ACTIONS,
   QUARANTINE_KINDS,
@@ -67,9 +68,10 @@ export function quarantineRoutes(router: Router, web: Web, service: QuarantineSe
       const infected = ids.filter((id) => kindOf(id) === 'virus').length;
       const confirmed = oneText(req.body, 'confirm') === 'yes';
       const evenInfected = oneText(req.body, 'evenInfected') === 'yes';
-      const delivers = action === 'release' || action === 'ham';
       const asks =
-        action === 'delete' ? !confirmed : delivers && infected > 0 && !(confirmed && evenInfected);
+        action === 'delete'
+          ? !confirmed
+          : delivers(action) && infected > 0 && !(confirmed && evenInfected);
       if (asks) {
         pages.page(
           req,

@@ -15,6 +15,10 @@ const ID = /^(virus|spam|banned|badh)-[A-Za-z0-9][\w-]{4,30}[A-Za-z0-9](?:\.gz)?
 export const QUARANTINE_ACTIONS = ['release', 'ham', 'spam', 'delete'] as const;
 export type QuarantineAction = (typeof QUARANTINE_ACTIONS)[number];
 
+export function delivers(action: QuarantineAction): boolean {
+  return action === 'release' || action === 'ham';
+}
+
 /** Mails that a listing shows, the newest; more are counted. */
 export const MAX_LISTED = 20_000;
 /** Most mails that one request may act on. */

@@ -2,7 +2,7 @@
 import type { BulkDoor } from '../../bulk/schema.js';
 import { HelperError } from '../../errors.js';
 import { readConfig } from '../postfix/config-view.js';
-import { publicListener, reachableHost } from '../postfix/listeners.js';
+import { publicListener, reachable } from '../postfix/listeners.js';
 import { defineAction, plainParams } from './action.js';
 
 export const bulkDoorAction = defineAction({
@@ -15,8 +15,7 @@ export const bulkDoorAction = defineAction({
     if (listener === null) throw noListener();
     const option = /smtpd_proxy_filter=(\S*)/.exec(listener.entry.line)?.[1];
     return {
-      host: reachableHost(listener, view),
-      port: listener.port,
+      ...reachable(listener, view),
       sizeLimit: Number(view.parameter('message_size_limit')) || 0,
       filtered: (option ?? view.parameter('smtpd_proxy_filter')) !== '',
     };

@@ -1,6 +1,7 @@
 /** `quarantine-act`: releases or deletes the mails whose ids follow as items; tells its progress; can be cancelled. */
 import { HelperError } from '../../errors.js';
 import {
+  delivers,
   isQuarantineId,
   kindOf,
   MAX_ACT_IDS,
@@ -17,7 +18,7 @@ import { takeLock, type Lock } from '../lock.js';
 import type { Paths } from '../paths.js';
 import { portsOf } from '../ports.js';
 import { readConfig } from '../postfix/config-view.js';
-import { publicListener, reachableHost } from '../postfix/listeners.js';
+import { publicListener, reachable, type Reachable } from '../postfix/listeners.js';
 import { QuarantineFolder } from '../quarantine/folder.js';
 import { learn, mailToLearn } from '../quarantine/learn.js';
 import { releaseMail } from '../quarantine/release.js';
@@ -84,23 +85,14 @@ async function takeReleaseLock({ stateDir }: Paths): Promise<Lock> {
   return takeLock(`${stateDir}/release-lock`);
 }
 
-function delivers(action: QuarantineAction): boolean {
-  return action === 'release' || action === 'ham';
-}
-
-interface Door {
-  readonly host: string;
-  readonly port: number;
-}
-
 /** Past the scanners, which may be off by now: then there is no door behind them, and the one for everybody leads past none. */
-async function doorOf(paths: Paths): Promise<Door> {
+async function doorOf(paths: Paths): Promise<Reachable> {
   const { sections } = await readState(paths);
   if (isScanning(sections)) return { host: '127.0.0.1', port: (await portsOf(paths)).amavisBack };
   const view = await readConfig(paths.configDir, paths);
   const listener = publicListener(view.master);
   if (listener === null) throw away();
-  return { host: reachableHost(listener, view), port: listener.port };
+  return reachable(listener, view);
 }
 
 function away(): HelperError {
@@ -120,7 +112,7 @@ async function act(
     evenInfected,
   }: {
     /** Null for what delivers nothing. */
-    readonly door: Door | null;
+    readonly door: Reachable | null;
     readonly paths: Paths;
     readonly evenInfected: boolean;
   },

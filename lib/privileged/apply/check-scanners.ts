@@ -14,13 +14,12 @@ import {
   SPAMASSASSIN_FILE,
   SPAMASSASSIN_FOLDER,
 } from '../../security/places.js';
-import { CLEAN_ENVIRONMENT, runNative } from '../native.js';
+import { runNativeAs } from '../native-as.js';
 import type { Paths } from '../paths.js';
 import type { Replacement } from './journal.js';
 
 /** How long one checker may take, in milliseconds. */
 const CHECK_TIMEOUT_MS = 60_000;
-const SETPRIV = '/usr/bin/setpriv';
 /** Where Debian's package has its own part of amavis' configuration. */
 const AMAVIS_PACKAGE_FOLDER = '/usr/share/amavis/conf.d';
 const NOBODY = 'nobody';
@@ -116,11 +115,8 @@ async function run(
 }
 
 function as(user: string, command: string, args: readonly string[]) {
-  const drop = ['--reuid', user, '--regid', user === NOBODY ? 'nogroup' : user, '--clear-groups'];
-  return runNative(SETPRIV, [...drop, '--no-new-privs', '--', command, ...args], {
-    timeoutMs: CHECK_TIMEOUT_MS,
-    environment: { ...CLEAN_ENVIRONMENT, HOME: '/nonexistent' },
-  });
+  const other = { user, group: user === NOBODY ? 'nogroup' : user, home: '/nonexistent' };
+  return runNativeAs(other, command, args, { timeoutMs: CHECK_TIMEOUT_MS });
 }
 
 function refused(program: string, detail: string): HelperError {

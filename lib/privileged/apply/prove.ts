@@ -7,7 +7,7 @@ import type { Paths } from '../paths.js';
 import type { ProofStep } from '../protocol.js';
 import { SmtpDialogue, type SmtpReply } from '../smtp-dialogue.js';
 import type { ConfigView } from '../postfix/config-view.js';
-import { publicListener, reachableHost } from '../postfix/listeners.js';
+import { publicListener, reachable } from '../postfix/listeners.js';
 import { relaySection } from '../../relay-subnets/section.js';
 import {
   proveScan,
@@ -116,7 +116,7 @@ export function expectationOf(
     size: Number(view.parameter('message_size_limit')),
     localRecipient: local === null ? null : `root@${local}`,
     recipients,
-    listener: listener && { host: reachableHost(listener, view), port: listener.port },
+    listener: listener && reachable(listener, view),
     strangers: strangers.slice(0, relay.thorough ? strangers.length : 1),
     friends: relay.friends.filter(({ address }) => canAsk(address, protocols)),
     tls: tlsExpectationOf(view, paths, tls),

@@ -6,7 +6,7 @@ import { tlsSection } from '../../tls/section.js';
 import { certificateFolder } from '../certificates.js';
 import type { Paths } from '../paths.js';
 import type { ConfigView } from '../postfix/config-view.js';
-import { publicListener, reachableHost, tcpListeners } from '../postfix/listeners.js';
+import { publicListener, reachable, tcpListeners } from '../postfix/listeners.js';
 import { masterOption } from '../postfix/master.js';
 import type { ProofStep } from '../protocol.js';
 import { SmtpDialogue, type SmtpReply } from '../smtp-dialogue.js';
@@ -58,15 +58,14 @@ export function tlsExpectationOf(
   const offered = ['may', 'encrypt'].includes(view.parameter('smtpd_tls_security_level'));
   return {
     certificate: chosen ? file : null,
-    incoming: at && offered ? { host: reachableHost(at, view), port: at.port } : null,
+    incoming: at && offered ? reachable(at, view) : null,
     submission: tcpListeners(view.master).flatMap((listener) => {
-      const { entry, port } = listener;
-      const host = reachableHost(listener, view);
+      const { entry } = listener;
       const ours =
         /^postfix\/submissions?$/.test(masterOption(entry.line, 'syslog_name') ?? '') &&
         masterOption(entry.line, 'smtpd_sasl_type') !== null;
       const wrapped = masterOption(entry.line, 'smtpd_tls_wrappermode') === 'yes';
-      return ours ? [{ host, port, wrapped }] : [];
+      return ours ? [{ ...reachable(listener, view), wrapped }] : [];
     }),
     login: thorough,
   };

@@ -40,6 +40,15 @@ export function reachableHost({ host }: PublicListener, view: ListeningView): st
   return host ?? addressToAsk(view);
 }
 
+export interface Reachable {
+  readonly host: string;
+  readonly port: number;
+}
+
+export function reachable(listener: PublicListener, view: ListeningView): Reachable {
+  return { host: reachableHost(listener, view), port: listener.port };
+}
+
 export type ListeningView = Pick<SystemView, 'parameter'>;
 
 /** The port-25 service, or in a private instance the first smtpd on TCP; null when mail is taken from nowhere. */

@@ -8,12 +8,12 @@ import path from 'node:path';
 import { startOfMail } from '../../quarantine/header.js';
 import { MAX_LEARN_BYTES } from '../../quarantine/schema.js';
 import { AMAVIS_HOME, AMAVIS_USER, SPAMASSASSIN_FOLDER } from '../../security/places.js';
-import { CLEAN_ENVIRONMENT, runNative } from '../native.js';
+import { runNative } from '../native.js';
+import { runNativeAs } from '../native-as.js';
 import type { Paths } from '../paths.js';
 import type { QuarantineFolder } from './folder.js';
 
 const SA_LEARN = '/usr/bin/sa-learn';
-const SETPRIV = '/usr/bin/setpriv';
 /** It loads all rules first, in milliseconds. */
 const LEARN_TIMEOUT_MS = 60_000;
 const MAX_DETAIL_CHARS = 1_000;
@@ -41,23 +41,15 @@ export async function learn(
     await chown(place, 0, Number(stdout));
     await Promise.all([chmod(file, 0o640), chmod(place, 0o710)]);
     const home = `${root}${AMAVIS_HOME}`;
-    const answer = await runNative(
-      SETPRIV,
+    const answer = await runNativeAs(
+      { user: AMAVIS_USER, allGroups: true, home },
+      SA_LEARN,
       [
-        ...[
-          '--reuid',
-          AMAVIS_USER,
-          '--regid',
-          AMAVIS_USER,
-          '--init-groups',
-          '--no-new-privs',
-          '--',
-        ],
-        ...[SA_LEARN, `--${as}`, '--max-size=0', `--siteconfigpath=${root}${SPAMASSASSIN_FOLDER}`],
+        ...[`--${as}`, '--max-size=0', `--siteconfigpath=${root}${SPAMASSASSIN_FOLDER}`],
         // Where amavis has it.
         ...[`--dbpath=${home}/.spamassassin/bayes`, file],
       ],
-      { timeoutMs: LEARN_TIMEOUT_MS, environment: { ...CLEAN_ENVIRONMENT, HOME: home }, cwd: home },
+      { timeoutMs: LEARN_TIMEOUT_MS, cwd: home },
     );
     const said = `${answer.stdout}${answer.stderr}`.trim();
     // "0 message(s)" is learnt already.

@@ -3,7 +3,6 @@
  * follows it until it was refused, kept back or delivered.
  */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { staticDestinations } from '../../aliases/home-domain.js';
 import type { HelperProgress } from '../../contract.js';
 import { HelperError } from '../../errors.js';
@@ -15,12 +14,13 @@ import { TEST_SPAM, TEST_VIRUS } from '../apply/scan-proof.js';
 import { openMailLog, openScannerLog, type MailLog } from '../mail-log.js';
 import type { Paths } from '../paths.js';
 import { readConfig } from '../postfix/config-view.js';
-import { publicListener, reachableHost } from '../postfix/listeners.js';
+import { publicListener, reachable, type Reachable } from '../postfix/listeners.js';
 import { QuarantineFolder } from '../quarantine/folder.js';
 import { traceRoute } from '../route/trace.js';
 import { SmtpDialogue, type SmtpReply } from '../smtp-dialogue.js';
 import { readState } from '../state.js';
-import { fateOf, isSettled, type Fate } from '../trial/fate.js';
+import type { Fate } from '../trial/fate.js';
+import { followMail, lookUntil } from '../trial/follow.js';
 import { encodedWords, inBase64 } from '../trial/message.js';
 import { verdictOf, type Verdict } from './verdict.js';
 
@@ -32,7 +32,6 @@ export const FOLLOW_LIMIT_MS = 120_000;
 export const SELF_TEST_LIMIT_MS = REPLY_TIMEOUT_MS + FOLLOW_LIMIT_MS + 60_000;
 /** How long what the filter says of a mail that was delivered may take to be in the log, in milliseconds. */
 const VERDICT_LIMIT_MS = 20_000;
-const LOOK_EVERY_MS = 150;
 /** A domain that nobody has (RFC 6761), so that no exception holds for it. */
 const FROM = 'scanner-test@mailserver.invalid';
 
@@ -110,8 +109,11 @@ export async function selfTest(order: SelfTestOrder, context: Context): Promise<
   progress({ done: 0, total: 3, row: 'selfTestSend' });
   const began = performance.now();
   const messageId = `<${randomUUID()}@mailserver.invalid>`;
-  const target = { host: reachableHost(listener, view), port: listener.port };
-  const reply = await send(target, recipient, compose({ ...order, recipient }, messageId));
+  const reply = await send(
+    reachable(listener, view),
+    recipient,
+    compose({ ...order, recipient }, messageId),
+  );
   const words = reply.lines.join(' ').trim();
   const result = (outcome: SelfTestOutcome, more: Partial<SelfTestResult> = {}) => ({
     ...{ outcome, recipient, reply: words, queueId: '', keptAs: '', score: null },
@@ -147,7 +149,7 @@ function outcomeOf(verdict: Verdict | null): SelfTestOutcome {
 
 /** Resolves with the answer to the mail, or with the first that was no yes. */
 async function send(
-  target: { readonly host: string; readonly port: number },
+  target: Reachable,
   recipient: string,
   lines: readonly string[],
 ): Promise<SmtpReply> {
@@ -172,29 +174,30 @@ async function send(
 }
 
 /** What became of it in the end, or when its time was over. */
-async function follow(
+function follow(
   log: MailLog,
   messageId: string,
   { signal, progress }: Pick<Context, 'signal' | 'progress'>,
 ): Promise<Fate> {
   let told = false;
-  for (const end = Date.now() + FOLLOW_LIMIT_MS; ; await sleep(LOOK_EVERY_MS)) {
-    const lines = await log.lines();
-    const fate = fateOf(lines, messageId);
-    if (!told && lines.filter((line) => line.includes(`message-id=${messageId}`)).length > 1) {
+  return followMail(log, messageId, {
+    ...{ limitMs: FOLLOW_LIMIT_MS, signal },
+    seen: (_fate, lines) => {
+      if (told || lines.filter((line) => line.includes(`message-id=${messageId}`)).length < 2) {
+        return;
+      }
       progress({ done: 2, total: 3, row: 'selfTestDeliver' });
       told = true;
-    }
-    if (isSettled(fate) || Date.now() > end || signal.aborted) return fate;
-  }
+    },
+  });
 }
 
 /** What the filter wrote of it; null when it wrote nothing in time. */
-async function judged(log: MailLog, messageId: string): Promise<Verdict | null> {
-  for (const end = Date.now() + VERDICT_LIMIT_MS; ; await sleep(LOOK_EVERY_MS)) {
-    const verdict = verdictOf(await log.lines(), messageId);
-    if (verdict !== null || Date.now() > end) return verdict;
-  }
+function judged(log: MailLog, messageId: string): Promise<Verdict | null> {
+  return lookUntil(log, VERDICT_LIMIT_MS, (lines) => {
+    const value = verdictOf(lines, messageId);
+    return { value, enough: value !== null };
+  });
 }
 
 /** Its name in the quarantine; '' when it is not there. */

@@ -11,7 +11,8 @@ import { FRESHCLAM_FILE, SIGNATURE_FOLDER } from '../../security/places.js';
 import type { Update } from '../../security/work.js';
 import { readText } from '../files.js';
 import { takeLock } from '../lock.js';
-import { CLEAN_ENVIRONMENT, runNative, type NativeResult } from '../native.js';
+import { runNative, type NativeResult } from '../native.js';
+import { runNativeAs } from '../native-as.js';
 import type { Paths } from '../paths.js';
 import { daemonOf } from '../services/daemons.js';
 import { AMAVIS, FRESHCLAM, signatureFiles } from '../services/scanners.js';
@@ -23,7 +24,6 @@ export interface UpdateResult {
 
 /** How long a fetcher may take, in milliseconds: all signatures together have 300 MB. */
 export const FETCH_LIMIT_MS = 1_200_000;
-const SETPRIV = '/usr/bin/setpriv';
 const CLAMAV_USER = 'clamav';
 /** As Debian's own daily update has it. */
 const RULES_USER = 'debian-spamd';
@@ -134,13 +134,12 @@ function as(
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
 ): Promise<NativeResult> {
-  const drop = ['--reuid', user, '--regid', user, '--init-groups', '--no-new-privs', '--'];
   // The scanners, which are other users, read what is fetched; what we write ourselves is nobody else's.
   const mask = process.umask(0o022);
   try {
-    return runNative(SETPRIV, [...drop, program, ...args], {
+    return runNativeAs({ user, allGroups: true, home: RULES_HOME }, program, args, {
       timeoutMs: FETCH_LIMIT_MS,
-      environment: { ...CLEAN_ENVIRONMENT, HOME: RULES_HOME, ...environment },
+      environment,
     });
   } finally {
     process.umask(mask);

@@ -1,17 +1,16 @@
 /** Sends a real message through the real queue, and follows it until it is delivered, came back, or has to wait. */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HelperError } from '../../errors.js';
 import type { HelperProgress } from '../../contract.js';
 import { openMailLog } from '../mail-log.js';
 import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
 import { readConfig } from '../postfix/config-view.js';
-import { fateOf, isSettled, type Fate } from './fate.js';
+import { fateOf, type Fate } from './fate.js';
+import { followMail } from './follow.js';
 
 /** How long the message is followed, in milliseconds. After that it is in the queue, where it is looked after. */
 export const FOLLOW_LIMIT_MS = 90_000;
-const LOOK_EVERY_MS = 150;
 /** Longest line of base64, without its end (RFC 2045 6.8). */
 const BASE64_LINE_CHARS = 76;
 
@@ -53,14 +52,14 @@ export async function sendTestMessage(
     return { ...fateOf([], messageId), milliseconds: elapsed(), followed: false };
   }
   let said = '';
-  for (const end = Date.now() + FOLLOW_LIMIT_MS; ; await sleep(LOOK_EVERY_MS)) {
-    const fate = fateOf(await log.lines(), messageId);
-    if (fate.state !== said) context.progress({ done: 0, total: null, row: fate });
-    said = fate.state;
-    if (isSettled(fate) || Date.now() > end || signal.aborted) {
-      return { ...fate, milliseconds: elapsed(), followed: true };
-    }
-  }
+  const fate = await followMail(log, messageId, {
+    ...{ limitMs: FOLLOW_LIMIT_MS, signal },
+    seen: (now) => {
+      if (now.state !== said) context.progress({ done: 0, total: null, row: now });
+      said = now.state;
+    },
+  });
+  return { ...fate, milliseconds: elapsed(), followed: true };
 }
 
 /** Plain text in UTF-8 (RFC 2045, RFC 2047). What comes in holds no control character but line ends in the text. */
