@@ -11,7 +11,7 @@ const border = (files, patterns) => ({
 const never = (group, message) => ({ group, message, allowTypeImports: true });
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'coverage/'] },
+  { ignores: ['.cache/', 'dist/', 'node_modules/', 'coverage/'] },
   js.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {
