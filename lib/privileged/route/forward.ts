@@ -28,6 +28,12 @@ interface ForwardUser {
 /** `mailbox`: of this name, of which nothing is asked (`\\name`). */
 type ForwardTarget = LocalTarget | { readonly kind: 'mailbox'; readonly text: string };
 
+/** A file that is followed: whose it is, and what it says. */
+export interface ForwardFile {
+  readonly login: string;
+  readonly targets: readonly ForwardTarget[];
+}
+
 /** Null: mail goes to the mailbox. `fault`: there is one that could not be followed here. */
 type Forward =
   { readonly targets: readonly ForwardTarget[] } | { readonly fault: ForwardFault } | null;
@@ -37,11 +43,7 @@ export async function forwardOf(
   names: readonly string[],
   extension: string,
   tables: Tables,
-): Promise<
-  | { readonly login: string; readonly targets: readonly ForwardTarget[] }
-  | { readonly fault: ForwardFault }
-  | null
-> {
+): Promise<ForwardFile | { readonly fault: ForwardFault } | null> {
   const entries = await tables.askTable(USERS, names);
   const login = names.find((name) => entries.has(name));
   if (login === undefined) return null;

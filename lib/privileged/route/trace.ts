@@ -13,7 +13,7 @@ import type { RouteAnswer, RouteEnd, RouteStep, Rule, Way } from '../../route/sc
 import type { Paths } from '../paths.js';
 import { createDomains, domainOf, type Domains } from './domains.js';
 import { expand, rewrite } from './expand.js';
-import { forwardOf } from './forward.js';
+import { forwardOf, type ForwardFile } from './forward.js';
 import { openTables, USERS, type Tables, type Unasked } from './tables.js';
 
 const PARAMETERS = [
@@ -109,33 +109,27 @@ async function deliver(address: string, tables: Tables, domains: Domains): Promi
     const names = namesOf(local, delimiters);
     const forward = await forwardOf(names, cutExtension(local, delimiters).extension, tables);
     const fault = forward !== null && 'fault' in forward ? forward.fault : null;
-    if (forward !== null && 'login' in forward && !owners.includes(forward.login)) {
-      // One that was followed to its end on another way is not followed again.
-      const file = JSON.stringify(forward);
-      if (done.has(file)) continue;
-      done.add(file);
-    }
     // Mail that a user's own file leads back to the user goes to the mailbox.
-    const targets =
-      forward === null || 'fault' in forward || owners.includes(forward.login)
-        ? []
-        : forward.targets.slice(0, Math.max(0, MAX_FORWARDED - ends.size - open.length));
-    if (forward === null || 'fault' in forward || targets.length === 0) {
+    const file =
+      forward !== null && 'login' in forward && !owners.includes(forward.login) ? forward : null;
+    if (file !== null) {
+      // One that was followed to its end on another way is not followed again.
+      const content = JSON.stringify(file);
+      if (done.has(content)) continue;
+      done.add(content);
+    }
+    const room = Math.max(0, MAX_FORWARDED - ends.size - open.length);
+    if (file === null || room === 0) {
       ends.set(at, { ...(await handOver(current, names)), forward: fault });
       continue;
     }
-    const home = at.includes('@') ? at : from;
-    const results = targets.map(({ kind, text }) =>
-      (kind === 'address' || kind === 'mailbox') && !text.includes('@')
-        ? `${text}@${domainOf(home)}`
-        : text,
-    );
+    const targets = completed(file, domainOf(at.includes('@') ? at : from)).slice(0, room);
+    const results = targets.map(({ text }) => text);
     const rule = blankRule('forward_path');
     steps.push({ kind: 'forward', address: at, results, rule, ours: false });
-    const inside = [...owners, forward.login];
+    const inside = [...owners, file.login];
     const further: Open[] = [];
-    for (const [index, { kind, text: name }] of targets.entries()) {
-      const text = results[index] ?? '';
+    for (const { kind, name, text } of targets) {
       if (kind === 'mailbox') {
         const box = { address: text, ending: kind, from: text, owners: inside };
         ends.set(text, await handOver(box, namesOf(name, delimiters)));
@@ -151,6 +145,14 @@ async function deliver(address: string, tables: Tables, domains: Domains): Promi
     open.unshift(...further);
   }
   return { steps, ends: [...ends.values()], unforwarded: followed.ends };
+}
+
+/** What a file says, with its names as addresses of this domain: `text`; `name` is as it stands there. */
+function completed({ targets }: ForwardFile, domain: string) {
+  return targets.map(({ kind, text: name }) => {
+    const bare = (kind === 'address' || kind === 'mailbox') && !name.includes('@');
+    return { kind, name, text: bare ? `${name}@${domain}` : name };
+  });
 }
 
 interface Open extends End {
