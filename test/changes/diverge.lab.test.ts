@@ -1,32 +1,25 @@
 /** Settings and system that do not follow each other: somebody is asked, and nothing is saved before they have decided. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import type { Knex } from 'knex';
-import { createChanges, type Changes } from '../../lib/changes/service.js';
+import type { Changes } from '../../lib/changes/service.js';
 import { HelperError } from '../../lib/errors.js';
 import { readSettings } from '../../lib/settings/store.js';
-import { engines, type Databases } from '../support/databases.js';
-import { createFakeHelper, type FakeHelper } from '../support/fake-helper.js';
-import { saveBase, testSources } from '../support/intents.js';
-import { silentLog } from '../support/log.js';
+import { engines } from '../support/databases.js';
+import type { FakeHelper } from '../support/fake-helper.js';
+import { freshChanges } from '../support/fresh-changes.js';
+import { saveBase } from '../support/intents.js';
 
 const OTHER_DATABASE = '00000000-0000-4000-8000-000000000000';
 
 for (const [name, start] of Object.entries(engines)) {
   describe(`a divergence on ${name}`, () => {
-    let databases: Databases;
+    const anew = freshChanges(start);
     let db: Knex;
     let helper: FakeHelper;
     let changes: Changes;
-
-    before(async () => {
-      databases = await start();
-    });
-    after(() => databases.stop());
     beforeEach(async () => {
-      db = await databases.fresh();
-      helper = createFakeHelper();
-      changes = createChanges({ db, helper, sources: testSources, log: silentLog });
+      ({ db, helper, changes } = await anew());
     });
 
     const saved = () => readSettings<{ mailServerName: string }>(db, 'base');

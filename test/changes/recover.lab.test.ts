@@ -8,6 +8,7 @@ import { HelperError } from '../../lib/errors.js';
 import { readSettings } from '../../lib/settings/store.js';
 import { engines, type Databases } from '../support/databases.js';
 import { createFakeHelper, type FakeHelper } from '../support/fake-helper.js';
+import { freshChanges } from '../support/fresh-changes.js';
 import { saveBase, saveDomains, saveRelay, testSources } from '../support/intents.js';
 import { silentLog } from '../support/log.js';
 import { dieAfterIntent } from './dead-process.js';
@@ -16,19 +17,12 @@ const OTHER_DATABASE = '00000000-0000-4000-8000-000000000000';
 
 for (const [name, start] of Object.entries(engines)) {
   describe(`recovery on ${name}`, () => {
-    let databases: Databases;
+    const anew = freshChanges(start);
     let db: Knex;
     let helper: FakeHelper;
     let changes: Changes;
-
-    before(async () => {
-      databases = await start();
-    });
-    after(() => databases.stop());
     beforeEach(async () => {
-      db = await databases.fresh();
-      helper = createFakeHelper();
-      changes = createChanges({ db, helper, sources: testSources, log: silentLog });
+      ({ db, helper, changes } = await anew());
     });
 
     async function baseVersion(): Promise<number> {

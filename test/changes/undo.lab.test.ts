@@ -1,36 +1,23 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import type { Knex } from 'knex';
-import { createChanges, type Changes } from '../../lib/changes/service.js';
+import type { Changes } from '../../lib/changes/service.js';
 import { readDomains, removeDomain } from '../../lib/domains/store.js';
 import { ConflictError, UserError } from '../../lib/errors.js';
 import { readSettings } from '../../lib/settings/store.js';
-import { engines, type Databases } from '../support/databases.js';
-import { createFakeHelper, type FakeHelper } from '../support/fake-helper.js';
-import {
-  saveBase,
-  saveDomains,
-  saveRelay,
-  testSources,
-  type RelaySettings,
-} from '../support/intents.js';
-import { silentLog } from '../support/log.js';
+import { engines } from '../support/databases.js';
+import type { FakeHelper } from '../support/fake-helper.js';
+import { freshChanges } from '../support/fresh-changes.js';
+import { saveBase, saveDomains, saveRelay, type RelaySettings } from '../support/intents.js';
 
 for (const [name, start] of Object.entries(engines)) {
   describe(`undo and history on ${name}`, () => {
-    let databases: Databases;
+    const anew = freshChanges(start);
     let db: Knex;
     let helper: FakeHelper;
     let changes: Changes;
-
-    before(async () => {
-      databases = await start();
-    });
-    after(() => databases.stop());
     beforeEach(async () => {
-      db = await databases.fresh();
-      helper = createFakeHelper();
-      changes = createChanges({ db, helper, sources: testSources, log: silentLog });
+      ({ db, helper, changes } = await anew());
     });
 
     async function versionOf(section: string): Promise<number> {
