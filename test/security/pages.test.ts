@@ -1,23 +1,15 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
-import request, { type Test } from 'supertest';
-import { migrateMail } from '../../lib/database/mail-schema.js';
+import { describe, it } from 'node:test';
+import request, { type Response } from 'supertest';
 import { HelperError } from '../../lib/errors.js';
 import { SECURITY_DEFAULTS, type SecuritySettings } from '../../lib/security/schema.js';
-import type { PackagePlan, ScannerStatus, SelfTestResult } from '../../lib/security/service.js';
-import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import type { ScannerStatus } from '../../lib/security/service.js';
+import { createDummyHost } from '../support/dummy-host.js';
 import { formFields, readForms, textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import {
-  AWAY,
-  recordingHelper,
-  SCANNERS_OFF,
-  type RecordingHelper,
-} from '../support/recording-helper.js';
-import { htmlProblems } from '../support/valid-html.js';
+import { AWAY, SCANNERS_OFF } from '../support/recording-helper.js';
+import { SECURITY_PATH as PATH, securityPages } from '../support/security-pages.js';
 import { until } from '../support/wait.js';
 
-const PATH = '/mail/security';
 const ON: SecuritySettings = { ...SECURITY_DEFAULTS, spam: true, virus: true };
 const HEALTHY: ScannerStatus = {
   settings: ON,
@@ -34,32 +26,14 @@ const HEALTHY: ScannerStatus = {
 };
 
 describe('the pages of Security', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(async () => {
-    await database.db('mail_changes').delete();
-    await database.db('mail_settings').delete();
-    helper = recordingHelper();
-    host = createDummyHost({ db: database.db, helper });
-  });
-
-  const get = (path: string): Test => request(host.app).get(path);
-  const post = (path: string, fields: Readonly<Record<string, string>>): Test =>
-    request(host.app).post(path).type('form').send(fields);
-  const submit = async (page: string, typed: Readonly<Record<string, string>>): Promise<Test> =>
-    post(`${PATH}/${page}`, { ...formFields((await get(`${PATH}/${page}`)).text), ...typed });
-  const repair = async (part: string): Promise<Test> => {
+  const pages = securityPages();
+  const { get, post, submit } = pages;
+  const repair = async (part: string): Promise<Response> => {
     const { _csrf = '' } = formFields((await get(`${PATH}/spam`)).text);
     return post(`${PATH}/repair`, { _csrf, part });
   };
   const chain = async (status: ScannerStatus): Promise<string> => {
-    helper.answers['security-status'] = () => status;
+    pages.helper.answers['security-status'] = () => status;
     return textOf((await get(PATH)).text);
   };
 
@@ -162,8 +136,8 @@ describe('the pages of Security', () => {
   });
 
   it('put everything right in the background, and say how it ended', async () => {
-    helper.answers['security-status'] = () => HEALTHY;
-    helper.answers['security-repair'] = ({ parts }) => ({ done: parts, proof: [] });
+    pages.helper.answers['security-status'] = () => HEALTHY;
+    pages.helper.answers['security-repair'] = ({ parts }) => ({ done: parts, proof: [] });
     const answer = await repair('all');
     assert.equal(answer.status, 303);
     const page = await until('the end of it', async () => {
@@ -171,17 +145,17 @@ describe('the pages of Security', () => {
       return /The chain works/.test(text) ? textOf(text) : undefined;
     });
     assert.match(page, /5 things were put right/);
-    const call = helper.calls.find(({ action }) => action === 'security-repair');
+    const call = pages.helper.calls.find(({ action }) => action === 'security-repair');
     assert.deepEqual(call?.params['parts'], ['policy', 'group', 'freshclam', 'clamav', 'amavis']);
   });
 
   it('fetch newer signatures and rules in the background, through the proxy of the host', async () => {
     const proxied = createDummyHost({
-      ...{ db: database.db, helper },
+      ...{ db: pages.database.db, helper: pages.helper },
       proxy: 'http://proxy.example:3128',
     });
-    helper.answers['security-status'] = () => HEALTHY;
-    helper.answers['security-update'] = ({ what }) => ({
+    pages.helper.answers['security-status'] = () => HEALTHY;
+    pages.helper.answers['security-update'] = ({ what }) => ({
       done: [what === 'rules' ? 'rulesCurrent' : 'signaturesCurrent'],
     });
     for (const [page, what, says] of [
@@ -198,7 +172,7 @@ describe('the pages of Security', () => {
         says.test(textOf((await request(proxied.app).get(PATH)).text)),
       );
     }
-    const calls = helper.calls.filter(({ action }) => action === 'security-update');
+    const calls = pages.helper.calls.filter(({ action }) => action === 'security-update');
     assert.deepEqual(
       calls.map(({ params }) => params),
       ['signatures', 'rules'].map((what) => ({ what, proxy: 'http://proxy.example:3128' })),
@@ -206,8 +180,8 @@ describe('the pages of Security', () => {
   });
 
   it('say in words when nothing could be fetched', async () => {
-    helper.answers['security-status'] = () => HEALTHY;
-    helper.answers['security-update'] = () => {
+    pages.helper.answers['security-status'] = () => HEALTHY;
+    pages.helper.answers['security-update'] = () => {
       const key = 'helper.security.update';
       const values = { service: 'freshclam' };
       throw new HelperError({ stage: 'run', key, values, detail: "Can't connect", restored: true });
@@ -222,153 +196,16 @@ describe('the pages of Security', () => {
     assert.equal((await post(`${PATH}/update`, { _csrf, what: 'a\nb' })).status, 422);
   });
 
-  it('send a mail that has to be found, and say what became of it', async () => {
-    await submit('spam', { spam: 'yes' });
-    const ended: SelfTestResult = {
-      ...{
-        outcome: 'kept',
-        recipient: 'anna@lab.test',
-        reply: '250 discarded <b>',
-        queueId: '4xA',
-      },
-      ...{ keptAs: 'spam-Abcdefghijk1', score: 999.8, milliseconds: 1_200 },
-    };
-    helper.answers['security-test'] = () => ended;
-    const { _csrf = '' } = formFields((await get(`${PATH}/spam`)).text);
-    const test = { _csrf, what: 'spam', testRecipient: 'anna@lab.test' };
-    const answer = await post(`${PATH}/test`, test);
-    assert.equal(answer.headers['location'], `${PATH}/spam#self-test`);
-    const page = await until('the end of it', async () => {
-      const { text } = await get(`${PATH}/spam`);
-      return /found and kept back/.test(textOf(text)) ? text : undefined;
-    });
-    assert.match(page, /href="\/mail\/security\/quarantine\/spam-Abcdefghijk1"/);
-    assert.match(textOf(page), /Points: 999\.8/);
-    assert.doesNotMatch(page, /discarded <b>/);
-    const call = helper.calls.find(({ action }) => action === 'security-test');
-    assert.deepEqual([call?.params['what'], call?.params['recipient']], ['spam', 'anna@lab.test']);
-    assert.doesNotMatch((await get(`${PATH}/virus`)).text, /found and kept back/);
-    assert.match((await get(`${PATH}/test/spam`)).text, /found and kept back/);
-    helper.answers['security-test'] = () => ({ ...ended, outcome: 'passed', keptAs: '' });
-    await post(`${PATH}/test`, test);
-    await until('the bad news', async () =>
-      /came through unmarked/.test((await get(`${PATH}/spam`)).text),
-    );
-  });
-
-  it('lead back to the page of a test that is under way when a second one is refused', async () => {
-    await submit('spam', { spam: 'yes' });
-    let end: (() => void) | undefined;
-    helper.answers['security-test'] = () =>
-      new Promise((_, reject) => {
-        end = () => reject(new HelperError(AWAY));
-      });
-    const { _csrf = '' } = formFields((await get(`${PATH}/spam`)).text);
-    const test = { _csrf, what: 'spam', testRecipient: '' };
-    assert.equal((await post(`${PATH}/test`, test)).status, 303);
-    const answer = await post(`${PATH}/test`, test);
-    assert.equal(answer.status, 422);
-    assert.match(textOf(answer.text), /A test is under way already/);
-    assert.match(answer.text, new RegExp(`<a href="${PATH}/spam">Reload</a>`));
-    end?.();
-  });
-
-  it('send no test to what is no address, and keep what was typed', async () => {
-    await submit('virus', { virus: 'yes' });
-    const { _csrf = '' } = formFields((await get(`${PATH}/virus`)).text);
-    for (const testRecipient of ['a b', 'x@y.example\nRCPT TO:<z@w.example>', '-oQ@lab.test']) {
-      const answer = await post(`${PATH}/test`, { _csrf, what: 'virus', testRecipient });
-      assert.equal(answer.status, 422);
-      assert.match(textOf(answer.text), /is no mail address.*anna@example\.com/);
-    }
-    assert.equal((await post(`${PATH}/test`, { _csrf, what: '../x' })).status, 404);
-    assert.ok(!helper.calls.some(({ action }) => action === 'security-test'));
-    assert.doesNotMatch((await get(`${PATH}/spam`)).text, /name="testRecipient"/, 'it is off');
-  });
-
-  it('install what is missing only after it was shown, with sizes and memory, and on yes', async () => {
-    helper.answers['security-status'] = () => ({
-      ...SCANNERS_OFF,
-      clamav: { ...SCANNERS_OFF.clamav, installed: false },
-      freshclam: { ...SCANNERS_OFF.freshclam, installed: false },
-    });
-    const mib = 1024 * 1024;
-    const plan: PackagePlan = {
-      packages: [
-        { name: 'clamav-daemon', version: '1.4', download: mib, installed: 3 * mib },
-        { name: 'libclamav12', version: '1.4', download: 2 * mib, installed: 5 * mib },
-      ],
-      memory: { total: 1024 * mib, available: 300 * mib },
-      lab: false,
-    };
-    helper.answers['packages-plan'] = () => plan;
-    helper.answers['packages-install'] = () => ({ installed: ['clamav-daemon', 'libclamav12'] });
-    assert.doesNotMatch(textOf((await get(`${PATH}/spam`)).text), /missing/);
-    const form = await get(`${PATH}/virus`);
-    assert.match(textOf(form.text), /these packages have to be there: clamav-daemon/);
-    const { _csrf = '' } = formFields(form.text);
-    const packages = 'clamav-daemon clamav-freshclam';
-    assert.ok(form.text.includes(`value="${packages}"`));
-    const page = await post(`${PATH}/packages`, { _csrf, packages });
-    assert.equal(page.status, 200);
-    assert.deepEqual(await htmlProblems(page.text), []);
-    assert.match(textOf(page.text), /2 packages would be installed: .*3.*MB to fetch, .*8.*MB/);
-    assert.match(textOf(page.text), /of which .* are free\. That is not enough\./);
-    assert.ok(!helper.calls.some(({ action }) => action === 'packages-install'));
-    const answer = await post(`${PATH}/packages/install`, { _csrf, packages });
-    assert.equal(answer.headers['location'], PATH);
-    await until('the end of it', async () =>
-      /2 packages were installed/.test(textOf((await get(PATH)).text)),
-    );
-    const call = helper.calls.find(({ action }) => action === 'packages-install');
-    assert.deepEqual(call?.params['names'], ['clamav-daemon', 'clamav-freshclam']);
-    helper.answers['packages-plan'] = () => ({ ...plan, packages: [], lab: true });
-    const lab = textOf((await post(`${PATH}/packages`, { _csrf, packages })).text);
-    assert.match(lab, /This is a lab/);
-    assert.match(lab, /installed already/);
-  });
-
-  it('install nothing that is no package of the list, and say it when apt knows no way', async () => {
-    const { _csrf = '' } = formFields((await get(`${PATH}/virus`)).text);
-    for (const packages of ['', 'bash', 'clamav-daemon bash', '-o', 'pax\nbash', '../pax']) {
-      assert.equal((await post(`${PATH}/packages`, { _csrf, packages })).status, 404, packages);
-      assert.equal((await post(`${PATH}/packages/install`, { _csrf, packages })).status, 404);
-    }
-    helper.answers['packages-plan'] = () => {
-      const key = 'helper.packages.plan';
-      throw new HelperError({ stage: 'run', key, values: {}, detail: 'E: <pax>', restored: true });
-    };
-    const page = await post(`${PATH}/packages`, { _csrf, packages: 'pax' });
-    assert.equal(page.status, 502);
-    assert.match(textOf(page.text), /apt knows no way/);
-    assert.ok(page.text.includes('E: &lt;pax&gt;'));
-  });
-
-  it('warn before virus protection is switched on where memory is too little for it', async () => {
-    const gib = 1024 ** 3;
-    const says = async (available: number, running: boolean): Promise<boolean> => {
-      helper.answers['security-status'] = () => ({
-        ...SCANNERS_OFF,
-        memory: { total: 4 * gib, available },
-        clamav: { ...SCANNERS_OFF.clamav, running },
-      });
-      return /too little memory for ClamAV/.test(textOf((await get(`${PATH}/virus`)).text));
-    };
-    assert.equal(await says(gib, false), true);
-    assert.equal(await says(2 * gib, false), false);
-    assert.equal(await says(gib, true), false, 'it has what it needs');
-  });
-
   it('refuse what is no part of the chain', async () => {
     const answer = await repair('postfix; id');
     assert.equal(answer.status, 422);
-    assert.ok(!helper.calls.some(({ action }) => action === 'security-repair'));
+    assert.ok(!pages.helper.calls.some(({ action }) => action === 'security-repair'));
   });
 
   it('save what each form has, and leave the other’s settings alone', async () => {
     await submit('virus', { virus: 'yes', whileDown: 'pass', largestObjectMb: '50' });
     await submit('spam', { spam: 'yes', markLevel: '5,5', keepLevel: '12', subjectTag: '[SPAM]' });
-    const settings = helper.applied.at(-1)?.sections['security'] as SecuritySettings;
+    const settings = pages.helper.applied.at(-1)?.sections['security'] as SecuritySettings;
     assert.deepEqual(settings, {
       ...SECURITY_DEFAULTS,
       ...{ spam: true, markLevel: 5.5, keepLevel: 12, subjectTag: '[SPAM]' },
@@ -395,7 +232,7 @@ describe('the pages of Security', () => {
       const answer = await submit(page, { [field]: value });
       assert.equal(answer.status, 422);
       assert.match(textOf(answer.text), says);
-      assert.equal(helper.applied.length, 0);
+      assert.equal(pages.helper.applied.length, 0);
       if (field !== 'place') assert.equal(formFields(answer.text)[field], value);
     });
   }
@@ -410,11 +247,11 @@ describe('the pages of Security', () => {
       const answer = await submit(page, { [field]: value });
       assert.equal(answer.status, 422, field);
     }
-    assert.equal(helper.applied.length, 0);
+    assert.equal(pages.helper.applied.length, 0);
   });
 
   it('say that the helper is away', async () => {
-    helper.failure = AWAY;
+    pages.helper.failure = AWAY;
     for (const path of [PATH, `${PATH}/spam`, `${PATH}/virus`]) {
       const answer = await get(path);
       assert.equal(answer.status, 200, path);
