@@ -25,8 +25,16 @@ interface Tokens {
   next(): string;
 }
 
-const TOKEN =
-  /\s*(?:#[^\n]*\n\s*)*([{}[\](),:]|"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*'|-?\d+|[A-Za-z]+)/y;
+/**
+ * What fetchmail prints for a byte that is no printable ASCII. The first digit of one over 0x7F is looked up outside its
+ * table: whatever byte lies there in memory, a quote or a line break too. A NUL there ends the text.
+ */
+const ODD_BYTE = /\\0x(?:[^][0-9a-f])?/;
+const QUOTED = `"(?:[^"\\\\\\n]|${ODD_BYTE.source}|\\\\[^\\n])*"`;
+const TOKEN = new RegExp(
+  `\\s*(?:#[^\\n]*\\n\\s*)*([{}[\\](),:]|${QUOTED}|${QUOTED.replaceAll('"', "'")}|-?\\d+|[A-Za-z]+)`,
+  'y',
+);
 
 function createTokens(text: string): Tokens {
   TOKEN.lastIndex = 0;
@@ -81,10 +89,12 @@ function readList(tokens: Tokens, end: string): readonly Dumped[] {
   }
 }
 
+const ESCAPED = new RegExp(`${ODD_BYTE.source}|\\\\(.)`, 'g');
+
 /** fetchmail escapes quotes and backslashes; of any other byte it prints something that cannot be read back. */
 function readText(inner: string): string {
-  const plain = inner.replace(/\\(.)/g, (_, sign: string) =>
-    /["'\\]/.test(sign) ? sign : UNREADABLE,
+  const plain = inner.replace(ESCAPED, (_, sign: string | undefined) =>
+    sign && /["'\\]/.test(sign) ? sign : UNREADABLE,
   );
   return plain.replace(/[^\x20-\x7e]/g, UNREADABLE);
 }

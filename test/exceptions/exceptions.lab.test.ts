@@ -123,7 +123,7 @@ describe('exceptions', () => {
       'smtpd_relay_restrictions=',
       'smtpd_recipient_restrictions=permit_mynetworks, reject_unauth_destination, mailserver_exceptions',
     );
-    await root.postfix('reload');
+    await root.reload();
     await save('partner.example');
     const { text, code } = await from('192.0.2.8', {
       recipient: OUTSIDE,

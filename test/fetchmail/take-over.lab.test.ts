@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseConfigDump } from '../../lib/fetchmail/config-dump.js';
+import { parseConfigDump, UNREADABLE } from '../../lib/fetchmail/config-dump.js';
 import { faultsOf, type QueryValues } from '../../lib/fetchmail/schema.js';
 import { queriesIn } from '../../lib/fetchmail/take-over.js';
 
@@ -129,6 +129,21 @@ describe('a fetchmailrc', () => {
       { numRuns: 40 },
     );
   });
+});
+
+describe('a configuration dump', () => {
+  // The character after \0x is whatever fetchmail's memory holds there; none when that is a NUL.
+  for (const [stray, rest] of [
+    ['a quote', '"4'],
+    ['a backslash', '\\4'],
+    ['a line break', '\n4'],
+    ['the end', ''],
+  ] as const) {
+    it(`is understood when ${stray} stands in for half a byte`, () => {
+      const dumped = parseConfigDump(`fetchmailrc = {"password":"a\\0x${rest}","next":["b"]}`);
+      assert.deepEqual(dumped, { password: `a${UNREADABLE}`, next: ['b'] });
+    });
+  }
 });
 
 describe('what is no configuration dump', () => {

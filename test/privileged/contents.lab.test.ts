@@ -258,14 +258,14 @@ describe('contents of a section', () => {
     const conf = ['-c', root.places.configDir];
     const value = `smtpd_recipient_restrictions=check_recipient_access ${access}`;
     await root.run('/usr/sbin/postconf', [...conf, '-e', value]);
-    await root.postfix('reload');
+    await root.reload();
     const error = await refusal(send([['refused', ['root']]]));
     assert.deepEqual([error.stage, error.key], ['prove', 'helper.proof.recipient']);
     assert.equal(error.restored, true);
     assert.deepEqual(await answers(), untouched);
     assert.equal((await state()).contents['aliases']?.digest, digest);
     await root.run('/usr/sbin/postconf', [...conf, '-X', 'smtpd_recipient_restrictions']);
-    await root.postfix('reload');
+    await root.reload();
     await send([['accepted', ['root']]]);
     assert.ok((await answers()).includes('accepted\troot@example.net'));
   });

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, realpath, chmod, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,6 +16,7 @@ import { endLabProcesses, identifyLab } from '../../lib/lab/processes.js';
 import { makeTree } from '../../lib/lab/tree.js';
 import { placesBelow, type Places } from '../../lib/launch/places.js';
 import { runNative, type NativeOptions, type NativeResult } from '../../lib/privileged/native.js';
+import { until } from './wait.js';
 
 const HOLDER = fileURLToPath(new URL('./root-holder.js', import.meta.url));
 
@@ -30,6 +31,8 @@ export interface PostfixRoot {
   /** Runs a program inside. */
   run(program: string, args: readonly string[], options?: NativeOptions): Promise<NativeResult>;
   postfix(...args: string[]): Promise<NativeResult>;
+  /** Has Postfix read its configuration again. Resolves once no process with the old one takes a connection. */
+  reload(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -74,6 +77,14 @@ export async function startPostfixRoot(options: PostfixRootOptions = {}): Promis
   if (options.ownNetwork) await run('/usr/sbin/ip', ['link', 'set', 'lo', 'up']);
   const postfix: PostfixRoot['postfix'] = (...args) =>
     run('/usr/sbin/postfix', ['-c', places.configDir, ...args]);
+  const reload = async (): Promise<void> => {
+    const reloads = async (): Promise<number> =>
+      (await readFile(places.mailLog, 'utf8')).split(' reload -- version').length;
+    const before = await reloads();
+    const answer = await postfix('reload');
+    if (answer.code !== 0) throw new Error(`Postfix did not reload: ${answer.stderr}`);
+    await until('Postfix to reload', async () => (await reloads()) > before);
+  };
   const stop = async (): Promise<void> => {
     holder.stdin.end();
     await endLabProcesses(identity);
@@ -99,6 +110,7 @@ export async function startPostfixRoot(options: PostfixRootOptions = {}): Promis
     enter,
     run,
     postfix,
+    reload,
     stop,
   };
 }

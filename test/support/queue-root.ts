@@ -92,7 +92,7 @@ export async function startQueueRoot(
     rows,
     async set(parameters) {
       await edit(parameters);
-      await root.postfix('reload');
+      await root.reload();
     },
     mail: ({ from = 'anna@acme.example', to, subject, body, raw, utf8 = false }) =>
       submit(root.smtpPort, { from, to, raw: raw ?? composed(subject, body), utf8 }),

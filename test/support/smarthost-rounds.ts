@@ -256,7 +256,7 @@ export class SmarthostRounds {
     const trial = await this.try(settings);
     await this.save(settings);
     // What failed before must not keep Postfix from trying now.
-    await this.root.postfix('reload');
+    await this.root.reload();
     return { trial, ...(await this.send()) };
   }
 

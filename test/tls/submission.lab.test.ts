@@ -75,7 +75,7 @@ describe('encryption and sign-in', () => {
     assert.equal(answer.code, 0, answer.stderr);
     const then = Date.now() / 1000 - 60;
     await utimes(`${configDir}/main.cf`, then, then);
-    await root.postfix('reload');
+    await root.reload();
   }
 
   async function write(name: string, { cert, key }: KeyPair): Promise<void> {
