@@ -26,14 +26,17 @@ export const linkedRelease: FillRelease = async (release, home, id) => {
 };
 
 /** Gives a new lab an empty database. Does nothing for one that has a database, or uses a server. */
-export async function provideDatabase(places: Places, home: string): Promise<void> {
-  const folder = `${places.consoleState}/database`;
+export async function provideDatabase(
+  { consoleState }: Pick<Places, 'consoleState'>,
+  home: string,
+): Promise<void> {
+  const folder = `${consoleState}/database`;
   if (process.env['DATABASE_URL'] || existsSync(folder)) return;
   const kept = await keep(join(home, '.cache/lab-databases', await madeBy(home)), initialise);
   const staging = `${folder}.new`;
   await rm(staging, { recursive: true, force: true });
   await run('/usr/bin/cp', ['-R', '--', kept, staging]);
-  const { uid, gid } = await stat(places.consoleState);
+  const { uid, gid } = await stat(consoleState);
   await run('/usr/bin/chown', ['-R', `${uid}:${gid}`, '--', staging]);
   await rename(staging, folder);
 }

@@ -258,15 +258,19 @@ describe('a taken-over web process', () => {
       fc.json(),
       fc.anything().map((value) => JSON.stringify(value) ?? 'null'),
     );
-    const samples = fc.sample(fc.tuple(fc.constantFrom(...ACTION_NAMES), noise), 60);
+    // `{}` is no noise, but a good order to those that take no parameters.
+    const orders = fc.tuple(fc.constantFrom(...ACTION_NAMES), noise);
+    const samples = fc.sample(
+      orders.filter(([, params]) => params !== '{}'),
+      60,
+    );
     await inTurns(samples, async ([action, params]) => {
       const text = params.replaceAll('\n', ' ');
       const answers = await raw(
         `{"protocol":1,"action":"${action}","actor":"x","params":${text}}\n`,
       );
       assert.equal(answers.length, 1, text);
-      // `{}` is a good question to those that take no parameters.
-      if (text !== '{}') assert.ok(answers[0]?.error, `${action} ${text}`);
+      assert.ok(answers[0]?.error, `${action} ${text}`);
     });
   });
 

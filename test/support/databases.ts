@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import type { Knex } from 'knex';
 import { migrateMail } from '../../lib/database/mail-schema.js';
 import { openDatabase, type Database } from '../../lib/database/open.js';
+import { provideDatabase } from '../../lib/lab/kept.js';
+import { PACKAGE_ROOT } from '../../lib/package-root.js';
 import { silentLog } from './log.js';
 import { startPostgres } from './postgres.js';
 
@@ -23,6 +25,7 @@ export const engines: Readonly<Record<string, () => Promise<Databases>>> = {
 
 async function startEmbedded(): Promise<Databases> {
   const stateDir = mkdtempSync(join(tmpdir(), 'mailserver-db-'));
+  await provideDatabase({ consoleState: stateDir }, PACKAGE_ROOT);
   const database = await openDatabase({ stateDir, log: silentLog });
   const { db } = database;
   return {
