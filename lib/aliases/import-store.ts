@@ -92,19 +92,47 @@ export async function insertImportRows(
   ]);
 }
 
-/** Rows of one kind, in the order of the file. */
-export function readImportRows(
+/** The first rows of these kinds, in the order of the file. Each kind by itself stands in an index in that order. */
+export async function readFirstRows(
   db: Knex,
   id: string,
-  wanted: { readonly kinds: readonly RowKind[]; readonly after: number; readonly limit: number },
+  kinds: readonly RowKind[],
+  limit: number,
 ): Promise<ImportRow[]> {
-  return db(ROWS)
-    .where('import', id)
-    .whereIn('kind', [...wanted.kinds])
-    .where('line', '>', wanted.after)
-    .orderBy('line')
-    .limit(wanted.limit)
-    .select<ImportRow[]>();
+  const found: ImportRow[] = [];
+  for (const kind of kinds) {
+    found.push(
+      ...(await db(ROWS)
+        .where({ import: id, kind })
+        .orderBy('line')
+        .limit(limit)
+        .select<ImportRow[]>()),
+    );
+  }
+  return found.sort((one, other) => one.line - other.line).slice(0, limit);
+}
+
+/**
+ * All rows in the order of the file, some at a time. Of every kind: asked for some kinds only, the planner, which knows
+ * nothing of a file just read, would put all that are left in order for each page.
+ */
+export async function* streamImportRows(
+  db: Knex,
+  id: string,
+  atOnce: number,
+): AsyncIterable<readonly ImportRow[]> {
+  let after = 0;
+  for (;;) {
+    const rows = await db(ROWS)
+      .where('import', id)
+      .where('line', '>', after)
+      .orderBy('line')
+      .limit(atOnce)
+      .select<ImportRow[]>();
+    if (rows.length > 0) yield rows;
+    if (rows.length < atOnce) return;
+    after = rows.at(-1)?.line ?? after;
+  }
 }
 
 /** The first rows that something should be known of before they are saved. */
@@ -169,11 +197,15 @@ export function aliasesWithImport(
 ): World['aliases'] {
   return async (names) => {
     const found = new Map(await present(names));
-    const rows = await db(ROWS)
-      .where('import', id)
-      .whereIn('kind', ['new', 'changed'])
-      .whereRaw('name = any(?::text[])', [[...names]])
-      .select<Pick<ImportRow, 'name' | 'targets' | 'enabled'>[]>('name', 'targets', 'enabled');
+    // Each name by itself: asked for all at once, the planner would read the whole file every time.
+    const answer: { rows: Pick<ImportRow, 'kind' | 'name' | 'targets' | 'enabled'>[] } =
+      await db.raw(
+        `select row.kind, row.name, row.targets, row.enabled from unnest(?::text[]) as asked (name)
+          cross join lateral (select one.* from mail_alias_import_rows as one
+            where one.import = ? and one.name = asked.name collate "C" offset 0) as row`,
+        [[...names], id],
+      );
+    const rows = answer.rows.filter(({ kind }) => kind === 'new' || kind === 'changed');
     for (const { name, targets, enabled } of rows) {
       if (enabled) found.set(name, targets);
       else found.delete(name);

@@ -19,7 +19,8 @@ import {
   markRepeated,
   markRows,
   readDoubtfulRows,
-  readImportRows,
+  readFirstRows,
+  streamImportRows,
   type AliasImport,
   type ImportCounts,
   type ImportRow,
@@ -176,9 +177,9 @@ export function createAliasTransfer({
       const limit = SHOWN_ROWS;
       const [counts, wrong, doubtful, changing] = [
         await countImportRows(db, id),
-        await readImportRows(db, id, { kinds: ['wrong'], after: 0, limit }),
+        await readFirstRows(db, id, ['wrong'], limit),
         await readDoubtfulRows(db, id, limit),
-        await readImportRows(db, id, { kinds: ['new', 'changed'], after: 0, limit }),
+        await readFirstRows(db, id, ['new', 'changed'], limit),
       ];
       return { found, counts, wrong, doubtful, changing };
     },
@@ -260,13 +261,9 @@ function cut(value: string): string {
 }
 
 async function* changingRows(db: Knex, id: string): AsyncIterable<readonly ImportRow[]> {
-  let after = 0;
-  for (;;) {
-    const wanted = { kinds: ['new', 'changed'], after, limit: AT_ONCE } as const;
-    const rows = await readImportRows(db, id, wanted);
-    if (rows.length > 0) yield rows;
-    if (rows.length < AT_ONCE) return;
-    after = rows.at(-1)?.line ?? after;
+  for await (const rows of streamImportRows(db, id, AT_ONCE)) {
+    const changing = rows.filter(({ kind }) => kind === 'new' || kind === 'changed');
+    if (changing.length > 0) yield changing;
   }
 }
 

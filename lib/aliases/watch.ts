@@ -98,11 +98,13 @@ export function createAliasWatch({
     await compare(world);
     while (!closed) {
       if (!(await takeLease(db, LEASE, holder))) return;
-      const unchecked = await readUnchecked(db, AT_ONCE);
+      const { sweep } = await readWork(db);
+      // A look at all comes by the many that an import left behind; looking at them first would be looking twice.
+      const few = sweep === null || (await countStates(db)).unchecked < AT_ONCE;
+      const unchecked = few ? await readUnchecked(db, AT_ONCE) : [];
       if (unchecked.length > 0) {
         await judge(unchecked, world);
       } else {
-        const { sweep } = await readWork(db);
         if (sweep === null) return;
         const page = await readRankedAfter(db, sweep, AT_ONCE);
         await judge(page, world);

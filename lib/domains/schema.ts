@@ -51,6 +51,7 @@ function isAsciiLabel(label: string): boolean {
  * such as one with a picture in it, stays in A-labels: what a form shows can always be sent again.
  */
 export function toUnicodeDomain(ascii: string): string {
+  if (!/xn--/i.test(ascii)) return ascii;
   const unicode = domainToUnicode(ascii);
   return unicode !== '' && toAsciiDomain(unicode) === ascii ? unicode : ascii;
 }

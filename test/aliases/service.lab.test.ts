@@ -199,6 +199,27 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       assert.deepEqual(await listed('partly'), ['jobs']);
     });
 
+    it('that come by the hundred are not looked at twice, but for the last ones', async () => {
+      await watched();
+      await db.raw(
+        `insert into mail_aliases (name, targets, search, updated_by)
+         select 'many' || n, array['alice'], 'many' || n, 'ann' from generate_series(1, 600) as n`,
+      );
+      let judged = 0;
+      const plain = { ...worlds };
+      worlds.now = async (reader) => {
+        const world = await plain.now(reader);
+        const aliases: typeof world.aliases = (names) => {
+          judged += names.filter((name) => name === 'many1').length;
+          return world.aliases(names);
+        };
+        return { ...world, aliases };
+      };
+      await watched();
+      assert.equal(judged, 1);
+      assert.equal((await listed('fine', 'many')).length, 50);
+    });
+
     it('are counted by state, also after an undo', async () => {
       const keys = [await add('one', 'alice'), await add('two', 'alice')];
       await watched();
