@@ -62,6 +62,17 @@ export async function readAliasPage(
   return query.before === null ? found : found.reverse();
 }
 
+/** Ids and versions of all that match, in the order of names, at most `limit`: what the pages of such a list show. */
+export async function readMatchingKeys(
+  db: Knex,
+  query: Pick<AliasPageQuery, 'search' | 'beginning' | 'state' | 'limit'>,
+  counts: StateCounts,
+): Promise<{ id: string; version: number }[]> {
+  const order = { sort: 'name', descending: false, after: null, before: null } as const;
+  const rows = await readRows(db, { ...query, ...order }, counts);
+  return rows.map(({ id, version }) => ({ id, version }));
+}
+
 async function readRows(
   db: Knex,
   query: AliasPageQuery,
@@ -205,21 +216,6 @@ function fromCursor(query: AliasPageQuery): Piece {
     sql: `(${columns.join(', ')}) ${isDown(query) ? '<' : '>'} (${places})`,
     values: from,
   };
-}
-
-/** Ids and versions of all that match, at most `limit`. */
-export async function readMatchingKeys(
-  db: Knex,
-  { search, beginning, state }: Pick<AliasPageQuery, 'search' | 'beginning' | 'state'>,
-  limit: number,
-): Promise<{ id: string; version: number }[]> {
-  const rows = db('mail_alias_index as one').join('mail_aliases as row', 'row.id', 'one.alias_id');
-  const ranks = ranksOf(state);
-  if (ranks.length > 0) void rows.whereRaw('one.state = any(?::smallint[])', [[...ranks]]);
-  if (search !== '' && beginning) void rows.whereLike('one.name', `${escapeLike(search)}%`);
-  else if (search !== '') void rows.whereLike('row.search', `%${escapeLike(search)}%`);
-  void rows.orderBy('one.name').limit(limit);
-  return rows.select<{ id: string; version: number }[]>('row.id', 'row.version');
 }
 
 function escapeLike(text: string): string {

@@ -131,9 +131,9 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
       return { rows, more: found.length > query.limit, total, counts, beginning };
     },
     matching: async (query) => {
-      const total = countOf(await countStates(db), 'all');
-      const beginning = isShort(query.search, total);
-      return readMatchingKeys(db, { ...query, beginning }, MAX_ALL);
+      const counts = await countStates(db);
+      const beginning = isShort(query.search, countOf(counts, 'all'));
+      return readMatchingKeys(db, { ...query, beginning, limit: MAX_ALL }, counts);
     },
     systemAliases: async () => {
       const all = await worlds.systemAliases();

@@ -3,17 +3,24 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Knex } from 'knex';
 import { countStates } from '../../lib/aliases/index-store.js';
-import { readAliasPage, type AliasPageQuery } from '../../lib/aliases/page-store.js';
+import {
+  readAliasPage,
+  readMatchingKeys,
+  type AliasPageQuery,
+} from '../../lib/aliases/page-store.js';
 import { ALIAS_SORTS, ranksOf, STATE_RANKS, type StateFilter } from '../../lib/aliases/states.js';
 import { engines, type Databases } from '../support/databases.js';
 
 /** More than are put in order by themselves, and than are looked through from the beginning of a page. */
 const ALIASES = 5_000;
 const PAGE = 40;
+/** Rows that one action is for, less than there are. */
+const ACTED_ON = 4_000;
 /** Pages of one order that are walked through, forwards and back. */
 const WALKED = 3;
 
 interface Plain {
+  readonly id: string;
   readonly name: string;
   readonly goes: string;
   readonly state: number;
@@ -47,11 +54,13 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       );
       all = await db('mail_alias_index as one')
         .join('mail_aliases as row', 'row.id', 'one.alias_id')
-        .select<Plain[]>('one.name', 'one.goes', 'one.state', 'row.search');
+        .select<Plain[]>('row.id', 'one.name', 'one.goes', 'one.state', 'row.search');
     });
     after(() => databases.stop());
 
-    const expected = (query: AliasPageQuery): readonly string[] => {
+    const expected = (query: AliasPageQuery): readonly string[] =>
+      wanted(query).map(({ name }) => name);
+    const wanted = (query: AliasPageQuery): readonly Plain[] => {
       const { search, beginning, state, sort, descending } = query;
       const ranks = ranksOf(state);
       const order = (one: Plain, other: Plain): number =>
@@ -59,8 +68,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       return all
         .filter((one) => ranks.length === 0 || ranks.includes(one.state))
         .filter((one) => (beginning ? one.name.startsWith(search) : one.search.includes(search)))
-        .toSorted((one, other) => (descending ? order(other, one) : order(one, other)))
-        .map(({ name }) => name);
+        .toSorted((one, other) => (descending ? order(other, one) : order(one, other)));
     };
 
     const walk = async (asked: Pick<AliasPageQuery, 'search' | 'beginning' | 'state'>) => {
@@ -110,6 +118,21 @@ for (const [engine, startEngine] of Object.entries(engines)) {
     for (const [what, [search, beginning]] of Object.entries(searches)) {
       it(`are the same when searched for ${what}`, async () => {
         for (const state of states) await walk({ search, beginning, state });
+      });
+
+      it(`are of the rows that are acted on when all are wanted of ${what}`, async () => {
+        const counts = await countStates(db);
+        for (const state of states) {
+          const query = { search, beginning, state, limit: ACTED_ON };
+          const keys = await readMatchingKeys(db, query, counts);
+          const order = { sort: 'name', descending: false, after: null, before: null } as const;
+          const rows = wanted({ ...query, ...order }).slice(0, ACTED_ON);
+          assert.deepEqual(
+            keys.map(({ id }) => id),
+            rows.map(({ id }) => id),
+            state,
+          );
+        }
       });
     }
   });
