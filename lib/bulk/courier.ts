@@ -14,6 +14,7 @@ export interface Batch {
   readonly port: number;
   readonly sender: string;
   readonly recipients: readonly Recipient[];
+  /** One that throws costs its recipient the message, and nobody else. */
   write(recipient: Recipient): readonly Buffer[];
   /** Asked before each message: whether we still may. */
   may(): boolean;
@@ -63,6 +64,11 @@ export function createCourier(parts: {
           outcomes.push(untouched(next));
           continue;
         }
+        const pieces = written(batch, next);
+        if (pieces instanceof Error) {
+          outcomes.push(unwritable(next, pieces));
+          continue;
+        }
         try {
           if (line === null || !line.session.usable || line.refusals >= MAX_REFUSALS) {
             await line?.session.close();
@@ -74,7 +80,7 @@ export function createCourier(parts: {
           continue;
         }
         const envelope = { from: batch.sender, to: next.address };
-        const delivery = await line.session.send(envelope, batch.write(next));
+        const delivery = await line.session.send(envelope, pieces);
         if (delivery.kind === 'refused') line.refusals += 1;
         state.halt ??= haltOf(delivery);
         outcomes.push(outcomeOf(next, delivery, retrySeconds));
@@ -91,6 +97,19 @@ export function createCourier(parts: {
       await Promise.all(idle.splice(0).map(({ session }) => session.close()));
     },
   };
+}
+
+function written(batch: Batch, recipient: Recipient): readonly Buffer[] | Error {
+  try {
+    return batch.write(recipient);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** The mail server has not heard of it, and will not. */
+function unwritable({ no }: Recipient, error: Error): Outcome {
+  return { no, state: 'refused', queueId: '', reply: wordsOf(error), tried: false, delay: 0 };
 }
 
 function wordsOf(error: unknown): string {

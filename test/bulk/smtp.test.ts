@@ -76,6 +76,8 @@ async function startServer() {
   };
 }
 
+const usualMessage: (one: Recipient) => readonly Buffer[] = () => [MESSAGE];
+
 const people = (...names: string[]): Recipient[] =>
   names.map((name, index) => ({
     ...{ no: index + 1, name, login: name, address: `${name}@example.com`, state: 'sending' },
@@ -94,11 +96,11 @@ describe('messages to the mail server', async () => {
 
   const deliver = async (
     recipients: readonly Recipient[],
-    { port = server.port, connections = 1, may = (): boolean => true } = {},
+    { port = server.port, connections = 1, may = (): boolean => true, write = usualMessage } = {},
   ): Promise<BatchResult> => {
     const courier = createCourier({ connections, retrySeconds: 60 });
     const batch = { host: '127.0.0.1', port, sender: 'info@example.com', recipients, may };
-    const result = await courier.deliver({ ...batch, write: () => [MESSAGE] });
+    const result = await courier.deliver({ ...batch, write });
     await courier.close();
     return result;
   };
@@ -199,6 +201,22 @@ describe('messages to the mail server', async () => {
       const before = await deliver(people('a'));
       assert.equal(states(before), 'waiting', at);
     }
+  });
+
+  it('go on after one that cannot be written, which is told and never sent', async () => {
+    const write = ({ name }: Recipient): readonly Buffer[] => {
+      if (name === 'b') throw new RangeError('no such date');
+      return [MESSAGE];
+    };
+    const result = await deliver(people('a', 'b', 'c', 'd'), { connections: 2, write });
+    assert.equal(states(result), 'accepted refused accepted accepted');
+    assert.equal(result.outcomes.find(({ no }) => no === 2)?.reply, 'no such date');
+    assert.equal(result.halt, null);
+    assert.deepEqual(server.state.taken.map(({ to }) => to).sort(), [
+      'a@example.com',
+      'c@example.com',
+      'd@example.com',
+    ]);
   });
 
   it('are not begun by somebody who may no longer send', async () => {
