@@ -25,11 +25,12 @@ export function queryAddress(id: string): string {
 /** `"pa\x22ss"`. Throws a `RangeError` for what cannot be a word: a NUL would end it, a line break begin a command. */
 export function quoteWord(text: string): string {
   if (/[\0\r\n]/.test(text)) throw new RangeError('not a word of a run control file');
-  const escaped = Array.from(Buffer.from(text, 'utf8'), (byte) => {
-    const isPlain = /[A-Za-z0-9]/.test(String.fromCharCode(byte));
-    return isPlain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`;
-  });
-  return `"${escaped.join('')}"`;
+  const bytes = Buffer.from(text, 'utf8').toString('latin1');
+  const escaped = bytes.replace(
+    /[^A-Za-z0-9]/g,
+    (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+  return `"${escaped}"`;
 }
 
 const PROTOCOL_WORDS: Readonly<Record<FetchProtocol, string>> = {

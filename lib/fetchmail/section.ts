@@ -48,6 +48,7 @@ export const fetchmailSection: Section<FetchmailSettings> = {
   render({ queries }, system, all) {
     const used = queries.length > 0;
     const home = homeDomain(all, system, null);
+    let files: Record<string, OwnFile> | undefined;
     const listener = `127.0.0.1:${system.port('fetchmailIn')}/inet`;
     return {
       lists: {
@@ -62,12 +63,9 @@ export const fetchmailSection: Section<FetchmailSettings> = {
             [ACCESS_TABLE]: tableOf(queries, () => 'OK'),
           }
         : {},
-      files: used
-        ? {
-            ...runControlFiles(queries, system, all, home),
-            [SCHEDULE_FILE]: scheduleFile(queries, system),
-          }
-        : {},
+      get files() {
+        return (files ??= used ? ownFiles(queries, system, all, home) : {});
+      },
     };
   },
 
@@ -84,14 +82,15 @@ export const fetchmailSection: Section<FetchmailSettings> = {
   },
 };
 
-function runControlFiles(
+/** Each password is opened for it, which takes a moment: of settings that are only compared with nobody asks for them. */
+function ownFiles(
   queries: readonly FetchQuery[],
   system: SystemView,
   all: AllSettings,
   home: string,
 ): Record<string, OwnFile> {
   const surroundings = { home, isLocal: isLocalIn(all, system) };
-  return Object.fromEntries(
+  const runControls = Object.fromEntries(
     queries.map((query) => [
       runControlFile(query.id),
       {
@@ -102,6 +101,7 @@ function runControlFiles(
       },
     ]),
   );
+  return { ...runControls, [SCHEDULE_FILE]: scheduleFile(queries, system) };
 }
 
 /** What a run control file depends on beside its query. */

@@ -3,7 +3,7 @@ import type { SectionRegistry } from '../../sections/registry.js';
 import { layoutOf, SHARED_LISTS } from '../../sections/lists.js';
 import { shownValue } from '../../sections/secret-values.js';
 import type { AllSettings, Section } from '../../sections/section.js';
-import { readText, statusOf } from '../files.js';
+import { readOwnText, statusOf } from '../files.js';
 import type { Paths } from '../paths.js';
 import type { DriftEntry } from '../protocol.js';
 import type { ConfigView } from '../postfix/config-view.js';
@@ -62,7 +62,7 @@ export async function findDrift(
     report(section, { kind: 'master', name, ours, theirs, digest });
   }
   for (const [name, ours] of Object.entries(state.written.files)) {
-    const theirs = await readText(`${paths.root}${name}`);
+    const theirs = readOwnText(`${paths.root}${name}`);
     const digest = digestOf(theirs ?? '');
     if (theirs !== null && digest === ours) continue;
     const section = owner(({ owns }) => owns.files.includes(name) || isBelow(owns.folders, name));

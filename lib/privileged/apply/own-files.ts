@@ -1,6 +1,6 @@
 /** Files that are ours from the first line to the last. */
 import type { OwnFile } from '../../sections/section.js';
-import { readText } from '../files.js';
+import { readOwnText, readText } from '../files.js';
 import type { Paths } from '../paths.js';
 import type { Replacement } from './journal.js';
 
@@ -12,7 +12,7 @@ export async function planFiles(
   const replacements: Replacement[] = [];
   for (const [name, own] of files) {
     const file = `${paths.root}${name}`;
-    const present = await readText(file);
+    const present = readOwnText(file);
     const content = own?.content ?? null;
     if (present === content) continue;
     const uid = own?.owner ? await accountId('/etc/passwd', own.owner) : 0;

@@ -23,6 +23,7 @@ import {
   refuseStep,
   refuseUnsafe,
   render,
+  renderWithoutFiles,
   sectionOrRefuse,
 } from './render.js';
 
@@ -81,7 +82,10 @@ export function makePlan(
   const draft = new Draft(state, view, decided);
   const lists = new Set<string>();
   for (const { section } of touched) {
-    const outputs = { now: render(section, settings, view), old: render(section, old, view) };
+    const outputs = {
+      now: render(section, settings, view),
+      old: renderWithoutFiles(section, old, view),
+    };
     draft.takeParameters(outputs);
     draft.takeServices(outputs);
     draft.takeFiles(section, outputs);
@@ -269,7 +273,7 @@ export function listEntries(
 ): readonly string[] {
   const entries: SlotEntry[] = registry.all
     .filter((section) => section.owns.lists.includes(list) && section.id in settings)
-    .flatMap((section) => render(section, settings, view).lists?.[list] ?? []);
+    .flatMap((section) => renderWithoutFiles(section, settings, view).lists?.[list] ?? []);
   return inSlotOrder(list, entries);
 }
 

@@ -50,9 +50,27 @@ export function refuseStep(
 
 /** What a section says. Throws at stage `render`. */
 export function render(section: Section, settings: AllSettings, view: ConfigView): SectionOutput {
+  return rendered(section, settings, view, ({ files }) => Object.keys(files ?? {}));
+}
+
+/** The same without its files, which take long to make and are of no account in settings that are only compared with. */
+export function renderWithoutFiles(
+  section: Section,
+  settings: AllSettings,
+  view: ConfigView,
+): Omit<SectionOutput, 'files'> {
+  return rendered(section, settings, view, () => []);
+}
+
+function rendered(
+  section: Section,
+  settings: AllSettings,
+  view: ConfigView,
+  filesOf: (output: SectionOutput) => readonly string[],
+): SectionOutput {
   try {
     const output = section.render(settings[section.id], view, settings);
-    refuseForeign(section, output, view);
+    refuseForeign(section, output, filesOf(output), view);
     return output;
   } catch (cause) {
     if (cause instanceof HelperError) throw cause;
@@ -70,14 +88,19 @@ export function render(section: Section, settings: AllSettings, view: ConfigView
 }
 
 /** A section that speaks of what it does not own is our bug; it must never reach the disk. */
-function refuseForeign(section: Section, output: SectionOutput, view: ConfigView): void {
+function refuseForeign(
+  section: Section,
+  output: SectionOutput,
+  files: readonly string[],
+  view: ConfigView,
+): void {
   const { owns } = section;
   const claims: [Iterable<string>, readonly string[]][] = [
     [Object.keys(output.parameters ?? {}), owns.parameters],
     [Object.keys(output.lists ?? {}), owns.lists],
     [Object.keys(output.master ?? {}), ownedServices(section, view)],
     [Object.keys(output.tables ?? {}), owns.tables],
-    [Object.keys(output.files ?? {}), owns.files],
+    [files, owns.files],
     [Object.keys(optionsOf(output)), owns.options ?? []],
     [Object.keys(output.directives ?? {}), owns.directives ?? []],
   ];
