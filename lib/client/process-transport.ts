@@ -13,13 +13,15 @@ export interface ProcessTransportOptions {
   readonly enter?: readonly string[];
   /** Told the pid of each helper that starts, for tests that end it. */
   readonly onStart?: (pid: number) => void;
+  /** The helper's program file, where it is not the one of this build: that of a release, which starts sooner. */
+  readonly program?: string;
 }
 
 export function createProcessTransport(options: ProcessTransportOptions = {}): HelperTransport {
   const [program = process.execPath, ...args] = [
     ...(options.enter ?? []),
     process.execPath,
-    PROGRAM,
+    options.program ?? PROGRAM,
     ...(options.root ? ['--root', options.root] : []),
   ];
   return {

@@ -45,6 +45,8 @@ export interface PostfixRootOptions {
   readonly below?: string;
   /** Told the pid of each helper that starts. */
   readonly onHelper?: (pid: number) => void;
+  /** The helper's program file, where it is that of a release. */
+  readonly program?: string;
 }
 
 /** Throws when this is not root on a machine with Postfix: such a test must fail, not pass unseen. */
@@ -101,6 +103,7 @@ export async function startPostfixRoot(options: PostfixRootOptions = {}): Promis
     root,
     enter,
     ...(options.onHelper ? { onStart: options.onHelper } : {}),
+    ...(options.program ? { program: options.program } : {}),
   });
   return {
     places,
