@@ -31,6 +31,8 @@ export type Separator = ',' | ';' | '\t';
 export interface CsvLine {
   readonly line: number;
   readonly fields: readonly string[];
+  /** The file ends within quotes: the rest of it is missing, or a quote is. */
+  readonly cut: boolean;
 }
 
 /** What is wrong with a line: a key below `aliases.import.wrong.`, and the value concerned. */
@@ -71,10 +73,12 @@ export function* readLines(text: string, separator: Separator): Generator<CsvLin
   while (at < text.length) {
     const first = line;
     const fields: string[] = [];
+    let cut: boolean;
     for (;;) {
       const field = text[at] === '"' ? quotedField(text, at) : plainField(text, at, separator);
       fields.push(field.value.slice(0, MAX_FIELD_CHARS));
       line += field.newlines;
+      cut = field.cut;
       at = field.end;
       if (text[at] !== separator) break;
       at += 1;
@@ -82,7 +86,7 @@ export function* readLines(text: string, separator: Separator): Generator<CsvLin
     if (text[at] === '\r' && text[at + 1] === '\n') at += 1;
     at += 1;
     line += 1;
-    if (fields.some((field) => field !== '')) yield { line: first, fields };
+    if (fields.some((field) => field !== '')) yield { line: first, fields, cut };
   }
 }
 
@@ -90,25 +94,28 @@ interface ReadField {
   readonly value: string;
   readonly end: number;
   readonly newlines: number;
+  readonly cut: boolean;
 }
 
 function plainField(text: string, start: number, separator: Separator): ReadField {
   let end = start;
   while (end < text.length && !'\r\n'.includes(text[end] ?? '') && text[end] !== separator)
     end += 1;
-  return { value: text.slice(start, end), end, newlines: 0 };
+  return { value: text.slice(start, end), end, newlines: 0, cut: false };
 }
 
 /** What follows the closing quote up to the separator belongs to the field, as spreadsheets read it. */
 function quotedField(text: string, start: number): ReadField {
   let value = '';
   let at = start + 1;
+  let cut = false;
   for (;;) {
     const quote = text.indexOf('"', at);
     if (quote < 0) {
       // Never closed: the rest of the file would be one field.
       value += text.slice(at);
       at = text.length;
+      cut = true;
       break;
     }
     value += text.slice(at, quote);
@@ -120,20 +127,20 @@ function quotedField(text: string, start: number): ReadField {
     at = quote + 2;
   }
   const newlines = value.match(/\r\n|\n|\r/g)?.length ?? 0;
-  return { value, end: at, newlines };
+  return { value, end: at, newlines, cut };
 }
 
 /** The rows of a file. A first line with names of columns says their order; without it they stand in ours. */
 export function* readRows(text: string): Generator<CsvRow> {
   const plain = text.startsWith('\ufeff') ? text.slice(1) : text;
   let order: readonly (Column | null)[] | null = null;
-  for (const { line, fields } of readLines(plain, separatorOf(plain))) {
+  for (const { line, fields, cut } of readLines(plain, separatorOf(plain))) {
     if (order === null) {
       const named = fields.map(columnOf);
       order = named.includes('name') ? named : ORDER;
       if (named.includes('name')) continue;
     }
-    const found = readRow(fields, order);
+    const found = cut ? { reason: 'cut', value: fields[0] ?? '' } : readRow(fields, order);
     yield 'reason' in found ? { line, fault: found } : { line, values: found };
   }
 }

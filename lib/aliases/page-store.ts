@@ -5,7 +5,14 @@
  */
 import type { Knex } from 'knex';
 import type { Alias } from './schema.js';
-import { countOf, ranksOf, type AliasSort, type StateCounts, type StateFilter } from './states.js';
+import {
+  countOf,
+  ranksOf,
+  STATE_RANKS,
+  type AliasSort,
+  type StateCounts,
+  type StateFilter,
+} from './states.js';
 import { toAlias, type AliasRecord } from './store.js';
 
 /** Shorter texts are in most rows, or in none: in long lists they are the beginning of a name. */
@@ -227,14 +234,21 @@ function cursorOf(row: PageRecord, sort: AliasSort): string {
   return JSON.stringify([sort === 'goes' ? row.listed_goes : row.listed_state, row.name]);
 }
 
+const RANKS: readonly unknown[] = Object.values(STATE_RANKS);
+
+/** A text column takes no NUL, which JSON can spell out. */
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && !value.includes('\0');
+}
+
 /** Null for what no page of ours wrote. */
 function readCursor(text: string | null, sort: AliasSort): (string | number)[] | null {
   if (text === null || text.includes('\0')) return null;
   if (sort === 'name') return [text];
   try {
     const [first, name] = JSON.parse(text) as unknown[];
-    const fits = sort === 'goes' ? typeof first === 'string' : Number.isInteger(first);
-    return fits && typeof name === 'string' ? [first as string | number, name] : null;
+    const fits = sort === 'goes' ? isText(first) : RANKS.some((rank) => rank === first);
+    return fits && isText(name) ? [first as string | number, name] : null;
   } catch {
     return null;
   }

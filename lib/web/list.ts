@@ -19,7 +19,7 @@ export interface ListQuery {
   readonly before: string;
 }
 
-/** Reads `?q=&sort=&after=&before=`; `sort` is a column, with a minus for the other direction. */
+/** Reads `?q=&sort=&after=&before=`; `sort` is a column, with a minus for the other direction. A database takes no NUL. */
 export function readListQuery(
   query: unknown,
   sorts: readonly [first: string, ...others: string[]],
@@ -28,7 +28,7 @@ export function readListQuery(
   const column = asked.replace(/^-/, '');
   const known = sorts.includes(column);
   return {
-    search: oneText(query, 'q').trim().slice(0, MAX_SEARCH_CHARS),
+    search: oneText(query, 'q').replaceAll('\0', '').trim().slice(0, MAX_SEARCH_CHARS),
     sort: known ? column : sorts[0],
     descending: known && asked.startsWith('-'),
     after: oneText(query, 'after'),

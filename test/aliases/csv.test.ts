@@ -62,7 +62,8 @@ describe('a file with aliases', () => {
     ['sales,anna,"x\ny"', 'note'],
     [`sales,anna,${'n'.repeat(201)}`, 'noteLength'],
     [`sales,"${Array.from({ length: 501 }, (_, n) => `u${n}`).join(' ')}"`, 'tooMany'],
-    ['sales,"anna', ''],
+    ['sales,"anna', 'cut'],
+    ['sales,anna,"Sales, since', 'cut'],
     [`${'x'.repeat(1_000_000)},anna`, 'name'],
   ];
   for (const [text, reason] of hostile) {

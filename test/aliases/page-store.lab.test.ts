@@ -115,6 +115,30 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       'a beginning nobody has': ['zz', true],
     };
     const states: readonly StateFilter[] = ['all', 'trouble', 'dead', 'off'];
+    it('begin at the top when the address says of its place what no page of ours wrote', async () => {
+      const places = [
+        '[99999,"a"]',
+        '[-40000,"a"]',
+        '[80,"a\\u0000"]',
+        '["a\\u0000","b"]',
+        '{}',
+        'null',
+        '\0',
+      ];
+      const counts = await countStates(db);
+      for (const sort of ALIAS_SORTS) {
+        for (const after of places.filter((place) => sort !== 'name' || place === '\0')) {
+          const query = { search: '', beginning: false, state: 'all', descending: false } as const;
+          const asked = { ...query, sort, before: null, limit: PAGE };
+          const [there, top] = [
+            await readAliasPage(db, { ...asked, after }, counts),
+            await readAliasPage(db, { ...asked, after: null }, counts),
+          ];
+          assert.deepEqual(there, top, `${sort} ${after}`);
+        }
+      }
+    });
+
     for (const [what, [search, beginning]] of Object.entries(searches)) {
       it(`are the same when searched for ${what}`, async () => {
         for (const state of states) await walk({ search, beginning, state });
