@@ -238,6 +238,8 @@ async function prepareSave(
 ): Promise<() => Promise<unknown>> {
   const fields = formFields((await request(app).get(href)).text);
   const more = { interval: String(interval), intent: 'save', users: ['alice'] };
+  // What a page asks for beside itself has come before anybody has filled in a form.
+  await pause(1_500);
   return async () =>
     request(app)
       .post(href)

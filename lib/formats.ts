@@ -74,8 +74,14 @@ export function createFormats(
     if (away(1)) return t('time.tomorrow', at);
     return t('time.on', { ...at, date: shortDate.format(value) });
   };
-  const number = (value: number, digits = 0): string =>
-    new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value);
+  /** By decimals. Making one takes longer than a hundred numbers. */
+  const numbers = new Map<number, Intl.NumberFormat>();
+  const number = (value: number, digits = 0): string => {
+    const known =
+      numbers.get(digits) ?? new Intl.NumberFormat(locale, { maximumFractionDigits: digits });
+    numbers.set(digits, known);
+    return known.format(value);
+  };
   const decimalMark = number(0.5, 1).slice(1, -1);
   const measure = (value: number, unit: string, digits: number): string =>
     new Intl.NumberFormat(locale, {

@@ -6,6 +6,11 @@ import { QUERY_FIELDS, type FetchQuery, type QueryValues } from './schema.js';
 
 export const QUERIES_TABLE = 'mail_fetch_queries';
 
+/** Each field with its column: `remoteUser` is `remote_user`. */
+const COLUMNS = QUERY_FIELDS.map(
+  (field) => [field, field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] as const,
+);
+
 /** A query with what the database knows of it. */
 export interface StoredQuery extends FetchQuery {
   readonly version: number;
@@ -50,8 +55,10 @@ export function removeQuery(trx: Knex.Transaction, key: RowKey): Promise<Touched
 
 /** A row's settings under their own names; a password that was taken back to none is '' as everywhere. */
 export function valuesOf(row: Row): QueryValues {
-  const values = Object.fromEntries(QUERY_FIELDS.map((field) => [field, row[columnOf(field)]]));
-  return { ...values, remotePassword: values['remotePassword'] ?? '' } as unknown as QueryValues;
+  const values: Record<string, unknown> = {};
+  for (const [field, column] of COLUMNS) values[field] = row[column];
+  values['remotePassword'] ??= '';
+  return values as unknown as QueryValues;
 }
 
 /** What somebody else saved, for the page that shows both; without the password. */
@@ -70,11 +77,6 @@ function toQuery(row: Row): StoredQuery {
 }
 
 function toColumns(values: Partial<QueryValues>): Record<string, unknown> {
-  const fields = QUERY_FIELDS.filter((field) => field in values);
-  return Object.fromEntries(fields.map((field) => [columnOf(field), values[field]]));
-}
-
-/** `remoteUser` is `remote_user`. */
-function columnOf(field: string): string {
-  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const given = COLUMNS.filter(([field]) => field in values);
+  return Object.fromEntries(given.map(([field, column]) => [column, values[field]]));
 }
