@@ -83,8 +83,8 @@ describe('what becomes of a hand edit, page by page', () => {
 
   it('relay subnets: everybody let in by hand is an open relay, and cannot become a setting', async () => {
     const ours = await lab.postconf('mynetworks');
+    // Nobody has told Postfix: each new process of it reads the file by itself.
     postconf('mynetworks=0.0.0.0/0');
-    execFileSync('/usr/sbin/postfix', ['-c', lab.configDir, 'reload'], { stdio: 'ignore' });
     const checked = await browser.submit(RELAY, {}, { action: `${RELAY}/check` });
     assert.match(checked.text, /open relay/i);
     assert.match(checked.html, /RCPT TO:/);

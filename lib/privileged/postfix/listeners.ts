@@ -90,6 +90,8 @@ export function probeLine(listener: PublicListener | null): string | null {
     '-o smtpd_client_recipient_rate_limit=0',
     '-o smtpd_soft_error_limit=1000',
     '-o smtpd_hard_error_limit=1000',
+    // A process that served somebody before would answer from the configuration of then.
+    '-o max_use=1',
     '-o smtpd_tls_wrappermode=no',
     '-o smtpd_tls_security_level=none',
     '-o syslog_name=postfix/mailserver-probe',
