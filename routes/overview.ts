@@ -5,7 +5,7 @@ import { viewGuide } from '../lib/guide/view.js';
 import { changeLine } from '../lib/history/view.js';
 import { viewDns } from '../lib/overview/dns-view.js';
 import type { Part } from '../lib/overview/part.js';
-import type { Overview, OverviewService } from '../lib/overview/service.js';
+import type { Overview, OverviewService, Trouble } from '../lib/overview/service.js';
 import type { SmarthostService } from '../lib/smarthost/service.js';
 import { oneText } from '../lib/web/fields.js';
 import { noticeView } from '../lib/queue/notice-view.js';
@@ -97,8 +97,18 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
         ? t(worst.key, worst.values)
         : t(`overview.state.${guided && state === 'ok' ? 'guided' : state}`),
       meaning: named ? [t(`${worst.key}.meaning`)] : facts,
+      link: named ? remedyOf(req, worst) : null,
     };
   };
+
+  /** Where a trouble is put right; null when no page of ours can. */
+  const remedyOf = (
+    req: Request,
+    { key, remedy }: Pick<Trouble, 'key' | 'remedy'>,
+  ): { href: string; text: string } | null =>
+    remedy === ''
+      ? null
+      : { href: req.baseUrl + remedy, text: pages.translator(req)(`${key}.remedy`) };
 
   const viewPart = (req: Request, { id, path, kind, word, say }: Part): object => {
     const t = pages.translator(req);
@@ -137,8 +147,8 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
           title: t(key, values),
           paragraphs: [t(`${key}.meaning`)],
         };
-        if (remedy === '') return notice;
-        return { ...notice, link: { href: req.baseUrl + remedy, text: t(`${key}.remedy`) } };
+        const link = remedyOf(req, { key, remedy });
+        return link === null ? notice : { ...notice, link };
       }),
       ...queue.map((notice) => noticeView(queueParts(web, req), notice)),
     ];

@@ -7,7 +7,11 @@ import {
   viewCheck,
   viewNetwork,
 } from '../lib/relay-subnets/list-view.js';
-import type { CurrentNetworks, RelayService } from '../lib/relay-subnets/service.js';
+import {
+  letsStrangersIn,
+  type CurrentNetworks,
+  type RelayService,
+} from '../lib/relay-subnets/service.js';
 import {
   countOf,
   readNetwork,
@@ -170,7 +174,7 @@ export function relayRoutes(router: Router, web: Web, service: RelayService): vo
   const elsewhereNotices = (req: Request, current: CurrentNetworks): readonly Notice[] => {
     const t = pages.translator(req);
     const link = { href: `${req.baseUrl}/differences`, text: t('relay.elsewhere.remedy') };
-    const open = current.unclear.filter(({ key }) => /\.(?:everyone|tooWide)$/.test(key));
+    const open = current.unclear.filter(letsStrangersIn);
     const others = current.unclear.filter((one) => !open.includes(one));
     const points = (list: CurrentNetworks['unclear']): string[] =>
       list.map(({ key, value, parameter }) => t(key, { value, parameter }));

@@ -2,6 +2,7 @@
  * Is mail flowing? What can be told right now, from the helper and the settings; also the plugin's health for the host.
  */
 import type { AliasWatch } from '../aliases/watch.js';
+import { letsStrangersIn } from '../relay-subnets/service.js';
 import type { RecipientsService } from '../recipients/service.js';
 import type { Changes } from '../changes/service.js';
 import type { PluginHealth } from '../contract.js';
@@ -219,7 +220,8 @@ export function createOverviewService({
   };
 }
 
-function serverTroubles({ postfix, queueFreeBytes, effective }: MachineView): readonly Trouble[] {
+function serverTroubles(view: MachineView): readonly Trouble[] {
+  const { postfix, queueFreeBytes, effective } = view;
   const bad = (key: string, values: Words['values'] = {}): Trouble => ({
     severity: 'bad',
     key,
@@ -229,7 +231,24 @@ function serverTroubles({ postfix, queueFreeBytes, effective }: MachineView): re
   if (!postfix.installed) return [bad('overview.trouble.notInstalled')];
   const troubles = postfix.running ? [] : [bad('overview.trouble.stopped')];
   const needed = Number(effective['message_size_limit']) * QUEUE_ROOM_FACTOR;
-  return queueFreeBytes < needed ? [...troubles, bad('overview.trouble.noRoom')] : troubles;
+  if (queueFreeBytes < needed) troubles.push(bad('overview.trouble.noRoom'));
+  return [...troubles, ...handTroubles(view)];
+}
+
+/** What Postfix was told past these pages: that strangers may send, and whatever else was edited by hand. */
+function handTroubles({ sections }: MachineView): readonly Trouble[] {
+  const open = sections['relay']?.unclear.some(letsStrangersIn) ?? false;
+  const count = Object.values(sections).flatMap(({ edited }) => edited).length;
+  const troubles: Trouble[] = [];
+  if (open) {
+    const remedy = '/configuration/relay-subnets';
+    troubles.push({ severity: 'bad', key: 'overview.trouble.openRelay', values: {}, remedy });
+  }
+  if (count > 0) {
+    const key = 'overview.trouble.edited';
+    troubles.push({ severity: 'warn', key, values: { count }, remedy: '/differences' });
+  }
+  return troubles;
 }
 
 /** Domains that nobody outside can write to. */

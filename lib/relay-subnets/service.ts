@@ -46,6 +46,11 @@ export interface CurrentNetworks {
 /** A row as it was shown, or a network that only the machine knows yet. */
 export type NetworkTarget = RowKey | { readonly network: string };
 
+/** Whether this is what lets strangers send: everybody, or more addresses than anybody owns. */
+export function letsStrangersIn({ key }: Unclear): boolean {
+  return key === 'relay.unclear.everyone' || key === 'relay.unclear.tooWide';
+}
+
 export interface RelayService {
   current(): Promise<CurrentNetworks>;
   /** `network` in canonical form. Throws `UserError` at the field `network`. */

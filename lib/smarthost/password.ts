@@ -74,6 +74,12 @@ function passwordProblem(fault: string): Problem {
   return { key: `smarthost.problem.password.${fault}`, values: {}, field: 'password' };
 }
 
+/** What a typed password lacks: the server, or the user of it. */
+function missingBeside({ host }: Target): Problem {
+  const field = host === '' ? 'host' : 'username';
+  return { key: `smarthost.problem.${field}.missing`, values: {}, field };
+}
+
 export interface Decided {
   readonly box: string;
   /** Whether somebody entered it with this very form, so that it has to wait while the form is shown again. */
@@ -91,7 +97,11 @@ export async function decidePassword(
   owner: string,
   passwords: Passwords,
 ): Promise<Decided> {
-  if (target.username === '') return { box: '', fresh: false };
+  if (target.username === '') {
+    // Dropping it without a word would leave somebody in the belief that the login is set.
+    if (typed.text !== '') throw new UserError(missingBeside(target));
+    return { box: '', fresh: false };
+  }
   if (typed.text !== '') return { box: await passwords.seal(typed.text, target), fresh: true };
   const waiting = passwords.waiting(typed.reference, owner);
   if (waiting !== null && keepsPassword(waiting.target, target)) {

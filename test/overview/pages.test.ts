@@ -57,6 +57,19 @@ describe('the overview', () => {
     assert.equal((await host.plugin.health()).status, 'failing');
   });
 
+  it('says what was edited by hand, and first that strangers may send', async () => {
+    const open = { key: 'relay.unclear.everyone', value: '0.0.0.0/0', parameter: 'mynetworks' };
+    const networks = { networks: ['127.0.0.0/8'] };
+    helper.machine['relay'] = { settings: networks, unclear: [open], edited: ['mynetworks'] };
+    const { text: html } = await request(host.app).get('/mail');
+    const text = textOf(html);
+    assert.match(text, /Strangers may send through this server: it is an open relay/);
+    assert.match(text, /One setting was edited by hand/);
+    assert.match(html, /href="\/mail\/differences"/);
+    assert.match(html, /href="\/mail\/configuration\/relay-subnets"/);
+    assert.equal((await host.plugin.health()).status, 'failing');
+  });
+
   it('says when the queue has no room', async () => {
     helper.queueFreeBytes = 1_000_000;
     assert.match(await read(), /No mail is taken: the mail queue has too little room/);

@@ -145,6 +145,23 @@ describe('the page Smarthost', () => {
     assert.deepEqual([applied().host, applied().username, applied().password], ['', '', '']);
   });
 
+  it('says what a password lacks instead of dropping it', async () => {
+    const send = async (fields: Record<string, string>): Promise<string> => {
+      const typed = { ...(await shown()), ...fields, password: 'canary', intent: 'save' };
+      const answer = await post(typed).expect(422);
+      return textOf(answer.text);
+    };
+    assert.match(
+      await send({ host: 'smtp.example.com' }),
+      /User name: Enter the user name as well, or leave the password empty/,
+    );
+    assert.match(
+      await send({ host: '', username: 'me' }),
+      /Server: Enter the server that the password is for/,
+    );
+    assert.equal(helper.applied.length, 0);
+  });
+
   it('refuses bad input at its field, keeps what was typed, and writes nothing', async () => {
     const wrong: Record<string, string>[] = [
       { host: ' smtp.example.com' },
@@ -157,6 +174,8 @@ describe('the page Smarthost', () => {
       { username: 'm', password: 'x' },
       { username: 'me:you', password: 'x' },
       { username: 'me' },
+      { password: 'canary ' },
+      { host: '', username: 'me', password: 'canary ' },
       { username: 'me', password: 'canary ' },
       { username: 'me', password: 'a\nb' },
       { username: 'me', password: 'x'.repeat(2000) },

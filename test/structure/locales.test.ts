@@ -32,6 +32,7 @@ const STYLE: Readonly<Record<string, (text: string) => void>> = {
   },
   nl(text) {
     assert.doesNotMatch(text, /\b([Jj]e|[Jj]ij|[Jj]ou|[Jj]ouw)\b/);
+    assert.doesNotMatch(text, /\b(mailbox|postbus)/i, 'where mail is kept is a “postvak”');
     assert.equal(text.match(/“/g)?.length, text.match(/”/g)?.length);
   },
 };
