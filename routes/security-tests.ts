@@ -10,6 +10,7 @@ import { isPlainAddress } from '../lib/smarthost/address.js';
 import { oneText, quote } from '../lib/web/fields.js';
 import { showForm, type SettingsPage } from '../lib/web/settings-view.js';
 import type { Web } from '../lib/web/web.js';
+import { sendTask, type TaskPlaces } from './security-task.js';
 
 const PATH = '/security/test';
 
@@ -37,7 +38,7 @@ export function selfTestContext(
 }
 
 /** Where a test says how far it is, and the page it stands on, also where a refused form was sent to another address. */
-function placesOf({ baseUrl }: Request, what: SelfTest): { taskHref: string; taskPage: string } {
+function placesOf({ baseUrl }: Request, what: SelfTest): TaskPlaces {
   return { taskHref: `${baseUrl}${PATH}/${what}`, taskPage: `${baseUrl}/security/${what}` };
 }
 
@@ -64,10 +65,7 @@ export function selfTestRoutes(
   router.get(`${PATH}/:what`, host.requireRole('mail.read'), (req, res) => {
     const what = SELF_TESTS.find((one) => one === req.params['what']);
     if (what === undefined) throw new NotFoundError('test');
-    pages.part(req, res, 'security/task-part', {
-      task: selfTestView(web, service, req, what),
-      ...placesOf(req, what),
-    });
+    sendTask(pages, req, res, selfTestView(web, service, req, what), placesOf(req, what));
   });
 
   router.post(PATH, host.requireRole('mail.operate'), async (req, res) => {

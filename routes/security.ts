@@ -1,7 +1,7 @@
 /** Security: the chain of the scanners, and the forms of spam and virus protection. */
 import type { Request, Response, Router } from 'express';
 import { fetchFor, viewLinks, type Gap } from '../lib/security/chain.js';
-import { viewChain, viewState, viewTask } from '../lib/security/view.js';
+import { viewChain, viewState, viewTask, type TaskView } from '../lib/security/view.js';
 import { spamForm, virusForm } from '../lib/security/form.js';
 import { MAX_OBJECT_MB, MAX_SCORE, type SecuritySettings } from '../lib/security/schema.js';
 import { missingPackages, packagesFor } from '../lib/security/packages.js';
@@ -15,6 +15,7 @@ import { settingsRoutes } from '../lib/web/settings-page.js';
 import type { SettingsPage } from '../lib/web/settings-view.js';
 import type { Web } from '../lib/web/web.js';
 import { PACKAGES_PATH, packagesRoutes } from './security-packages.js';
+import { sendTask } from './security-task.js';
 import { selfTestContext, selfTestRoutes } from './security-tests.js';
 
 const PATH = '/security';
@@ -87,8 +88,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
   });
 
   router.get(`${PATH}/task`, host.requireRole('mail.read'), (req, res) => {
-    pages.part(req, res, 'security/task-part', {
-      task: taskOf(req),
+    sendTask(pages, req, res, taskOf(req), {
       taskHref: `${req.baseUrl}${PATH}/task`,
       taskPage: req.baseUrl + PATH,
     });
@@ -131,7 +131,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
     return { kind, role: 'alert', title: t(`${key}.title`), paragraphs: [t(`${key}.text`)] };
   };
 
-  const taskOf = (req: Request): object | null => {
+  const taskOf = (req: Request): TaskView | null => {
     const task = service.tasks.last();
     return task && viewTask(pages.translator(req), pages.formats(req), web.has, task);
   };

@@ -16,9 +16,7 @@ export function saveFailed(t: Translator, failure: HelperFailure, has: Has): Not
     kind: 'bad',
     role: 'alert',
     focus: true,
-    title: t(
-      has(`${failure.key}.title`) ? `${failure.key}.title` : `helper.title.${failure.stage}`,
-    ),
+    title: t(titleOf(failure, has, `helper.title.${failure.stage}`)),
     paragraphs: [
       reason(t, failure, has),
       t(failure.restored ? 'helper.restored' : 'helper.notRestored'),
@@ -28,10 +26,21 @@ export function saveFailed(t: Translator, failure: HelperFailure, has: Has): Not
   };
 }
 
-/** The helper did not do what a page asked of it; no form is involved. */
+/** Where any request may fail; the other stages are those of a save. */
+const OF_ANY: ReadonlySet<string> = new Set(['connect', 'protocol', 'validate', 'run']);
+
+/** The helper did not do what a page asked of it; no form is involved, and it may have been nothing to save. */
 export function requestFailed(t: Translator, failure: HelperFailure, has: Has): Notice {
   const { title, paragraphs, ...rest } = saveFailed(t, failure, has);
-  return { ...rest, title, paragraphs: paragraphs.slice(0, 2) };
+  return {
+    ...rest,
+    title: OF_ANY.has(failure.stage) ? t(titleOf(failure, has, 'helper.notDone')) : title,
+    paragraphs: paragraphs.slice(0, 2),
+  };
+}
+
+function titleOf({ key }: HelperFailure, has: Has, otherwise: string): string {
+  return has(`${key}.title`) ? `${key}.title` : otherwise;
 }
 
 /** The helper is away: the page shows what was known before, and nothing can be saved. */

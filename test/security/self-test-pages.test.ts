@@ -63,6 +63,30 @@ describe('the tests of the scanners', () => {
     end?.();
   });
 
+  it('have the button asked for anew once they are over', async () => {
+    await submit('spam', { spam: 'yes' });
+    let end: (() => void) | undefined;
+    pages.helper.answers['security-test'] = () =>
+      new Promise((_, reject) => {
+        end = () => reject(new HelperError(AWAY));
+      });
+    const { _csrf = '' } = formFields((await get(`${PATH}/spam`)).text);
+    await post(`${PATH}/test`, { _csrf, what: 'spam', testRecipient: '' });
+    const page = (await get(`${PATH}/spam`)).text;
+    const [, event = ''] = /id="self-test-send"[^>]*hx-trigger="(\S+) from:body"/.exec(page) ?? [];
+    assert.match(page, /<button name="what" value="spam" disabled/);
+    assert.equal((await get(`${PATH}/test/spam`)).headers['hx-trigger'], undefined);
+    end?.();
+    await until(
+      'its end',
+      async () => (await get(`${PATH}/test/spam`)).headers['hx-trigger'] === event,
+    );
+    const { text } = await get(`${PATH}/spam`);
+    assert.match(text, /<button name="what" value="spam">/);
+    assert.match(textOf(text), /That could not be done\./);
+    assert.doesNotMatch(textOf(text), /Nothing was saved/, 'there was nothing to save');
+  });
+
   it('send no test to what is no address, and keep what was typed', async () => {
     await submit('virus', { virus: 'yes' });
     const { _csrf = '' } = formFields((await get(`${PATH}/virus`)).text);
