@@ -5,7 +5,7 @@ import { failureNotice } from '../lib/queue/failure-view.js';
 import { filterWords } from '../lib/queue/filter-words.js';
 import { isQueueId } from '../lib/queue/id.js';
 import type { Target } from '../lib/queue/jobs.js';
-import { filterOf, parseQuery, queryParams } from '../lib/queue/query.js';
+import { filterOf, isUnderstood, parseQuery, queryParams } from '../lib/queue/query.js';
 import { QUEUE_ACTIONS, type QueueAction } from '../lib/queue/schema.js';
 import type { QueueService } from '../lib/queue/service.js';
 import { allTexts, oneText } from '../lib/web/fields.js';
@@ -96,12 +96,12 @@ function readWish(body: unknown): Wish | string {
   const action = QUEUE_ACTIONS.find((name) => name === (one ? word : oneText(body, 'action')));
   if (action === undefined) return 'queue.wrong.action';
   if (!one && oneText(body, 'all') === 'filter') {
+    const params = body as Record<string, unknown>;
+    if (!isUnderstood(params)) return 'queue.wrong.filter';
+    const now = Math.floor(Date.now() / 1000);
     const asked = Number(oneText(body, 'until'));
-    const until = Number.isSafeInteger(asked) && asked > 0 ? asked : Math.floor(Date.now() / 1000);
-    return {
-      action,
-      target: { filter: filterOf(parseQuery(body as Record<string, unknown>)), until },
-    };
+    const until = Number.isSafeInteger(asked) && asked > 0 ? Math.min(asked, now) : now;
+    return { action, target: { filter: filterOf(parseQuery(params)), until } };
   }
   const ids = one ? [id] : [...new Set(allTexts(body, 'ids'))];
   if (ids.length === 0) return 'queue.wrong.none';

@@ -67,6 +67,15 @@ export function parseQuery(params: Readonly<Record<string, unknown>>): QueueQuer
   };
 }
 
+/** Whether every part of a filter was understood: an action on all that match must not act on more than was meant. */
+export function isUnderstood(params: Readonly<Record<string, unknown>>): boolean {
+  const filter = filterOf(parseQuery(params));
+  return (Object.keys(NO_FILTER) as (keyof QueueFilter)[]).every((name) => {
+    const given = params[name] ?? '';
+    return typeof given === 'string' && ['', String(filter[name])].includes(given.trim());
+  });
+}
+
 /** The parts of a query that are not the default, as parameters of an address. */
 export function queryParams(query: Partial<QueueQuery>): URLSearchParams {
   const params = new URLSearchParams();

@@ -1,7 +1,7 @@
 /** The mail queue as its pages show it and act on it, over a real Postfix. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { PAGE_ROWS } from '../../lib/queue/query.js';
+import { MAX_SEARCH_LENGTH, PAGE_ROWS } from '../../lib/queue/query.js';
 import type { Page } from '../support/console-client.js';
 import { startQueuePages, type QueuePages } from '../support/queue-pages.js';
 import { CLOSED_DOMAIN, type QueueMail } from '../support/queue-root.js';
@@ -200,6 +200,18 @@ describe('the mail queue', () => {
       }
       const none = new URLSearchParams({ _csrf: 'the-token-of-this-session', ids: idOf('odd') });
       assert.equal((await pages.client.request('POST', LIST, none)).status, 422);
+      for (const [name, value] of [
+        ['q', 'x'.repeat(MAX_SEARCH_LENGTH + 1)],
+        ['reason', 'bad luck'],
+        ['queue', 'all'],
+        ['olderThan', '-1'],
+      ] as const) {
+        const all = { _csrf: 'the-token-of-this-session', all: 'filter', action: 'delete' };
+        const wide = new URLSearchParams({ ...all, confirm: 'yes', [name]: value });
+        const answer = await pages.client.request('POST', LIST, wide);
+        assert.equal(answer.status, 422, name);
+        assert.match(await answer.text(), /not clear which mails are meant/);
+      }
       assert.deepEqual(await places('odd', 'long'), ['deferred', 'deferred']);
     });
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Picture, type PicturedMessage } from '../../lib/queue/picture.js';
 import { groupsLately, selectLately } from '../../lib/queue/lately.js';
-import { NO_FILTER, parseQuery, type QueueFilter } from '../../lib/queue/query.js';
+import { isUnderstood, NO_FILTER, parseQuery, type QueueFilter } from '../../lib/queue/query.js';
 import type { QueueRow } from '../../lib/queue/schema.js';
 import { groupRows, select, selectIds } from '../../lib/queue/selection.js';
 
@@ -200,6 +200,26 @@ describe('a filter of the queue', () => {
       sender: ['a', 'b'],
     });
     assert.deepEqual(query, { ...NO_FILTER, q: 'x', sort: '', page: 1 });
+  });
+});
+
+describe('a filter to act on all that match', () => {
+  it('is understood whole, or not at all', () => {
+    const whole = {
+      q: ' anna ',
+      sender: '<>',
+      reason: 'refused',
+      queue: 'hold',
+      olderThan: '3600',
+    };
+    assert.equal(isUnderstood({}), true);
+    assert.equal(isUnderstood({ ...whole, recipient: '', page: 'x', sort: 'x' }), true);
+    for (const wrong of [
+      ...[{ q: ['anna', 'ben'] }, { q: 'x'.repeat(321) }, { sender: { of: 'anna' } }],
+      ...[{ reason: 'luck' }, { queue: 'all' }, { olderThan: '1h' }, { olderThan: '-1' }],
+    ]) {
+      assert.equal(isUnderstood({ ...whole, ...wrong }), false, JSON.stringify(wrong));
+    }
   });
 });
 
