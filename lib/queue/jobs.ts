@@ -106,8 +106,11 @@ export function createQueueJobs({ db, helper, pictures, log }: JobParts): QueueJ
     progress.add(result);
     if (action === 'delete' && ids !== null) {
       const kept = new Set(result.failures.map(({ id }) => id));
-      if (!result.cancelled) pictures.remove(new Set(ids.filter((id) => !kept.has(id))));
-      if (!result.cancelled) return;
+      // Of too many failures not each is named.
+      if (!result.cancelled && kept.size === result.failed) {
+        pictures.remove(new Set(ids.filter((id) => !kept.has(id))));
+        return;
+      }
     }
     pictures.spoil();
   };

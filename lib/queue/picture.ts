@@ -10,6 +10,7 @@ import {
   QUEUES,
   type QueueCounts,
   type QueueDisk,
+  type QueueName,
   type QueueRow,
   type QueueSchedule,
 } from './schema.js';
@@ -142,11 +143,12 @@ export class Picture {
   }
 
   /** Takes messages out that have left the queue since. */
-  remove(ids: ReadonlySet<string>): void {
+  remove(ids: ReadonlySet<string>, onRemoved?: (queue: QueueName) => void): void {
     for (let row = 0; row < this.rows; row += 1) {
       if (this.isRemoved(row) || !ids.has(this.idOf(row))) continue;
       this.#state.set(row, this.#state.at(row) | REMOVED);
       this.#removed += 1;
+      onRemoved?.(QUEUES[this.queueOf(row)] ?? 'deferred');
     }
   }
 

@@ -5,6 +5,7 @@
 import type { Helper } from '../client/helper.js';
 import type { Log } from '../contract.js';
 import { HelperError } from '../errors.js';
+import { KEPT_MS, lately } from '../lately.js';
 import { Picture, type PictureFrame, type PicturedMessage } from './picture.js';
 import { PAGE_ROWS } from './query.js';
 import type { QueueCounts } from './schema.js';
@@ -16,10 +17,10 @@ const FRESH_PER_BUILD = 10;
 /** A picture nobody looked at for so long is given up, in milliseconds. */
 const IDLE_MS = 120_000;
 /** So old may the first messages of a large queue be while newer ones are asked for, in milliseconds. */
-export const HEAD_KEPT_MS = 15_000;
-/** Messages up to which the queue is listed whole at the first look. */
-export const SMALL_QUEUE = 200;
-/** Messages up to which the first look waits for the picture; with more it is a large queue. */
+export const HEAD_KEPT_MS = KEPT_MS;
+/** Messages at the head of a large queue that the first look asks for. */
+export const HEAD_ROWS = 200;
+/** Messages up to which the queue is listed whole at the first look; with more it is a large queue. */
 export const MEDIUM_QUEUE = 4_000;
 
 export interface Shot extends PictureFrame {
@@ -83,10 +84,15 @@ export function createPictures(
 ): Pictures {
   let shot: Shot | null = null;
   let spoiled = false;
-  let building: { listed: number; readonly startedAt: Date; readonly done: Promise<Shot> } | null =
-    null;
+  let building: {
+    listed: number;
+    readonly startedAt: Date;
+    readonly done: Promise<Shot>;
+    /** Messages that left the queue since it began. */
+    readonly gone: ReadonlySet<string>[];
+  } | null = null;
   let head: Head | null = null;
-  let headAhead: Promise<unknown> | null = null;
+  let headAhead: Promise<Look> | null = null;
   let spoils = 0;
   let idle: NodeJS.Timeout | undefined;
 
@@ -111,7 +117,7 @@ export function createPictures(
     const picture = new Picture();
     const end = await helper.call(
       'queue-list',
-      { limit },
+      { limit, wholeUpTo: MEDIUM_QUEUE },
       {
         actor,
         onProgress: ({ row, done }) => {
@@ -127,20 +133,30 @@ export function createPictures(
   const build = (actor: string): Promise<Shot> => {
     if (building !== null) return building.done;
     spoiled = false;
+    const gone: ReadonlySet<string>[] = [];
     const count = (rows: number): void => {
       if (building !== null) building.listed = rows;
     };
     const done = list(actor, null, count)
       .then(({ shot: taken }) => {
         const again = spoiled;
-        keep(taken);
+        const kept = keep(gone.reduce(without, taken));
         spoiled = again;
-        return taken;
+        return kept;
       })
       .finally(() => (building = null));
     done.catch((error: unknown) => log.warn({ err: error }, 'the mail queue could not be listed'));
-    building = { listed: 0, startedAt: now(), done };
+    building = { listed: 0, startedAt: now(), done, gone };
     return done;
+  };
+
+  /** One that was begun after the last change of the queue. */
+  const renew = (actor: string): Promise<Shot> => {
+    if (building === null || !spoiled) return build(actor);
+    return building.done.then(
+      () => build(actor),
+      () => build(actor),
+    );
   };
 
   const look = async (actor: string): Promise<Look> => {
@@ -149,7 +165,7 @@ export function createPictures(
       return { kind: 'shot', shot, failure: null, renewing: false };
     }
     const before = shot;
-    const done = build(actor);
+    const done = renew(actor);
     try {
       const taken = await within(done, before === null ? FIRST_WAIT_MS : RENEW_WAIT_MS);
       if (taken !== null) return { kind: 'shot', shot: taken, failure: null, renewing: false };
@@ -164,45 +180,47 @@ export function createPictures(
 
   const lookAtHead = async (actor: string): Promise<Look> => {
     const before = spoils;
-    const { cut, shot: first } = await list(actor, SMALL_QUEUE, () => undefined);
-    if (!cut) return { kind: 'shot', shot: keep(first), failure: null, renewing: false };
+    const { cut, shot: first } = await list(actor, HEAD_ROWS, () => undefined);
+    if (!cut) {
+      // What was changed meanwhile may not show in it.
+      if (before !== spoils) return look(actor);
+      return { kind: 'shot', shot: keep(first), failure: null, renewing: false };
+    }
     if (totalOf(first.counts) <= MEDIUM_QUEUE) return look(actor);
     const rows = Math.min(PAGE_ROWS, first.picture.rows);
     const messages = Array.from({ length: rows }, (_, row) => first.picture.message(row));
     const taken = { ...first, messages };
-    // What was changed meanwhile may not show in it.
     if (before === spoils) head = taken;
     return { kind: 'head', head: taken, renewing: false };
   };
 
-  /** The head as it is, when it is not too old; then a newer one is asked for, which nobody waits for. */
-  const keptHead = (actor: string): Look | null => {
+  /** The head as it is, when it is not too old; then a newer one is asked for, which nobody waits for. Throws `HelperError`. */
+  const keptHead = async (actor: string): Promise<Look | null> => {
     if (head === null) return null;
     const age = now().getTime() - head.at.getTime();
     if (age >= HEAD_KEPT_MS) return null;
-    const renewing = age >= FRESH_MS;
-    if (renewing) {
-      headAhead ??= lookAtHead(actor)
-        .catch((error: unknown) => log.warn({ err: error }, 'the mail queue could not be listed'))
-        .finally(() => (headAhead = null));
+    if (age < FRESH_MS) return { kind: 'head', head, renewing: false };
+    if (headAhead === null) {
+      headAhead = lookAtHead(actor).finally(() => (headAhead = null));
+      headAhead.catch((error: unknown) =>
+        log.warn({ err: error }, 'the mail queue could not be listed'),
+      );
     }
-    return { kind: 'head', head, renewing };
+    return lately<Look>(headAhead, { kind: 'head', head, renewing: true });
   };
 
   return {
     async glance(actor) {
       if (shot !== null && isFresh(shot)) return look(actor);
-      const kept = keptHead(actor);
-      if (kept !== null) return kept;
       try {
-        return await lookAtHead(actor);
+        return (await keptHead(actor)) ?? (await lookAtHead(actor));
       } catch (error) {
         if (shot === null || !(error instanceof HelperError)) throw error;
         return { kind: 'shot', shot, failure: error, renewing: false };
       }
     },
     look,
-    whole: (actor) => (shot !== null && isFresh(shot) ? Promise.resolve(shot) : build(actor)),
+    whole: (actor) => (shot !== null && isFresh(shot) ? Promise.resolve(shot) : renew(actor)),
     async take(actor) {
       if (building !== null) await building.done.catch(() => undefined);
       return build(actor);
@@ -210,7 +228,8 @@ export function createPictures(
     remove(ids) {
       head = null;
       spoils += 1;
-      shot?.picture.remove(ids);
+      if (shot !== null) shot = without(shot, ids);
+      building?.gone.push(ids);
       if (shot === null || shot.took < CHEAP_BUILD_MS) spoiled = true;
     },
     spoil() {
@@ -225,6 +244,13 @@ export function createPictures(
 /** All waiting messages, those on hold included. */
 export function totalOf({ maildrop, incoming, active, deferred, hold }: QueueCounts): number {
   return maildrop + incoming + active + deferred + hold;
+}
+
+/** The same picture after these messages have left the queue. */
+function without(shot: Shot, ids: ReadonlySet<string>): Shot {
+  const counts = { ...shot.counts };
+  shot.picture.remove(ids, (queue) => (counts[queue] = Math.max(0, counts[queue] - 1)));
+  return { ...shot, counts };
 }
 
 /** Null when it takes longer. */

@@ -151,7 +151,7 @@ async function findStalls(helper: Helper): Promise<readonly Stall[]> {
   const picture = new Picture();
   await helper.call(
     'queue-list',
-    { limit: MAX_LOOKED_AT },
+    { limit: MAX_LOOKED_AT, wholeUpTo: 0 },
     {
       actor: LEASE,
       onProgress: ({ row }) => {

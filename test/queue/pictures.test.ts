@@ -27,11 +27,12 @@ function setUp(size: number) {
   let release: () => void = () => undefined;
   const call = async (
     _action: string,
-    { limit }: { limit: number | null },
+    { limit: most, wholeUpTo }: { limit: number | null; wholeUpTo: number },
     { onProgress }: HelperCallOptions,
   ): Promise<unknown> => {
-    if (limit === null) state.listings += 1;
+    if (most === null) state.listings += 1;
     else state.heads += 1;
+    const limit = state.size <= wholeUpTo ? null : most;
     state.now += state.took;
     if (state.away) throw new HelperError(AWAY);
     const picture = new Picture();
@@ -112,6 +113,23 @@ describe('the picture that pages share', () => {
     pictures.close();
   });
 
+  it('is not the one that was begun before the change, for who looks after it', async () => {
+    const { state, pictures, release } = setUp(3);
+    state.slow = true;
+    const first = pictures.look('anna');
+    await new Promise(setImmediate);
+    state.size = 2;
+    pictures.spoil();
+    state.slow = false;
+    const [second, whole] = [pictures.look('ben'), pictures.whole('cora')];
+    release();
+    assert.equal(sizeOf(await first), 3);
+    assert.equal(sizeOf(await second), 2);
+    assert.equal((await whole).picture.size, 2);
+    assert.equal(state.listings, 2);
+    pictures.close();
+  });
+
   it('is shown with why it is not newer when the helper is away, and an error when there is none', async () => {
     const { state, pictures } = setUp(3);
     state.away = true;
@@ -152,8 +170,27 @@ describe('the picture that pages share', () => {
     state.took = 2_000;
     await pictures.look('anna');
     pictures.remove(new Set(['ABCDEF000001']));
-    assert.equal(sizeOf(await pictures.look('anna')), 2);
+    const look = await pictures.look('anna');
+    assert.equal(sizeOf(look), 2);
+    assert.equal(look.kind === 'shot' && look.shot.counts.deferred, 2);
     assert.equal(state.listings, 1);
+    pictures.close();
+  });
+
+  it('does not bring back what was deleted while a large queue was read anew', async () => {
+    const { state, pictures, release } = setUp(3);
+    state.took = 2_000;
+    await pictures.look('anna');
+    state.now += 20_000;
+    state.slow = true;
+    const whole = pictures.whole('anna');
+    await new Promise(setImmediate);
+    pictures.remove(new Set(['ABCDEF000001']));
+    state.slow = false;
+    release();
+    assert.equal((await whole).picture.size, 2);
+    assert.equal(sizeOf(await pictures.look('anna')), 2);
+    assert.equal(state.listings, 2);
     pictures.close();
   });
 });
@@ -162,6 +199,14 @@ describe('a first look', () => {
   it('lists a small queue whole', async () => {
     const { state, pictures } = setUp(40);
     assert.equal(sizeOf(await pictures.glance('anna')), 40);
+    assert.equal(state.heads, 1);
+    assert.equal(state.listings, 0);
+    pictures.close();
+  });
+
+  it('lists one of medium size whole, and asks for it once', async () => {
+    const { state, pictures } = setUp(MEDIUM_QUEUE);
+    assert.equal(sizeOf(await pictures.glance('anna')), MEDIUM_QUEUE);
     assert.equal(state.heads, 1);
     assert.equal(state.listings, 0);
     pictures.close();
@@ -183,13 +228,16 @@ describe('a first look', () => {
   });
 
   it('is not waited for again: the head is shown as it was, and a newer one is asked for', async () => {
-    const { state, pictures } = setUp(MEDIUM_QUEUE + 1);
+    const { state, pictures, release } = setUp(MEDIUM_QUEUE + 1);
     await pictures.glance('anna');
     state.now += FRESH_MS;
-    state.size += 1;
+    state.slow = true;
     const again = await pictures.glance('anna');
     assert.equal(again.kind === 'head' && again.renewing, true);
     assert.equal(again.kind === 'head' && again.head.counts.deferred, MEDIUM_QUEUE + 1);
+    state.size += 1;
+    release();
+    state.slow = false;
     await new Promise((resolve) => setImmediate(resolve));
     const newer = await pictures.glance('anna');
     assert.equal(newer.kind === 'head' && newer.head.counts.deferred, MEDIUM_QUEUE + 2);
@@ -197,6 +245,29 @@ describe('a first look', () => {
     state.now += HEAD_KEPT_MS;
     state.away = true;
     await assert.rejects(pictures.glance('anna'), HelperError, 'too old to be shown');
+    pictures.close();
+  });
+
+  it('is not shown as it was when the helper says at once that it is away', async () => {
+    const { state, pictures } = setUp(MEDIUM_QUEUE + 1);
+    await pictures.glance('anna');
+    state.now += FRESH_MS;
+    state.away = true;
+    await assert.rejects(pictures.glance('anna'), HelperError);
+    pictures.close();
+  });
+
+  it('is taken anew when a small queue was changed while it was listed', async () => {
+    const { state, pictures, release } = setUp(40);
+    state.slow = true;
+    const first = pictures.glance('anna');
+    await new Promise(setImmediate);
+    state.size = 39;
+    pictures.spoil();
+    state.slow = false;
+    release();
+    assert.equal(sizeOf(await first), 39);
+    assert.equal(sizeOf(await pictures.glance('anna')), 39);
     pictures.close();
   });
 

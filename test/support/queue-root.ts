@@ -78,7 +78,7 @@ export async function startQueueRoot(
     const picture = new Picture();
     await root.helper.call(
       'queue-list',
-      { limit: null },
+      { limit: null, wholeUpTo: 0 },
       {
         actor: 'test',
         onProgress: ({ row }) => picture.putPiece(Buffer.from(row as string, 'base64')),

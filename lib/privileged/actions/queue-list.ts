@@ -1,7 +1,7 @@
 /** `queue-list`: a picture of the queue in Postfix' own order, streamed in pieces, ended early at the limit. */
 import { HelperError } from '../../errors.js';
 import { Picture } from '../../queue/picture.js';
-import type { QueueRow } from '../../queue/schema.js';
+import { QUEUES, type QueueRow } from '../../queue/schema.js';
 import { countQueues } from '../queue/directory.js';
 import { streamListing } from '../queue/listing.js';
 import { readQueueSettings } from '../queue/schedule.js';
@@ -18,10 +18,12 @@ const SUCCESS = 0;
 export const queueListAction = defineAction({
   quiet: true,
   timeoutMs: 600_000,
-  params: plainParams<{ limit: number | null }>({
+  params: plainParams<{ limit: number | null; wholeUpTo: number }>({
     limit: (limit) => limit === null || (Number.isSafeInteger(limit) && Number(limit) > 0),
+    /** With no more messages than these there is no limit. */
+    wholeUpTo: (most) => Number.isSafeInteger(most) && Number(most) >= 0,
   }),
-  run: async ({ limit }, { paths, signal, progress, taken }) => {
+  run: async ({ limit, wholeUpTo }, { paths, signal, progress, taken }) => {
     const picture = new Picture();
     let pending = 0;
     let leftOut = 0;
@@ -38,8 +40,10 @@ export const queueListAction = defineAction({
     };
     const settings = readQueueSettings(paths);
     settings.catch(() => undefined);
+    let waiting = Number.POSITIVE_INFINITY;
     const listing = streamListing(paths, {
       limit,
+      enough: () => (waiting <= wholeUpTo ? null : limit),
       signal,
       onRows: async (rows) => {
         for (const row of rows) {
@@ -54,6 +58,7 @@ export const queueListAction = defineAction({
     listing.catch(() => undefined);
     // While Postfix begins to list.
     const counts = countQueues(paths.queueDir);
+    waiting = QUEUES.reduce((sum, queue) => sum + counts[queue], 0);
     const end = await listing;
     if (!end.cut && end.code !== SUCCESS) {
       throw new HelperError({

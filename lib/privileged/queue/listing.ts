@@ -40,6 +40,8 @@ export interface ListingEnd {
 export interface ListingOptions {
   /** Rows after which it is enough; null: all. */
   readonly limit: number | null;
+  /** Rows after which it is enough, asked when rows have come; by default `limit`. */
+  readonly enough?: () => number | null;
   readonly signal: AbortSignal;
   /** Gets the rows as they come, and is waited for. */
   readonly onRows: (rows: readonly QueueRow[]) => Promise<void>;
@@ -47,7 +49,8 @@ export interface ListingOptions {
 
 /** Rejects only when `postqueue` cannot be started. */
 export async function streamListing(paths: Paths, options: ListingOptions): Promise<ListingEnd> {
-  const { child, output } = startListing(paths, options.limit === null);
+  const { limit, enough = () => limit } = options;
+  const { child, output } = startListing(paths, limit === null);
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve(code));
@@ -61,21 +64,22 @@ export async function streamListing(paths: Paths, options: ListingOptions): Prom
   options.signal.addEventListener('abort', cancel, { once: true });
   if (options.signal.aborted) cancel();
   const times = fileTimesReader(paths.queueDir);
-  let rest = options.limit ?? Number.POSITIVE_INFINITY;
+  let listed = 0;
   let unreadable = 0;
   let cut = false;
   try {
     for await (const lines of linesOf(output)) {
       const rows: QueueRow[] = [];
+      const rest = (enough() ?? Number.POSITIVE_INFINITY) - listed;
       for (const line of lines) {
         if (rows.length >= rest) break;
         const row = parseRow(line, times);
         if (row === null) unreadable += 1;
         else rows.push(row);
       }
-      rest -= rows.length;
+      listed += rows.length;
       if (rows.length > 0) await options.onRows(rows);
-      if (rest <= 0 || options.signal.aborted) {
+      if (rows.length >= rest || options.signal.aborted) {
         cut = true;
         break;
       }
