@@ -4,7 +4,7 @@ import type { Change, ChangeState, HistoryFilter } from '../lib/changes/change.j
 import type { Changes } from '../lib/changes/service.js';
 import type { SecretQuestion } from '../lib/changes/undo.js';
 import { ConflictError, HelperError, UserError } from '../lib/errors.js';
-import { changeDetail, changeLine } from '../lib/history/view.js';
+import { changeDetail, changeLine, SHOWN_ROWS } from '../lib/history/view.js';
 import type { HistoryService, UndoScope } from '../lib/history/service.js';
 import { oneText } from '../lib/web/fields.js';
 import { saveFailed } from '../lib/web/helper-notices.js';
@@ -13,6 +13,9 @@ import { viewPreview } from '../lib/web/preview.js';
 import { savedQuery } from '../lib/web/saved-notice.js';
 import type { Web } from '../lib/web/web.js';
 import { settingRows } from '../lib/history/words.js';
+
+/** Rows of an undo that are shown beforehand; to try out more would hold up every other page. */
+const PREVIEWED_ROWS = 1_000;
 
 const STATES: readonly ChangeState[] = ['applied', 'refused', 'applying'];
 
@@ -63,7 +66,7 @@ export function historyRoutes(router: Router, web: Web, parts: HistoryParts): vo
   });
 
   router.get('/history/:id', host.requireRole('mail.read'), async (req, res) => {
-    const change = await changes.get(String(req.params['id']));
+    const change = await changes.get(String(req.params['id']), SHOWN_ROWS);
     const t = pages.translator(req);
     pages.page(
       req,
@@ -139,7 +142,8 @@ export function historyRoutes(router: Router, web: Web, parts: HistoryParts): vo
         version: String(taken[0]?.number ?? 0),
         action: `${req.baseUrl}/history/${change.id}/undo`,
         back: `${req.baseUrl}/history/${change.id}`,
-        preview: questions.length > 0 ? null : await previewOf(req, taken),
+        preview: questions.length > 0 || isLarge(taken) ? null : await previewOf(req, taken),
+        large: isLarge(taken),
         notices,
       },
     );
@@ -230,4 +234,8 @@ function accountOf(row: Readonly<Record<string, unknown>>): string {
   const value = (row['value'] ?? row) as Readonly<Record<string, unknown>>;
   const parts = ['name', 'username', 'remote_user', 'host', 'server'].map((name) => value[name]);
   return parts.filter((part) => typeof part === 'string' && part !== '').join(', ') || '_none';
+}
+
+function isLarge(taken: readonly Change[]): boolean {
+  return taken.reduce((sum, { rows }) => sum + rows.length, 0) > PREVIEWED_ROWS;
 }

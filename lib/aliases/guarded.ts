@@ -15,8 +15,25 @@ export async function guarded(
   const world = { ...now, aliases: aliasesIn(trx) };
   const before = await lostNames(world);
   const touched = await write();
+  await refuseLost(world, before);
+  return touched;
+}
+
+/** The same for what writes page by page. */
+export async function* guardedPages(
+  trx: Knex.Transaction,
+  now: World,
+  pages: AsyncIterable<readonly TouchedRow[]>,
+): AsyncIterable<readonly TouchedRow[]> {
+  const world = { ...now, aliases: aliasesIn(trx) };
+  const before = await lostNames(world);
+  yield* pages;
+  await refuseLost(world, before);
+}
+
+async function refuseLost(world: World, before: readonly string[]): Promise<void> {
   const lost = (await lostNames(world)).find((name) => !before.includes(name));
-  if (lost === undefined) return touched;
+  if (lost === undefined) return;
   const problem = { key: 'aliases.problem.protected', values: { name: lost }, field: 'targets' };
   throw new UserError(problem);
 }

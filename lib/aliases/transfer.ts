@@ -5,7 +5,7 @@ import type { Changes } from '../changes/service.js';
 import type { Log } from '../contract.js';
 import { ConflictError, HelperError, NotFoundError, UserError } from '../errors.js';
 import { decodeText, readRows, type CsvRow } from './csv.js';
-import { guarded } from './guarded.js';
+import { guardedPages } from './guarded.js';
 import { healthOf } from './health.js';
 import {
   aliasesWithImport,
@@ -75,7 +75,7 @@ export function createAliasTransfer({
   log,
 }: {
   readonly db: Knex;
-  readonly changes: Pick<Changes, 'save'>;
+  readonly changes: Pick<Changes, 'savePages'>;
   readonly worlds: Worlds;
   readonly log: Log;
 }): AliasTransfer {
@@ -124,12 +124,11 @@ export function createAliasTransfer({
     await changeImport(db, id, { state: 'ready' });
   };
 
-  const write = async (
+  async function* write(
     trx: Knex.Transaction,
     id: string,
     actor: string,
-  ): Promise<readonly TouchedRow[]> => {
-    const touched: TouchedRow[] = [];
+  ): AsyncIterable<readonly TouchedRow[]> {
     for await (const rows of changingRows(trx, id)) {
       const fresh = rows.filter(({ kind }) => kind === 'new');
       const taken = await findByNames(
@@ -138,25 +137,24 @@ export function createAliasTransfer({
       );
       const [first] = taken;
       if (first) throw changedMeanwhile(first.name);
-      touched.push(...(await insertAliases(trx, fresh, actor)));
+      const added = await insertAliases(trx, fresh, actor);
       const changed = rows.filter(({ kind }) => kind === 'changed');
-      touched.push(...(await updateAliases(trx, changed.map(withKey), actor)));
+      yield [...added, ...(await updateAliases(trx, changed.map(withKey), actor))];
     }
-    return touched;
-  };
+  }
 
   const save = async (id: string, actor: string): Promise<void> => {
     const counts = await countImportRows(db, id);
     const now = await worlds.now(db);
     try {
-      const change = await changes.save({
+      const change = await changes.savePages({
         sections: ['aliases'],
         title: {
           key: 'aliases.change.imported',
           values: { added: counts.new, changed: counts.changed },
         },
         actor,
-        write: (trx) => guarded(trx, now, () => write(trx, id, actor)),
+        writePages: (trx) => guardedPages(trx, now, write(trx, id, actor)),
       });
       await changeImport(db, id, { state: 'done', change: change.id });
     } catch (error) {

@@ -3,18 +3,28 @@ import type { Knex } from 'knex';
 import { takeLease } from '../database/lease.js';
 import { UserError } from '../errors.js';
 import type { ApplyParams } from '../privileged/protocol.js';
-import type { ApplyingChange, Divergence, Intent, SettingsSource, TouchedRow } from './change.js';
-import { collectContents, type ContentsToSend } from './contents.js';
+import type {
+  ApplyingChange,
+  Divergence,
+  Intent,
+  PagedIntent,
+  SettingsSource,
+  TouchedRow,
+} from './change.js';
+import { collectContents, type ChangedRows, type ContentsToSend } from './contents.js';
 import { hasAgreement, readDivergence } from './divergence.js';
 import { diverged } from './failures.js';
 import { maskImages, sealedValues, secretsOfRow, type SecretsCatalogue } from './secrets.js';
 import {
+  countChangeRows,
   decisionsOf,
   findApplying,
   insertChange,
+  insertChangeRows,
   lockChangeOrder,
   readDatabaseId,
   readNumbers,
+  readStoredPages,
   type StoredRow,
 } from './store.js';
 
@@ -30,17 +40,17 @@ export type Begun =
   | {
       readonly params: ApplyParams;
       readonly contents: ContentsToSend;
-      /** What is recorded of the rows: images with their secrets masked. */
+      /** What is recorded of the rows: images with their secrets masked. Empty where they were written page by page. */
       readonly rows: readonly TouchedRow[];
     }
   /** Another change is under way: `abandoned` when nobody drives it, and this process has taken it over. */
   | { readonly inFlight: ApplyingChange; readonly abandoned: boolean };
 
-/** Errors of `intent.write` pass through; `HelperError` after a divergence. Nothing is written then. */
+/** Errors of what the intent writes pass through; `HelperError` after a divergence. Nothing is written then. */
 export function beginChange(
   db: Knex,
   catalogue: Catalogue,
-  intent: Intent,
+  intent: Intent | PagedIntent,
   holder: string,
 ): Promise<Begun> {
   return db.transaction(async (trx) => {
@@ -48,15 +58,13 @@ export function beginChange(
     const inFlight = await findApplying(trx);
     if (inFlight) return { inFlight, abandoned: await takeLease(trx, CHANGES_LEASE, holder) };
     if (!intent.adopt && mustDecide(await readDivergence(trx))) throw diverged();
-    const rows = await intent.write(trx);
+    const { number, changed, stored } = await writeAndRecord(trx, catalogue, intent);
     const sections = await collectSections(trx, catalogue, intent.sections);
     const { sources } = catalogue;
-    const contents = await collectContents(trx, db, sources, intent.sections, rows);
+    const contents = await collectContents(trx, db, sources, intent.sections, changed);
     // The first change of a database follows no other one: it takes over what a former database left.
     const adopt =
       intent.adopt || (await readNumbers(trx)).applied === 0 || (await hasAgreement(trx));
-    const stored = storedRows(rows, catalogue.secrets);
-    const number = await insertChange(trx, intent, stored);
     await takeLease(trx, CHANGES_LEASE, holder);
     return {
       contents,
@@ -71,6 +79,33 @@ export function beginChange(
       },
     };
   });
+}
+
+/** Writes the rows and puts the change on record with them. */
+async function writeAndRecord(
+  trx: Knex.Transaction,
+  { secrets }: Catalogue,
+  intent: Intent | PagedIntent,
+): Promise<{
+  readonly number: number;
+  readonly changed: ChangedRows;
+  readonly stored: readonly StoredRow[];
+}> {
+  if ('write' in intent) {
+    const rows = await intent.write(trx);
+    const stored = storedRows(rows, secrets);
+    const number = await insertChange(trx, intent, stored.length);
+    await insertChangeRows(trx, number, stored);
+    return { number, changed: rows, stored };
+  }
+  const number = await insertChange(trx, intent, 0);
+  let count = 0;
+  for await (const page of intent.writePages(trx)) {
+    await insertChangeRows(trx, number, storedRows(page, secrets), count);
+    count += page.length;
+  }
+  await countChangeRows(trx, number, count);
+  return { number, changed: { pages: (db) => readStoredPages(db, number) }, stored: [] };
 }
 
 /** Where the system has newer settings than this database, or another one's, a save would undo them unseen. */

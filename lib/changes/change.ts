@@ -26,8 +26,8 @@ export interface MaskedSecret {
   readonly secret: 'set' | 'none' | 'changed';
 }
 
-/** What somebody wants to save. */
-export interface Intent extends EditDecisions {
+/** What is on record of what somebody wants to save. */
+export interface IntentHead extends EditDecisions {
   /** Section ids whose configuration follows from the touched rows. */
   readonly sections: readonly string[];
   /** The sentence for the history: a translation key and its values. */
@@ -38,11 +38,24 @@ export interface Intent extends EditDecisions {
   readonly undoes?: string;
   /** The person compared after a divergence, and decided that the system shall follow this database. */
   readonly adopt?: boolean;
+}
+
+/** What somebody wants to save. */
+export interface Intent extends IntentHead {
   /**
    * Runs in one transaction: checks versions (throws `ConflictError`), writes the rows, says which.
    * Called again from the start when another change was in flight, so it must read what it needs itself.
    */
   write(trx: Knex.Transaction): Promise<readonly TouchedRow[]>;
+}
+
+/** The same for rows that are too many to be held at once. */
+export interface PagedIntent extends IntentHead {
+  /**
+   * Like `write`, page by page. No row may be written twice, and none may take the name that another one had: each page
+   * goes to the helper as it is.
+   */
+  writePages(trx: Knex.Transaction): AsyncIterable<readonly TouchedRow[]>;
 }
 
 /** Paths name a column (`password`) or something inside a jsonb column (`value.password`). */
@@ -81,7 +94,10 @@ export interface Change {
   readonly state: ChangeState;
   readonly sections: readonly string[];
   readonly title: { readonly key: string; readonly values: MessageValues };
-  /** Before and after of the touched rows; in place of a secret stands a `MaskedSecret`. */
+  /**
+   * Before and after of the touched rows; in place of a secret stands a `MaskedSecret`. Empty for whom a settled change
+   * is told of whose rows are too many to be held.
+   */
   readonly rows: readonly TouchedRow[];
   readonly undoes: string | null;
   readonly result: ApplyResult | null;

@@ -13,10 +13,17 @@ const KEY = 'contents';
 type Digests = Readonly<Record<string, string>>;
 type Announced = NonNullable<ApplyParams['contents']>;
 
+/** The rows of a change: in hand, or read page by page once they are saved. */
+export type ChangedRows =
+  readonly TouchedRow[] | { pages(db: Knex): AsyncIterable<readonly TouchedRow[]> };
+
+/** What rows mean as entries: in hand, or page by page. */
+type Delta = ReadonlyMap<string, unknown> | { pages(db: Knex): AsyncIterable<Entries> };
+
 interface SectionToSend {
   readonly source: ContentsSource;
   readonly base: string | null;
-  readonly delta: ReadonlyMap<string, unknown>;
+  readonly delta: Delta;
 }
 
 /** What goes with one `apply`. */
@@ -27,21 +34,35 @@ export interface ContentsToSend {
   readonly db: Knex;
 }
 
-/** The contents of these sections with what `rows` change. `reader` sees what is committed once the helper is asked. */
+/**
+ * The contents of these sections with what `rows` change; null for everything there is, of a change with too many rows.
+ * `reader` sees what is committed once the helper is asked.
+ */
 export async function collectContents(
   db: Knex,
   reader: Knex,
   sources: ReadonlyMap<string, SettingsSource>,
   ids: readonly string[],
-  rows: readonly TouchedRow[],
+  rows: ChangedRows | null,
 ): Promise<ContentsToSend> {
   const digests = await readDigests(db);
   const sections = new Map<string, SectionToSend>();
   for (const id of ids) {
     const source = sources.get(id)?.contents;
-    if (source) sections.set(id, { source, base: digests[id] ?? null, delta: source.delta(rows) });
+    if (!source) continue;
+    const base = rows === null ? null : (digests[id] ?? null);
+    sections.set(id, { source, base, delta: deltaOf(source, rows ?? []) });
   }
   return { sections, sources, db: reader };
+}
+
+function deltaOf(source: ContentsSource, rows: ChangedRows): Delta {
+  if (!('pages' in rows)) return source.delta(rows);
+  return {
+    pages: async function* (db) {
+      for await (const page of rows.pages(db)) yield [...source.delta(page)];
+    },
+  };
 }
 
 /** Asks with deltas, and again with all entries of a section as often as the helper has another base. */
@@ -91,12 +112,17 @@ function* inPieces(section: string, entries: Entries): Iterable<ContentsItem> {
   if (piece.length > 0 || entries.length === 0) yield { section, entries: piece };
 }
 
-/** In what was saved, what the change says counts: a dry run is asked before anything is written. */
+/** In what was saved, what the change says counts: a dry run is asked before anything is written. Pages are saved already. */
 async function* itemsOf(
   sections: ReadonlyMap<string, SectionToSend>,
   db: Knex,
 ): AsyncIterable<ContentsItem> {
   for (const [section, { source, base, delta }] of sections) {
+    if ('pages' in delta) {
+      const pages = base === null ? source.all(db) : delta.pages(db);
+      for await (const page of pages) yield* inPieces(section, page);
+      continue;
+    }
     if (base !== null) {
       yield* inPieces(section, [...delta]);
       continue;

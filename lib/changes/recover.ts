@@ -23,6 +23,9 @@ export interface RecoverOptions {
   readonly log: Log;
 }
 
+/** Rows of a change that are held at once. */
+const HELD_ROWS = 10_000;
+
 /** Whom the helper's audit log names when nobody in particular asks. */
 const NOBODY = 'mailserver';
 
@@ -81,7 +84,8 @@ async function bringToEnd(
       const sections = await collectSections(db, catalogue, applying.sections);
       const { number, decided, actor } = applying;
       const params = { databaseId, change: number, dryRun: false, sections, ...decided };
-      const rows = await readStoredRows(db, number);
+      // What is too much to be held is sent whole.
+      const rows = isLarge(applying) ? null : await readStoredRows(db, number);
       const { sources } = catalogue;
       const contents = await collectContents(db, db, sources, applying.sections, rows);
       return applyUntilKnown(helper, params, actor, log, contents);
@@ -94,12 +98,17 @@ async function settleIt(
   applying: ApplyingChange,
   outcome: Outcome,
 ): Promise<Change> {
-  const change = await settle(db, catalogue, applying.number, outcome, holder);
+  const known = isLarge(applying) ? [] : undefined;
+  const change = await settle(db, catalogue, applying.number, outcome, holder, known);
   log.info(
     { change: change.id, state: change.state },
     'an unfinished change was brought to its end',
   );
   return change;
+}
+
+function isLarge({ rowCount }: ApplyingChange): boolean {
+  return rowCount > HELD_ROWS;
 }
 
 /** Marks the divergence, unless a look at the system shows that nothing differs. A mark stays until somebody decides. */

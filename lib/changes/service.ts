@@ -19,6 +19,7 @@ import type {
   HistoryFilter,
   HistoryPage,
   Intent,
+  PagedIntent,
   Preview,
   Recovery,
   SettingsSource,
@@ -68,14 +69,16 @@ export interface Changes {
    * `helper.unsettled` the answer was lost and the change is brought to its end later.
    */
   save(intent: Intent): Promise<Change>;
+  /** The same for rows that are too many to be held at once. */
+  savePages(intent: PagedIntent): Promise<Omit<Change, 'rows'>>;
   /** What `save` would do; nothing is written anywhere. Throws like `save`. */
   preview(intent: Intent): Promise<Preview>;
   /** Brings an unfinished change to its end and says whether settings and system still follow each other. */
   recover(): Promise<Recovery>;
   history(filter?: HistoryFilter, page?: HistoryPage): Promise<History>;
-  /** Throws `NotFoundError`. */
-  get(id: string): Promise<Change>;
-  /** The same without its rows, of which there may be many thousands. Throws `NotFoundError`. */
+  /** Throws `NotFoundError`. With the first `most` of its rows, of which there may be many thousands, or with all. */
+  get(id: string, most?: number): Promise<Change & ChangeSummary>;
+  /** The same without its rows. Throws `NotFoundError`. */
   glance(id: string): Promise<ChangeSummary & { readonly canBeTakenBack: boolean }>;
   /** The intent that takes back these changes (newest first), for `preview` or `save`. */
   undo(changes: readonly Change[], options: UndoOptions): Intent;
@@ -143,7 +146,7 @@ export function createChanges(options: ChangesOptions): Changes {
 
   async function begin(
     transport: HelperTransport,
-    intent: Intent,
+    intent: Intent | PagedIntent,
     deadline: number,
   ): Promise<Ready> {
     for (;;) {
@@ -203,7 +206,7 @@ export function createChanges(options: ChangesOptions): Changes {
     });
   }
 
-  async function save(intent: Intent): Promise<Change> {
+  async function save(intent: Intent | PagedIntent): Promise<Change> {
     if (!helper) throw noHelper();
     const { outcome, change } = await inLine(async (deadline) => {
       const ready = await begin(helper, intent, deadline);
@@ -217,6 +220,7 @@ export function createChanges(options: ChangesOptions): Changes {
 
   return {
     save,
+    savePages: save,
     preview: async (intent) => {
       if (!helper) throw noHelper();
       const { rows, params, contents } = await rehearse(db, catalogue, intent);
@@ -229,8 +233,9 @@ export function createChanges(options: ChangesOptions): Changes {
       const changes = found.slice(0, most);
       return { changes, next: found.length > most ? (changes.at(-1)?.number ?? null) : null };
     },
-    get: async (id) => {
-      const change = /^[1-9][0-9]{0,14}$/.test(id) ? await findChange(db, Number(id)) : null;
+    get: async (id, most) => {
+      const number = /^[1-9][0-9]{0,14}$/.test(id) ? Number(id) : 0;
+      const change = await findChange(db, number, most === undefined ? {} : { most });
       if (!change) throw new NotFoundError(`change ${id}`);
       return change;
     },

@@ -7,7 +7,13 @@ import type { Change, TouchedRow } from './change.js';
 import { noteContents } from './contents.js';
 import { putBack } from './put-back.js';
 import { secretsOfRow, unmaskRow } from './secrets.js';
-import { findChange, lockChangeOrder, readStoredRows, settleChange } from './store.js';
+import {
+  eraseBoxes,
+  findChange,
+  lockChangeOrder,
+  readStoredPagesBackwards,
+  settleChange,
+} from './store.js';
 
 /**
  * Gives the settled change, whoever settled it: another process may have taken it over. Releases the lease. `known` are
@@ -23,20 +29,30 @@ export async function settle(
 ): Promise<Change> {
   await db.transaction(async (trx) => {
     await lockChangeOrder(trx);
-    const rows = outcome.state === 'refused' ? await readStoredRows(trx, number) : [];
     if (await settleChange(trx, number, outcome)) {
       if (outcome.state === 'applied') await noteContents(trx, outcome.result);
-      await putBack(
-        trx,
-        rows.map((row) => ({
-          ...row,
-          before: row.before && unmaskRow(row.before, secretsOfRow(secrets, row), row.sealedBefore),
-        })),
-      );
+      else await putAllBack(trx, secrets, number);
     }
+    await eraseBoxes(trx, number);
     await releaseLease(trx, CHANGES_LEASE, holder);
   });
-  const change = await findChange(db, number, known);
+  const change = await findChange(db, number, known ? { known } : {});
   if (!change) throw new Error(`change ${number} is gone`);
   return change;
+}
+
+async function putAllBack(
+  trx: Knex.Transaction,
+  secrets: Catalogue['secrets'],
+  number: number,
+): Promise<void> {
+  for await (const rows of readStoredPagesBackwards(trx, number)) {
+    await putBack(
+      trx,
+      rows.map((row) => ({
+        ...row,
+        before: row.before && unmaskRow(row.before, secretsOfRow(secrets, row), row.sealedBefore),
+      })),
+    );
+  }
 }

@@ -8,12 +8,15 @@ import type {
   ChangeState,
   ChangeSummary,
   HistoryFilter,
-  Intent,
+  IntentHead,
   Row,
   TouchedRow,
 } from './change.js';
 import { storableJson } from './json.js';
 import { ROWS_PER_STATEMENT } from './rows.js';
+
+/** Rows of a change that are read at once. */
+const ROWS_PER_PAGE = 1_000;
 
 interface ChangeRecord {
   readonly number: string;
@@ -33,6 +36,7 @@ interface ChangeRecord {
 }
 
 interface RowRecord {
+  readonly position: number;
   readonly table_name: string;
   readonly row_id: string;
   readonly before: Row | null;
@@ -68,8 +72,8 @@ export async function lockChangeOrder(trx: Knex.Transaction): Promise<void> {
 
 export async function insertChange(
   trx: Knex.Transaction,
-  intent: Omit<Intent, 'write'>,
-  rows: readonly StoredRow[],
+  intent: IntentHead,
+  rowCount: number,
 ): Promise<number> {
   const [inserted]: { number: string }[] = await trx('mail_changes').insert(
     {
@@ -78,16 +82,25 @@ export async function insertChange(
       sections: [...intent.sections],
       title_key: intent.title.key,
       title_values: storableJson(intent.title.values),
-      row_count: rows.length,
+      row_count: rowCount,
       undoes: intent.undoes ?? null,
       overwrite: JSON.stringify(decisionsOf(intent)),
     },
     ['number'],
   );
-  const number = Number(inserted!.number);
-  const records = rows.map((row, position) => ({
+  return Number(inserted!.number);
+}
+
+/** Records rows of a change; `first` is the place of the first one. */
+export async function insertChangeRows(
+  trx: Knex.Transaction,
+  number: number,
+  rows: readonly StoredRow[],
+  first = 0,
+): Promise<void> {
+  const records = rows.map((row, index) => ({
     change: number,
-    position,
+    position: first + index,
     table_name: row.table,
     row_id: row.id,
     before: row.before,
@@ -100,7 +113,14 @@ export async function insertChange(
       [JSON.stringify(records.slice(start, start + ROWS_PER_STATEMENT))],
     );
   }
-  return number;
+}
+
+export async function countChangeRows(
+  trx: Knex.Transaction,
+  number: number,
+  rowCount: number,
+): Promise<void> {
+  await trx('mail_changes').where({ number }).update({ row_count: rowCount });
 }
 
 /** The change in flight; null when there is none. */
@@ -109,21 +129,66 @@ export async function findApplying(db: Knex): Promise<ApplyingChange | null> {
   return record ? { ...summary(record), decided: record.overwrite ?? {} } : null;
 }
 
-export async function readStoredRows(db: Knex, number: number): Promise<StoredRow[]> {
-  const records = await db('mail_change_rows')
-    .where('change', number)
-    .orderBy('position')
-    .select<RowRecord[]>();
-  return records.map((record) => ({
+/** All of them, or the first `most`. */
+export async function readStoredRows(
+  db: Knex,
+  number: number,
+  most?: number,
+): Promise<StoredRow[]> {
+  const query = db('mail_change_rows').where('change', number).orderBy('position');
+  if (most !== undefined) void query.limit(most);
+  return (await query.select<RowRecord[]>()).map(toStoredRow);
+}
+
+/** The same page by page, however many there are. */
+export async function* readStoredPages(
+  db: Knex,
+  number: number,
+): AsyncIterable<readonly StoredRow[]> {
+  let after = -1;
+  for (;;) {
+    const records = await db('mail_change_rows')
+      .where('change', number)
+      .where('position', '>', after)
+      .orderBy('position')
+      .limit(ROWS_PER_PAGE)
+      .select<RowRecord[]>();
+    if (records.length > 0) yield records.map(toStoredRow);
+    if (records.length < ROWS_PER_PAGE) return;
+    after = records.at(-1)?.position ?? after;
+  }
+}
+
+/** The last pages first; the rows of each page in the order in which they were written. */
+export async function* readStoredPagesBackwards(
+  db: Knex,
+  number: number,
+): AsyncIterable<readonly StoredRow[]> {
+  let before: number | null = null;
+  for (;;) {
+    const query = db('mail_change_rows')
+      .where('change', number)
+      .orderBy('position', 'desc')
+      .limit(ROWS_PER_PAGE);
+    if (before !== null) void query.where('position', '<', before);
+    const records: RowRecord[] = await query.select<RowRecord[]>();
+    if (records.length > 0) yield records.toReversed().map(toStoredRow);
+    if (records.length < ROWS_PER_PAGE) return;
+    before = records.at(-1)?.position ?? before;
+  }
+}
+
+function toStoredRow(record: RowRecord): StoredRow {
+  return {
     table: record.table_name,
     id: record.row_id,
     before: record.before,
     after: record.after,
     sealedBefore: record.sealed_before,
-  }));
+  };
 }
 
-/** Ends the change and erases its boxes. False when it was settled already. */
+/** Ends the change; its boxes are still there. False when it was settled already. */
 export async function settleChange(
   trx: Knex.Transaction,
   number: number,
@@ -139,11 +204,15 @@ export async function settleChange(
       result: outcome.state === 'applied' && outcome.result ? storableJson(outcome.result) : null,
       failure: outcome.state === 'refused' ? storableJson(outcome.failure) : null,
     });
+  return settled === 1;
+}
+
+/** Erases the boxes of a settled change. */
+export async function eraseBoxes(trx: Knex.Transaction, number: number): Promise<void> {
   await trx('mail_change_rows')
     .where('change', number)
     .whereNotNull('sealed_before')
     .update({ sealed_before: null });
-  return settled === 1;
 }
 
 export async function findSummary(db: Knex, number: number): Promise<ChangeSummary | null> {
@@ -161,17 +230,17 @@ export async function hasMadeRows(db: Knex, number: number, table: string): Prom
   return made.length > 0;
 }
 
-/** With `known` rows, which are not read then. */
+/** With `known` rows, which are not read then, or with the first of them (`most`). */
 export async function findChange(
   db: Knex,
   number: number,
-  known?: readonly TouchedRow[],
-): Promise<Change | null> {
+  { known, most }: { readonly known?: readonly TouchedRow[]; readonly most?: number } = {},
+): Promise<(Change & ChangeSummary) | null> {
   const record = await db('mail_changes').where({ number }).first<ChangeRecord>();
   if (!record) return null;
-  const rows = known ?? (await readStoredRows(db, number));
+  const rows = known ?? (await readStoredRows(db, number, most));
   return {
-    ...common(record),
+    ...summary(record),
     rows: rows.map(({ table, id, before, after }) => ({ table, id, before, after })),
   };
 }

@@ -1,9 +1,19 @@
 /** A new change that takes others back, made from their old images. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Knex } from 'knex';
-import { ConflictError, UserError } from '../errors.js';
+import { ConflictError, NotFoundError, UserError } from '../errors.js';
 import type { Change, Intent, Row, TableSecrets, TouchedRow } from './change.js';
-import { conflict, deleteRow, insertRows, lockRow, ownColumns, updateRow } from './rows.js';
+import {
+  conflict,
+  deleteRow,
+  deleteRows,
+  insertRows,
+  lockRow,
+  ownColumns,
+  ROWS_PER_STATEMENT,
+  updateEach,
+  updateRow,
+} from './rows.js';
 import {
   maskedSecret,
   secretsOfRow,
@@ -84,7 +94,12 @@ export function undoIntent(
       // Names become free before they are taken again.
       const order = ['remove', 'restore', 'insert'] as const;
       for (const kind of order) {
-        for (const row of rows.filter((each) => kindOf(each) === kind)) {
+        const ofKind = rows.filter((each) => kindOf(each) === kind);
+        const many = new Set(kind === 'insert' ? [] : ofKind.filter((row) => isPlain(row, all)));
+        for (const group of groupsOf([...many])) {
+          touched.push(...(await takeBackTogether(trx, group, actor)));
+        }
+        for (const row of ofKind.filter((each) => !many.has(each))) {
           const asked = questions.filter(({ table, id }) => table === row.table && id === row.id);
           const boxes = Object.fromEntries(asked.map(({ path, field }) => [path, secrets[field]]));
           touched.push(...(await takeBack(trx, row, secretsOfRow(all, row), boxes, actor)));
@@ -97,6 +112,47 @@ export function undoIntent(
 
 function kindOf({ before, after }: NetRow): 'remove' | 'restore' | 'insert' {
   return before === null ? 'remove' : after === null ? 'insert' : 'restore';
+}
+
+/** Whether it can be taken back together with others: without secrets, a number as id, and something to be done. */
+function isPlain({ table, id, before, after }: NetRow, all: SecretsCatalogue): boolean {
+  const { secrets } = secretsOfRow(all, { table, id });
+  if (secrets.length > 0 || !/^[1-9]\d{0,17}$/.test(id)) return false;
+  return (
+    before === null || after === null || !isDeepStrictEqual(ownColumns(before), ownColumns(after))
+  );
+}
+
+/** Rows of one table each, as many as one statement takes. */
+function groupsOf(rows: readonly NetRow[]): readonly (readonly NetRow[])[] {
+  const groups: NetRow[][] = [];
+  for (const row of rows) {
+    const last = groups.at(-1);
+    if (last?.[0]?.table === row.table && last.length < ROWS_PER_STATEMENT) last.push(row);
+    else groups.push([row]);
+  }
+  return groups;
+}
+
+/** What `takeBack` does, for many rows that are there now. */
+async function takeBackTogether(
+  trx: Knex.Transaction,
+  rows: readonly NetRow[],
+  actor: string,
+): Promise<TouchedRow[]> {
+  const table = rows[0]?.table ?? '';
+  const keyOf = ({ id, after }: NetRow) => ({ id, version: Number(after?.version) });
+  const changes = rows.flatMap((row) =>
+    row.before === null ? [] : [{ key: keyOf(row), values: ownColumns(row.before) }],
+  );
+  try {
+    return changes.length > 0
+      ? await updateEach(trx, table, changes, { actor })
+      : await deleteRows(trx, table, rows.map(keyOf));
+  } catch (error) {
+    if (error instanceof NotFoundError) throw new ConflictError({}, null, 0);
+    throw error;
+  }
 }
 
 async function takeBack(

@@ -43,6 +43,9 @@ export function changeLine(
   };
 }
 
+/** Rows of a change that its page shows: an import may have written 100,000. */
+export const SHOWN_ROWS = 100;
+
 export interface ChangeDetail extends ChangeLine {
   readonly changes: PreviewView | null;
   readonly proof: readonly { readonly kind: 'ok' | 'warn'; readonly text: string }[];
@@ -50,9 +53,12 @@ export interface ChangeDetail extends ChangeLine {
   readonly undoes: { readonly href: string; readonly text: string } | null;
 }
 
-export function changeDetail(web: Web, req: Request, change: Change): ChangeDetail {
+/** `change` with its first `SHOWN_ROWS` rows, or with all. */
+export function changeDetail(web: Web, req: Request, change: Change & ChangeSummary): ChangeDetail {
   const t = web.pages.translator(req);
-  const rows = settingRows(t, web.has, change.rows);
+  const shown = change.rows.slice(0, SHOWN_ROWS);
+  const rows = settingRows(t, web.has, shown);
+  const left = change.rowCount - shown.length;
   const preview =
     change.result === null && rows.length === 0
       ? null
@@ -60,7 +66,13 @@ export function changeDetail(web: Web, req: Request, change: Change): ChangeDeta
   return {
     ...changeLine(web, req, change),
     changes:
-      preview === null ? null : { ...preview, title: t('history.what'), lead: '', past: true },
+      preview === null
+        ? null
+        : {
+            ...preview,
+            ...{ title: t('history.what'), lead: '', past: true },
+            more: left > 0 ? t('history.more', { count: left }) : '',
+          },
     proof: (change.result?.proof ?? []).map((step) => proofLine(t, step)),
     failure: change.failure && {
       text: t(

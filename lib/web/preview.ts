@@ -21,6 +21,8 @@ export interface PreviewView {
   readonly title: string;
   readonly lead: string;
   readonly rows: readonly SettingRow[];
+  /** What is to be said of rows that are not shown; '' when all are. */
+  readonly more?: string;
   readonly warnings: readonly string[];
   readonly filesTitle: string;
   /** It tells of what was done, not of what would be. */

@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { Knex } from 'knex';
+import type { Intent, IntentHead } from '../../lib/changes/change.js';
 import { createChanges, type Changes } from '../../lib/changes/service.js';
 import { addDomains, readDomains, removeDomain } from '../../lib/domains/store.js';
-import { ConflictError, HelperError } from '../../lib/errors.js';
+import { ConflictError, HelperError, UserError } from '../../lib/errors.js';
 import { readSettings } from '../../lib/settings/store.js';
 import { engines } from '../support/databases.js';
 import type { FakeHelper } from '../support/fake-helper.js';
 import { freshChanges } from '../support/fresh-changes.js';
 import { saveBase, saveDomains, testSources } from '../support/intents.js';
 import { silentLog } from '../support/log.js';
+
+function headOf({ sections, title, actor }: Intent): IntentHead {
+  return { sections, title, actor };
+}
 
 for (const [name, start] of Object.entries(engines)) {
   describe(`saving on ${name}`, () => {
@@ -104,6 +109,65 @@ for (const [name, start] of Object.entries(engines)) {
         HelperError,
       );
       assert.deepEqual(await db('mail_domains').orderBy('id'), rows);
+    });
+
+    it('takes rows page by page, and keeps them whole and in their order', async () => {
+      const change = await changes.savePages({
+        ...headOf(saveDomains([])),
+        async *writePages(trx) {
+          yield await addDomains(trx, ['a.example', 'b.example'], 'anna');
+          yield await addDomains(trx, ['c.example'], 'anna');
+        },
+      });
+      const kept = await changes.get(change.id);
+      assert.equal(kept.rowCount, kept.rows.length);
+      const names = ['a.example', 'b.example', 'c.example'];
+      assert.deepEqual(
+        kept.rows.filter(({ table }) => table === 'mail_domains').map(({ after }) => after?.name),
+        names,
+      );
+      const first = await changes.get(change.id, 2);
+      assert.deepEqual(first, { ...kept, rows: kept.rows.slice(0, 2) });
+      assert.deepEqual(helper.system, { domains: { names } });
+    });
+
+    it('puts rows written page by page back, more of them than one page of the record has', async () => {
+      await changes.save(saveDomains(['a.example', 'b.example']));
+      const rows = await db('mail_domains').orderBy('id');
+      const first = (await readDomains(db))![0]!;
+      helper.mishaps.push({ refuse: {} });
+      const more = Array.from({ length: 700 }, (_, n) => `n${n}.example`);
+      await assert.rejects(
+        changes.savePages({
+          ...headOf(saveDomains([])),
+          async *writePages(trx) {
+            yield await addDomains(trx, more, 'anna');
+            yield await removeDomain(trx, first);
+            yield await addDomains(
+              trx,
+              more.map((name) => `more-${name}`),
+              'anna',
+            );
+          },
+        }),
+        HelperError,
+      );
+      assert.deepEqual(await db('mail_domains').orderBy('id'), rows);
+    });
+
+    it('writes nothing when a later page cannot be written', async () => {
+      await assert.rejects(
+        changes.savePages({
+          ...headOf(saveDomains([])),
+          async *writePages(trx) {
+            yield await addDomains(trx, ['a.example'], 'anna');
+            throw new UserError({ key: 'x', values: {} });
+          },
+        }),
+        UserError,
+      );
+      assert.deepEqual(await db('mail_domains'), []);
+      assert.deepEqual((await changes.history()).changes, []);
     });
 
     it('saves 50 changes at once: none lost, none mixed, each one applied as it was written', async () => {

@@ -82,6 +82,25 @@ for (const [name, start] of Object.entries(engines)) {
       ]);
     });
 
+    it('takes back very many rows at once, all of them or none', async () => {
+      await changes.save(saveDomains(['first.example']));
+      const names = Array.from({ length: 1_100 }, (_, n) => `n${n}.example`);
+      const change = await changes.save(saveDomains(names));
+      const other = await changes.save(saveDomains(['other.example']));
+      const gone = (await readDomains(db))!.find(({ name }) => name === 'n700.example')!;
+      const removed = await changes.save({
+        ...saveDomains([]),
+        write: (trx) => removeDomain(trx, gone),
+      });
+      await assert.rejects(changes.save(changes.undo([change], { actor: 'anna' })), ConflictError);
+      assert.equal((await readDomains(db))!.length, 1_101);
+      await changes.save(changes.undo([removed, other, change], { actor: 'anna' }));
+      assert.deepEqual(
+        (await readDomains(db))!.map((row) => row.name),
+        ['first.example'],
+      );
+    });
+
     it('goes back over everything since a change, in one change', async () => {
       await setBase('first.example');
       await changes.save(saveDomains(['a.example']));

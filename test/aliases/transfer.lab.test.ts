@@ -1,0 +1,181 @@
+/** A file with aliases, read, shown and saved on both databases; what goes to the helper, and what is put back. */
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import type { Knex } from 'knex';
+import { aliasesSource } from '../../lib/aliases/source.js';
+import { createAliasTransfer, type AliasTransfer } from '../../lib/aliases/transfer.js';
+import { aliasesIn } from '../../lib/aliases/world.js';
+import { createChanges, type Changes } from '../../lib/changes/service.js';
+import { HelperError, UserError, type HelperFailure } from '../../lib/errors.js';
+import type { ContentsItem } from '../../lib/privileged/protocol.js';
+import { engines, type Databases } from '../support/databases.js';
+import { silentLog } from '../support/log.js';
+
+/** More than are read, written, or sent at once. */
+const MANY = 2_300;
+const LIMIT_MS = 120_000;
+
+for (const [engine, startEngine] of Object.entries(engines)) {
+  describe(`a file with aliases on ${engine}`, () => {
+    let databases: Databases;
+    let db: Knex;
+    let changes: Changes;
+    let transfer: AliasTransfer;
+    let failure: HelperFailure | null;
+    /** What crossed with the last `apply`. */
+    let sent: Map<string, unknown>;
+    let base: string | null;
+
+    before(async () => {
+      databases = await startEngine();
+    });
+    after(() => databases.stop());
+    beforeEach(async () => {
+      db = await databases.fresh();
+      failure = null;
+      changes = createChanges({ db, helper, sources: [aliasesSource], log: silentLog });
+      const now = (reader: Knex) =>
+        Promise.resolve({
+          ...{ isLocal: (domain: string) => domain === 'example.org', domains: ['example.org'] },
+          ...{ delimiters: '+', home: 'example.org', unknownToAdmin: false },
+          ...{ users: new Set(['alice', 'bob', 'root']), addresses: new Set<string>() },
+          ...{ system: new Map(), aliases: aliasesIn(reader) },
+        });
+      const worlds = {
+        ...{ now, lately: now, systemAliases: () => Promise.resolve([]) },
+        machine: () => Promise.resolve({ view: null, failure: null }),
+      };
+      transfer = createAliasTransfer({ db, changes, worlds, log: silentLog });
+    });
+
+    const helper = {
+      request: async (
+        action: string,
+        params: Readonly<Record<string, unknown>>,
+        { input }: { input?: AsyncIterable<unknown> | Iterable<unknown> },
+      ): Promise<unknown> => {
+        if (action !== 'apply') return null;
+        const announced = params['contents'] as Record<string, { base: string | null }> | undefined;
+        base = announced?.['aliases']?.base ?? null;
+        sent = new Map();
+        for await (const item of input ?? []) {
+          for (const [key, entry] of (item as ContentsItem).entries) {
+            assert.ok(!sent.has(key), `${key} crosses twice`);
+            sent.set(key, entry);
+          }
+        }
+        if (failure !== null) throw new HelperError(failure);
+        return {
+          ...{ status: 'applied', parameters: [], files: [], activation: 'none', proof: [] },
+          ...{ timing: {}, contents: { aliases: String(sent.size).padStart(64, 'a') } },
+        };
+      },
+    };
+
+    const nameOf = (n: number): string => `person.${n}@example.org`;
+    const fileOf = (count: number, target: (n: number) => string): Buffer =>
+      Buffer.from(Array.from({ length: count }, (_, n) => `${nameOf(n)},${target(n)}`).join('\n'));
+    const read = async (bytes: Buffer): Promise<string> => {
+      const id = await transfer.begin(bytes, 'ann');
+      await transfer.settled(id, LIMIT_MS);
+      return id;
+    };
+    const save = async (id: string) => {
+      await transfer.apply(id, 'ann');
+      await transfer.settled(id, LIMIT_MS);
+      return transfer.preview(id);
+    };
+
+    it('is saved whole, crosses as what it changes, and is taken back whole', async () => {
+      const first = await save(await read(fileOf(MANY, () => 'alice')));
+      assert.equal(first.found.state, 'done');
+      assert.equal(base, null);
+      assert.equal(sent.size, MANY);
+
+      const text = fileOf(MANY + 1, (n) => (n % 2 === 0 ? 'bob' : 'alice'));
+      const id = await read(text);
+      const { counts } = await transfer.preview(id);
+      const changed = MANY / 2;
+      assert.deepEqual(counts, { new: 1, changed, same: changed, wrong: 0, doubtful: 0 });
+      const second = await save(id);
+      assert.equal(second.found.state, 'done');
+      assert.notEqual(base, null);
+      assert.equal(sent.size, changed + 1);
+      assert.deepEqual(sent.get(nameOf(2)), ['bob']);
+      assert.equal(sent.has(nameOf(1)), false);
+
+      const change = await changes.get(second.found.change ?? '');
+      assert.equal(change.rowCount, changed + 1);
+      await changes.save(changes.undo([change], { actor: 'ann' }));
+      assert.equal(sent.get(nameOf(MANY)), null);
+      assert.deepEqual(sent.get(nameOf(2)), ['alice']);
+      const rows = await db('mail_aliases').select<{ targets: string[] }[]>('targets');
+      assert.equal(rows.length, MANY);
+      assert.ok(rows.every(({ targets }) => targets.join() === 'alice'));
+    });
+
+    it('that the helper refuses leaves every alias as it was', async () => {
+      await save(await read(fileOf(MANY, () => 'alice')));
+      const rows = await db('mail_aliases').orderBy('id');
+      const values = { address: nameOf(1) };
+      failure = {
+        stage: 'prove',
+        key: 'helper.proof.recipient',
+        values,
+        detail: '',
+        restored: true,
+      };
+      const { found } = await save(await read(fileOf(MANY + 700, () => 'bob')));
+      assert.equal(found.state, 'refused');
+      assert.deepEqual(found.failure?.problems, [{ key: failure.key, values }]);
+      assert.deepEqual(await db('mail_aliases').orderBy('id'), rows);
+    });
+
+    it('in which something is wrong is not saved at all', async () => {
+      const text = [
+        'name,targets',
+        'sales,alice',
+        'one,two',
+        'two,one',
+        'sales,bob',
+        '@foreign.example,bob',
+        'gone,ghost',
+        'alice,bob',
+      ].join('\n');
+      const id = await read(Buffer.from(text));
+      const { counts, wrong, doubtful } = await transfer.preview(id);
+      assert.deepEqual(counts, { new: 3, changed: 0, same: 0, wrong: 4, doubtful: 2 });
+      assert.deepEqual(
+        wrong.map(({ line, reason }) => [line, reason]),
+        [
+          [3, 'loop'],
+          [4, 'loop'],
+          [5, 'repeated'],
+          [6, 'catchAllForeign'],
+        ],
+      );
+      assert.deepEqual(
+        doubtful.map(({ line, reason, value }) => [line, reason, value]),
+        [
+          [7, 'dead', 'ghost@example.org'],
+          [8, 'hides', 'alice'],
+        ],
+      );
+      await assert.rejects(transfer.apply(id, 'ann'), UserError);
+      assert.deepEqual(await db('mail_aliases'), []);
+    });
+
+    it('is not saved over what somebody else saved meanwhile', async () => {
+      await save(await read(fileOf(3, () => 'alice')));
+      const id = await read(fileOf(4, () => 'bob'));
+      await db('mail_aliases')
+        .where('name', nameOf(1))
+        .update({ version: db.raw(`nextval('mail_versions')`) });
+      const { found } = await save(id);
+      assert.equal(found.state, 'refused');
+      assert.equal(found.failure?.problems[0]?.key, 'aliases.import.meanwhile');
+      const rows = await db('mail_aliases').select<{ targets: string[] }[]>('targets');
+      assert.ok(rows.length === 3 && rows.every(({ targets }) => targets.join() === 'alice'));
+    });
+  });
+}
