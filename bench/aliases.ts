@@ -1,7 +1,9 @@
 /**
  * Aliases by the thousand in a lab, over the pages as a person uses them: import of all, list and search, one alias saved
  * and asked of the running Postfix, 1,000 removed at once; each beside `postmap` or `postalias` on the same table in the
- * same run. `node dist/bench/aliases.js [sizes]`, as root; sizes default to 1000 10000 100000 300000.
+ * same run; then the whole table as the helper alone builds it. `node dist/bench/aliases.js [--server] [sizes]`, as root;
+ * sizes default to 100 1000 10000 100000 300000. With `--server` the database is a PostgreSQL server, so that the memory
+ * of the console is its own.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -10,22 +12,29 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { ConsoleClient, Page } from '../test/support/console-client.js';
 import { startLab } from '../test/support/lab.js';
+import { startPostgres } from '../test/support/postgres.js';
+import { measureBuilding } from './alias-table.js';
 
-const DEFAULT_SIZES = [1_000, 10_000, 100_000, 300_000];
+const DEFAULT_SIZES = [100, 1_000, 10_000, 100_000, 300_000];
 const ROUNDS = 15;
 /** A person comes back to the list after a while, when what is known of the machine is old. Milliseconds. */
 const AWAY_MS = 4_000;
 const RETURNS = 3;
 const SAVES = 8;
 const BULK = 1_000;
+/** So much address space follows the memory of WebAssembly, in KiB. */
+const RESERVED_KIB = 4 * 1024 * 1024;
 /** USER_HZ is 100 on Linux. */
 const MS_PER_TICK = 10;
 const ACTION = '/mail/aliases/new';
 const TRANSFER = '/mail/aliases/transfer';
 
 const run = promisify(execFile);
-const sizes = process.argv.slice(2).map(Number);
-const lab = await startLab();
+const given = process.argv.slice(2);
+const sizes = given.filter((word) => word !== '--server').map(Number);
+const server = given.includes('--server') ? await startPostgres() : null;
+const environment = server ? { DATABASE_URL: await server.createDatabase() } : {};
+const lab = await startLab({ environment });
 const scratch = await mkdtemp(join(tmpdir(), 'mailserver-bench-'));
 try {
   const client = await lab.signIn();
@@ -43,10 +52,12 @@ try {
     await look(client, size);
     await saveOne(client, size);
     await removeMany(client, size);
+    await buildWhole(size);
     before = size;
   }
 } finally {
   await lab.stop();
+  await server?.stop();
   await rm(scratch, { recursive: true, force: true });
 }
 
@@ -73,14 +84,14 @@ async function importUpTo(client: ConsoleClient, from: number, to: number): Prom
   if (answer.status !== 303) throw new Error(`the import was refused: ${answer.status}`);
   await untilIdle(client, preview);
   const saved = performance.now() - begun;
-  const peak = await consolePeak();
+  const memory = await memoryInWords(await consolePeak());
   const looked = await timed(() => untilLooked(client));
   const bare = await bareBuild(Array.from({ length: to }, (_, index) => index + 1));
   const [change] = /\/mail\/history\/\d+/.exec((await client.get('/mail/history')).html) ?? [''];
   say('import, reading and preview', read, `${to - from} lines`);
   say('import, saved and proved', saved, `postmap of the same table ${ms(bare.postmap)}`);
   say('  the same table with postalias', bare.postalias, change);
-  say('  states of all known after', looked, `memory of the console at most ${peak} MB`);
+  say('  states of all known after', looked, memory);
 }
 
 async function untilIdle(client: ConsoleClient, path: string): Promise<void> {
@@ -153,8 +164,22 @@ async function look(client: ConsoleClient, size: number): Promise<void> {
     returns.push(await timed(() => client.get('/mail/aliases')));
   }
   say('list, after a while', median(returns), `best ${ms(Math.min(...returns))}`);
-  const grown = (await consoleMemory()) - memory;
-  console.log(`  memory of the console ${memory} MB, ${grown} MB more after all that`);
+  const now = await consoleMemory();
+  console.log(`  ${await memoryInWords(now)}, ${now - memory} MB more than before these pages`);
+}
+
+/** The whole table, as an apply of all that there is. Goal: what is not streaming takes 1.3 times what `postmap` takes. */
+async function buildWhole(size: number): Promise<void> {
+  const { whole, stream, postmap, one } = await measureBuilding(size);
+  const building = whole - stream;
+  say('the whole table, by the helper', whole, `of these ${ms(stream)} until the last entry is in`);
+  const most = stream + 1.3 * postmap;
+  say(
+    '  built, checked and proved',
+    building,
+    `bare postmap ${ms(postmap)}, a save of one ${ms(one)}`,
+  );
+  console.log(`  whole / (stream + 1.3 x postmap) = ${(whole / most).toFixed(2)}`);
 }
 
 /** From the press of the button to the running Postfix taking mail for it. */
@@ -225,6 +250,30 @@ async function consoleMemory(what = /VmRSS:\s+(\d+)/): Promise<number> {
 
 function consolePeak(): Promise<number> {
   return consoleMemory(/VmHWM:\s+(\d+)/);
+}
+
+/** `total` MB, and how much of that is the embedded database's own. */
+async function memoryInWords(total: number): Promise<string> {
+  const database = await databaseMemory();
+  const own = database === 0 ? '' : `, ${database} MB of it the embedded database`;
+  return `memory of the console ${total} MB${own}`;
+}
+
+/** The memory of WebAssembly is the one large piece in front of a reserved one of gigabytes (proc_pid_smaps(5)). */
+async function databaseMemory(): Promise<number> {
+  const { pids } = await lab.facts();
+  const text = await readFile(`/proc/${pids.console}/smaps`, 'utf8');
+  const pieces = text.matchAll(
+    /^[0-9a-f]+-[0-9a-f]+ (\S+) .*\nSize: +(\d+) kB\n(?:.*\n)*?Rss: +(\d+) kB/gm,
+  );
+  let before = { writable: false, resident: 0 };
+  for (const [, mode = '', size, resident] of pieces) {
+    if (before.writable && mode.startsWith('---') && Number(size) > RESERVED_KIB) {
+      return Math.round(before.resident / 1024);
+    }
+    before = { writable: mode.startsWith('rw'), resident: Number(resident) };
+  }
+  return 0;
 }
 
 /** From here on the kernel counts the most memory anew (proc_pid_clear_refs(5)). */

@@ -1,4 +1,5 @@
 /** Aliases as a table in a text file (CSV, RFC 4180), as spreadsheets write and read it. Pure. */
+import { isUtf8 } from 'node:buffer';
 import { parseAliasName, parseTarget, displayAddress } from './address.js';
 import { MAX_NAME_LENGTH, MAX_NOTE_LENGTH, MAX_TARGETS } from './schema.js';
 import type { AliasValues } from './store.js';
@@ -45,16 +46,24 @@ export type CsvRow = { readonly line: number } & (
   { readonly values: AliasValues } | { readonly fault: CsvFault }
 );
 
-/** UTF-8 or UTF-16 with their marks; UTF-8 without; else what older spreadsheets write (Windows-1252). */
-export function decodeText(bytes: Buffer): string {
-  const [first, second] = bytes;
-  if (first === 0xff && second === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
-  if (first === 0xfe && second === 0xff) return new TextDecoder('utf-16be').decode(bytes);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return new TextDecoder('windows-1252').decode(bytes);
+/** Bytes that become text at once: of a large file there is never more text than its longest line. */
+const PIECE_BYTES = 64 * 1024;
+
+/** The text of a file piece by piece; the first one has the whole first line, unless that is very long. */
+export function* decodeText(bytes: Buffer): Generator<string> {
+  const decoder = new TextDecoder(encodingOf(bytes));
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    yield decoder.decode(bytes.subarray(at, at + PIECE_BYTES), { stream: true });
   }
+  yield decoder.decode();
+}
+
+/** UTF-8 or UTF-16 with their marks; UTF-8 without; else what older spreadsheets write (Windows-1252). */
+function encodingOf(bytes: Buffer): string {
+  const [first, second] = bytes;
+  if (first === 0xff && second === 0xfe) return 'utf-16le';
+  if (first === 0xfe && second === 0xff) return 'utf-16be';
+  return isUtf8(bytes) ? 'utf-8' : 'windows-1252';
 }
 
 /** The separator that stands most often in the first line, outside of quotes. */
@@ -67,28 +76,66 @@ export function separatorOf(text: string): Separator {
 }
 
 /** The lines of a file, one after the other; empty ones are passed over. */
-export function* readLines(text: string, separator: Separator): Generator<CsvLine> {
+function* readLines(
+  start: string,
+  pieces: Iterator<string>,
+  separator: Separator,
+): Generator<CsvLine> {
+  let text = start;
   let at = 0;
   let line = 1;
-  while (at < text.length) {
-    const first = line;
-    const fields: string[] = [];
-    let cut: boolean;
-    for (;;) {
-      const field = text[at] === '"' ? quotedField(text, at) : plainField(text, at, separator);
-      fields.push(field.value.slice(0, MAX_FIELD_CHARS));
-      line += field.newlines;
-      cut = field.cut;
-      at = field.end;
-      if (text[at] !== separator) break;
-      at += 1;
+  let complete = false;
+  for (;;) {
+    const { fields, cut, end, newlines } = readLine(text, at, separator);
+    // What reaches the end of the text may go on in the next piece.
+    if (!complete && end >= text.length) {
+      [text, complete] = withMore(text.slice(at), pieces);
+      at = 0;
+      continue;
     }
-    if (text[at] === '\r' && text[at + 1] === '\n') at += 1;
-    at += 1;
-    line += 1;
-    if (fields.some((field) => field !== '')) yield { line: first, fields, cut };
+    if (at >= text.length) return;
+    if (fields.some((field) => field !== '')) yield { line, fields, cut };
+    line += newlines + 1;
+    at = end;
   }
 }
+
+/** At least twice as much text, so that a long line is not read anew for every piece; and whether that is all. */
+function withMore(rest: string, pieces: Iterator<string>): [text: string, complete: boolean] {
+  let text = rest;
+  for (;;) {
+    const next = pieces.next();
+    if (next.done) return [text, true];
+    text += next.value;
+    if (text.length > 2 * rest.length) return [text, false];
+  }
+}
+
+/** One line of the text, and where the next one begins. */
+function readLine(text: string, start: number, separator: Separator) {
+  const fields: string[] = [];
+  let at = start;
+  let newlines = 0;
+  for (;;) {
+    const field = text[at] === '"' ? quotedField(text, at) : plainField(text, at, separator);
+    fields.push(field.value.slice(0, MAX_FIELD_CHARS));
+    newlines += field.newlines;
+    at = field.end;
+    if (text[at] === separator) {
+      at += 1;
+      continue;
+    }
+    if (text[at] === '\r' && text[at + 1] === '\n') at += 1;
+    return { fields, newlines, cut: field.cut, end: at + 1 };
+  }
+}
+
+/** What ends a field without quotes. */
+const STOPS: Readonly<Record<Separator, RegExp>> = {
+  ',': /[,\r\n]/g,
+  ';': /[;\r\n]/g,
+  '\t': /[\t\r\n]/g,
+};
 
 interface ReadField {
   readonly value: string;
@@ -98,9 +145,9 @@ interface ReadField {
 }
 
 function plainField(text: string, start: number, separator: Separator): ReadField {
-  let end = start;
-  while (end < text.length && !'\r\n'.includes(text[end] ?? '') && text[end] !== separator)
-    end += 1;
+  const stops = STOPS[separator];
+  stops.lastIndex = start;
+  const end = stops.test(text) ? stops.lastIndex - 1 : text.length;
   return { value: text.slice(start, end), end, newlines: 0, cut: false };
 }
 
@@ -130,11 +177,13 @@ function quotedField(text: string, start: number): ReadField {
   return { value, end: at, newlines, cut };
 }
 
-/** The rows of a file. A first line with names of columns says their order; without it they stand in ours. */
-export function* readRows(text: string): Generator<CsvRow> {
-  const plain = text.startsWith('\ufeff') ? text.slice(1) : text;
+/** The rows of a file, of which the first piece has its first line. A first line with names of columns says their order; without it they stand in ours. */
+export function* readRows(pieces: Iterable<string>): Generator<CsvRow> {
+  const all = pieces[Symbol.iterator]();
+  const first = all.next();
+  const start = first.done ? '' : first.value.replace(/^\ufeff/, '');
   let order: readonly (Column | null)[] | null = null;
-  for (const { line, fields, cut } of readLines(plain, separatorOf(plain))) {
+  for (const { line, fields, cut } of readLines(start, all, separatorOf(start))) {
     if (order === null) {
       const named = fields.map(columnOf);
       order = named.includes('name') ? named : ORDER;

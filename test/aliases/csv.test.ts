@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { csvHead, csvLine, decodeText, readRows, separatorOf } from '../../lib/aliases/csv.js';
 import type { AliasValues } from '../../lib/aliases/store.js';
 
-const rows = (text: string) => [...readRows(text)];
+const rows = (text: string) => [...readRows([text])];
 const names = (text: string): readonly string[] =>
   rows(text).map((row) => ('values' in row ? row.values.name : `wrong: ${row.fault.reason}`));
 
@@ -84,7 +84,7 @@ describe('a file with aliases', () => {
       swapped,
       Buffer.from(text, 'latin1'),
     ]) {
-      assert.deepEqual(names(decodeText(bytes)), ['müller']);
+      assert.deepEqual(names([...decodeText(bytes)].join('')), ['müller']);
     }
   });
 
@@ -108,6 +108,33 @@ describe('an export', () => {
     enabled: fc.boolean(),
   });
   const values: fc.Arbitrary<AliasValues> = made.map((one) => ({ ...one }));
+
+  it('is read the same wherever its text is divided, within a line end, quotes and letters too', () => {
+    const lines = [
+      'name,targets,note',
+      '"a""b",anna',
+      'sales,"anna\r\nbob","x ""y"" z"',
+      'ü,anna',
+      '',
+    ];
+    const bytes = Buffer.from(`${lines.join('\r\n')}last,"anna`);
+    const whole = rows(bytes.toString());
+    assert.equal(whole.length, 4);
+    for (let size = 1; size < bytes.length; size += 1) {
+      const decoder = new TextDecoder();
+      const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, n) =>
+        decoder.decode(bytes.subarray(n * size, (n + 1) * size), { stream: true }),
+      );
+      const head = pieces.findIndex((_, n) =>
+        pieces
+          .slice(0, n + 1)
+          .join('')
+          .includes('note'),
+      );
+      const text = [pieces.slice(0, head + 1).join(''), ...pieces.slice(head + 1)];
+      assert.deepEqual([...readRows(text)], whole, `in pieces of ${size} bytes`);
+    }
+  });
 
   it('is read back as it was', () => {
     fc.assert(
