@@ -38,12 +38,20 @@ export function policyWords(field: keyof PolicySettings, settings: PolicySetting
   return asItIs(String(value));
 }
 
-function listWords(settings: PolicySettings): Words {
-  const asked = askedLists(settings);
-  const names = asked.map(({ zone, weight }) => `${toUnicodeDomain(zone)} (${weight})`);
-  return asked.length === 0
-    ? { key: 'policy.value.noLists', values: {} }
-    : asItIs(names.join(', '));
+/** With those that are not asked, so that a change of them shows too. */
+function listWords({ blockLists }: PolicySettings): Words {
+  const named = (enabled: boolean): string =>
+    blockLists
+      .filter((list) => list.enabled === enabled)
+      .map(({ zone, weight }) => `${toUnicodeDomain(zone)} (${weight})`)
+      .join(', ');
+  const [asked, off] = [named(true), named(false)];
+  if (off !== '') {
+    return asked === ''
+      ? { key: 'policy.value.listsOff', values: { off } }
+      : { key: 'policy.value.listsSome', values: { asked, off } };
+  }
+  return asked === '' ? { key: 'policy.value.noLists', values: {} } : asItIs(asked);
 }
 
 /** The history's sentence: what changed when it is one thing, their number when there are several. */

@@ -52,12 +52,22 @@ describe('what a change did, in words', () => {
   });
 
   it('says choices and numbers as the form does, in its order', () => {
-    const row = { keep: true, ssl: 'starttls', interval: 300, protocol: 'imap' };
-    const text = told('mail_fetch_queries', '1', row).map(({ after: value }) => value);
+    const query = { keep: true, ssl: 'starttls', interval: 300, protocol: 'imap' };
+    const text = told('mail_fetch_queries', '1', query).map(({ after: value }) => value);
     assert.deepEqual(text, ['IMAP', german('fetchmail.choice.ssl.starttls'), 'ja', '300 Sekunden']);
     const policy = told('mail_settings', 'policy', { value: { ...NO_POLICY, spf: 'refuse' } });
     const spf = policy.find(({ label }) => label === german('policy.field.spf'));
     assert.equal(spf?.after, german('policy.value.spf.refuse'));
+    const [one, other] = ['a.example', 'b.example'].map((zone) => ({ zone, weight: 2 }));
+    const lists = (...blockLists: object[]) => ({ value: { ...NO_POLICY, blockLists } });
+    const [before, after] = [
+      lists({ ...one, enabled: true }),
+      lists({ ...one, enabled: true }, { ...other, enabled: false }),
+    ];
+    const touched = { table: 'mail_settings', id: 'policy', before, after };
+    const [row, ...more] = settingRows(german, (key) => i18n.has(key), [touched]);
+    assert.deepEqual([row?.before, more], ['a.example (2)', []]);
+    assert.match(row?.after ?? '', /ausgeschaltet: b\.example \(2\)/);
   });
 });
 
