@@ -3,11 +3,17 @@ import { randomUUID } from 'node:crypto';
 import type { Helper } from '../client/helper.js';
 import type { Log } from '../contract.js';
 import { HelperError, type HelperFailure } from '../errors.js';
-import { MAX_ITEM_IDS, type QuarantineAction, type QuarantineActResult } from './schema.js';
+import {
+  ACT_SLICE_MS,
+  MAX_ITEM_IDS,
+  MAX_TOLD_FAILURES,
+  type QuarantineAction,
+  type QuarantineActResult,
+} from './schema.js';
 
 const MAX_KEPT = 50;
-/** As long as the helper may take, in milliseconds. */
-const CALL_TIMEOUT_MS = 2 * 60 * 60 * 1000;
+/** A little longer than the helper may take for one slice, in milliseconds. */
+const CALL_TIMEOUT_MS = ACT_SLICE_MS + 11 * 60 * 1000;
 
 export interface QuarantineJob {
   readonly id: string;
@@ -52,26 +58,39 @@ export function createQuarantineJobs(
     result === null && failure === null;
 
   return {
-    async begin({ action, ids, evenInfected }, actor, waitMs) {
+    async begin({ action, ids: given, evenInfected }, actor, waitMs) {
+      const ids = [...new Set(given)];
       const abort = new AbortController();
       const job: Kept['job'] = {
         ...{ id: randomUUID(), action, actor, startedAt: new Date() },
         ...{ total: ids.length, settled: 0, result: null, failure: null },
       };
-      const end = helper
-        .call(
-          'quarantine-act',
-          { action, evenInfected },
-          {
-            actor,
-            signal: abort.signal,
-            timeoutMs: CALL_TIMEOUT_MS,
-            input: pieces(ids),
-            onProgress: ({ done }) => void (job.settled = done),
-          },
-        )
-        .then((result) => void (job.result = result))
+      let result: QuarantineActResult = { ...NOTHING_YET, left: ids.length };
+      const act = async (): Promise<void> => {
+        while (result.left > 0 && !result.cancelled) {
+          const rest = ids.slice(-result.left);
+          const before = ids.length - rest.length;
+          const slice = await helper.call(
+            'quarantine-act',
+            { action, evenInfected },
+            {
+              actor,
+              signal: abort.signal,
+              timeoutMs: CALL_TIMEOUT_MS,
+              input: pieces(rest),
+              onProgress: ({ done }) => void (job.settled = before + done),
+            },
+          );
+          const stopped = slice.left > 0 && abort.signal.aborted;
+          if (slice.left === rest.length && !stopped) throw new Error('it comes no further');
+          result = together(result, { ...slice, cancelled: stopped });
+        }
+        job.result = result;
+      };
+      const end = act()
         .catch((error: unknown) => {
+          // What was done before stays done.
+          if (result.left < ids.length) job.result = result;
           job.failure = error instanceof HelperError ? error.toFailure() : UNKNOWN;
           log.warn({ err: error }, 'an action on the quarantine failed');
         })
@@ -97,6 +116,22 @@ export function createQuarantineJobs(
 const UNKNOWN: HelperFailure = {
   ...{ stage: 'run', key: 'helper.run.failed', values: {}, detail: '', restored: false },
 };
+
+const NOTHING_YET: QuarantineActResult = {
+  ...{ done: 0, gone: 0, failed: 0, unlearnt: 0, failures: [], left: 0, cancelled: false },
+};
+
+function together(former: QuarantineActResult, slice: QuarantineActResult): QuarantineActResult {
+  return {
+    done: former.done + slice.done,
+    gone: former.gone + slice.gone,
+    failed: former.failed + slice.failed,
+    unlearnt: former.unlearnt + slice.unlearnt,
+    failures: [...former.failures, ...slice.failures].slice(0, MAX_TOLD_FAILURES),
+    left: slice.left,
+    cancelled: slice.cancelled,
+  };
+}
 
 function* pieces(ids: readonly string[]): Generator<readonly string[]> {
   for (let at = 0; at < ids.length; at += MAX_ITEM_IDS) yield ids.slice(at, at + MAX_ITEM_IDS);

@@ -30,6 +30,11 @@ export const MAX_HEADER_BYTES = 32 * 1024;
 export const MAX_SHOWN_BYTES = 256 * 1024;
 /** What is learnt of a mail, in bytes: no more than SpamAssassin looks at. */
 export const MAX_LEARN_BYTES = 512 * 1024;
+/**
+ * After so long a request takes up no further mail, and the rest is asked for anew, in milliseconds: to learn takes seconds
+ * for each, and no request may take an hour.
+ */
+export const ACT_SLICE_MS = 20 * 60 * 1000;
 /** Failures that are told one by one; more are counted. */
 export const MAX_TOLD_FAILURES = 50;
 /** How long mail is kept, in days: what can be chosen, and what holds until somebody chooses. */
@@ -89,6 +94,11 @@ export interface QuarantineActResult {
   /** Mails that had gone before. */
   readonly gone: number;
   readonly failed: number;
+  /** Delivered, but not learnt. */
+  readonly unlearnt: number;
+  /** The first `MAX_TOLD_FAILURES`, those that were not learnt among them. */
   readonly failures: readonly QuarantineFailure[];
+  /** How many of the ids, the last of them, were not come to: stopped, or out of time. */
+  readonly left: number;
   readonly cancelled: boolean;
 }

@@ -189,11 +189,12 @@ export function viewJob(
   has: (key: string) => boolean,
 ): object {
   const running = result === null && failure === null;
-  const { done = 0, gone = 0, failed = 0, failures = [], cancelled = false } = result ?? {};
+  const { done = 0, gone = 0, failed = 0, unlearnt = 0, failures = [] } = result ?? {};
+  const cancelled = result?.cancelled ?? false;
   const counted = (key: string, count: number): string[] => (count > 0 ? [t(key, { count })] : []);
   // What was delivered, and not all of it learnt, was delivered.
-  const unlearnt = failures.some(({ why }) => why === 'learn');
-  const ended = unlearnt ? 'release' : action;
+  const ended = unlearnt > 0 ? 'release' : action;
+  const untold = failed + unlearnt - failures.length;
   return {
     ...{ id, running, total, settled, href: `${path}/jobs/${id}` },
     title: running
@@ -205,7 +206,7 @@ export function viewJob(
               ? 'quarantine.ended.cancelled'
               : `quarantine.ended.${ended}`,
         ),
-    kind: failure !== null ? 'bad' : failed > 0 || unlearnt || cancelled ? 'warn' : 'ok',
+    kind: failure !== null ? 'bad' : failed > 0 || unlearnt > 0 || cancelled ? 'warn' : 'ok',
     outcome: [
       ...counted(`quarantine.done.${ended}`, done),
       ...counted('quarantine.gone', gone),
@@ -219,6 +220,7 @@ export function viewJob(
       why: t(`quarantine.failure.${one.why}`),
       detail: safeLine(one.detail),
     })),
+    untold: untold > 0 ? t('quarantine.untold', { count: untold }) : '',
     started: t('queue.job.started', { who: actor, when: format.ago(startedAt) }),
   };
 }

@@ -9,7 +9,7 @@ import { quarantineActAction } from '../../lib/privileged/actions/quarantine-act
 import { pathsBelow, type Paths } from '../../lib/privileged/paths.js';
 import { MACHINE_PORTS } from '../../lib/privileged/ports.js';
 import { EMPTY_STATE, writeState } from '../../lib/privileged/state.js';
-import type { QuarantineAction } from '../../lib/quarantine/schema.js';
+import { ACT_SLICE_MS, type QuarantineAction } from '../../lib/quarantine/schema.js';
 import { QUARANTINE_FOLDER } from '../../lib/security/places.js';
 import { SECURITY_DEFAULTS } from '../../lib/security/schema.js';
 
@@ -20,16 +20,16 @@ describe('what is done with kept mail', () => {
   let postfix: Server;
   let taken: number;
 
-  const act = (action: QuarantineAction) =>
+  const act = (action: QuarantineAction, ids = [ID], progress: () => void = () => undefined) =>
     quarantineActAction.run(
       { action, evenInfected: false },
       {
         paths,
         items: (async function* () {
-          yield await Promise.resolve([ID]);
+          yield await Promise.resolve(ids);
         })(),
         signal: new AbortController().signal,
-        progress: () => undefined,
+        progress,
         changing: () => Promise.resolve(),
         taken: () => Promise.resolve(),
         registry: () => Promise.reject(new Error('not asked')),
@@ -81,6 +81,15 @@ describe('what is done with kept mail', () => {
       result.failures.map(({ why }) => why),
       ['learn'],
     );
+  });
+
+  it('takes up no more mail when its time is over, and says how much is left', async (t) => {
+    const others = ['spam-bcdefghijklm', 'spam-cdefghijklmn'];
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    const late = (): void => t.mock.timers.tick(ACT_SLICE_MS + 1);
+    const { done, left, cancelled } = await act('delete', [ID, ...others], late);
+    assert.deepEqual({ done, left, cancelled }, { done: 1, left: 2, cancelled: false });
+    assert.equal((await act('delete', others)).gone, 2);
   });
 
   it('deletes while there is no Postfix to deliver to', async () => {

@@ -9,7 +9,7 @@ it('does not say of mail that it was learnt when it was only delivered', () => {
     ...{ id: '1', action: 'ham', actor: 'anna', startedAt: new Date(), total: 2, settled: 2 },
     ...{ failure: null },
     result: {
-      ...{ done: 2, gone: 0, failed: 0, cancelled: false },
+      ...{ done: 2, gone: 0, failed: 0, unlearnt: 2, left: 0, cancelled: false },
       failures: [{ id: 'spam-abcdefghijkl', why: 'learn', detail: 'no room' }],
     },
   };
@@ -19,4 +19,5 @@ it('does not say of mail that it was learnt when it was only delivered', () => {
   assert.equal(shown['title'], 'quarantine.ended.release');
   assert.deepEqual(shown['outcome'], ['quarantine.done.release']);
   assert.equal(shown['kind'], 'warn');
+  assert.equal(shown['untold'], 'quarantine.untold', 'one of two is shown');
 });

@@ -1,6 +1,7 @@
 /** `quarantine-act`: releases or deletes the mails whose ids follow as items; tells its progress; can be cancelled. */
 import { HelperError } from '../../errors.js';
 import {
+  ACT_SLICE_MS,
   delivers,
   isQuarantineId,
   kindOf,
@@ -25,7 +26,8 @@ import { releaseMail } from '../quarantine/release.js';
 import { readState } from '../state.js';
 import { defineAction, plainParams } from './action.js';
 
-const ACT_TIMEOUT_MS = 2 * 60 * 60 * 1000;
+/** Time for the mail that is under way when the slice is over. */
+const ACT_TIMEOUT_MS = ACT_SLICE_MS + 10 * 60 * 1000;
 
 interface Params {
   readonly action: QuarantineAction;
@@ -47,21 +49,25 @@ export const quarantineActAction = defineAction({
   ): Promise<QuarantineActResult> => {
     const ids = await readIds(items);
     const door = delivers(action) ? await doorOf(paths) : null;
+    const sliceEnds = Date.now() + ACT_SLICE_MS;
     const failures: QuarantineFailure[] = [];
-    let [done, gone, failed] = [0, 0, 0];
+    let [done, gone, failed, unlearnt] = [0, 0, 0, 0];
     const folder = await QuarantineFolder.open(paths);
-    if (folder === null) return { done, gone: ids.size, failed, failures, cancelled: false };
+    if (folder === null) {
+      return { done, gone: ids.size, failed, unlearnt, failures, left: 0, cancelled: false };
+    }
     let lock: Lock | null = null;
     try {
       lock = delivers(action) ? await takeReleaseLock(paths) : null;
       await changing();
       for (const id of ids) {
-        if (signal.aborted) break;
+        if (signal.aborted || Date.now() > sliceEnds) break;
         const end = await act(folder, action, id, { door, paths, evenInfected });
         if (end === null) done += 1;
         else if (end !== 'gone' && end.why === 'learn') {
           // It is on its way all the same.
           done += 1;
+          unlearnt += 1;
           if (failures.length < MAX_TOLD_FAILURES) failures.push({ id, ...end });
         } else if (end === 'gone') gone += 1;
         else {
@@ -70,8 +76,9 @@ export const quarantineActAction = defineAction({
         }
         progress({ done: done + gone + failed, total: ids.size });
       }
-      const cancelled = done + gone + failed < ids.size;
-      return { done, gone, failed, failures, cancelled };
+      const left = ids.size - done - gone - failed;
+      const cancelled = left > 0 && signal.aborted;
+      return { done, gone, failed, unlearnt, failures, left, cancelled };
     } finally {
       lock?.release();
       await folder.close();
