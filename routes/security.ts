@@ -6,7 +6,7 @@ import { spamForm, virusForm } from '../lib/security/form.js';
 import { MAX_OBJECT_MB, MAX_SCORE, type SecuritySettings } from '../lib/security/schema.js';
 import { missingPackages, packagesFor } from '../lib/security/packages.js';
 import { memoryNotices } from '../lib/security/packages-view.js';
-import type { SecurityService } from '../lib/security/service.js';
+import type { ScannerStatus, SecurityService } from '../lib/security/service.js';
 import { REPAIRS, UPDATES } from '../lib/security/work.js';
 import { oneText } from '../lib/web/fields.js';
 import { requestFailed } from '../lib/web/helper-notices.js';
@@ -87,8 +87,11 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
     await show(req, res, 200, await web.edited(req, 'security'));
   });
 
-  router.get(`${PATH}/task`, host.requireRole('mail.read'), (req, res) => {
-    sendTask(pages, req, res, taskOf(req), {
+  router.get(`${PATH}/task`, host.requireRole('mail.read'), async (req, res) => {
+    const { kind, now } = service.tasks.last() ?? {};
+    const installed = kind === 'install' && now?.state === 'done';
+    const { status } = installed ? await service.chain() : { status: null };
+    sendTask(pages, req, res, taskOf(req, status), {
       taskHref: `${req.baseUrl}${PATH}/task`,
       taskPage: req.baseUrl + PATH,
     });
@@ -131,9 +134,9 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
     return { kind, role: 'alert', title: t(`${key}.title`), paragraphs: [t(`${key}.text`)] };
   };
 
-  const taskOf = (req: Request): TaskView | null => {
+  const taskOf = (req: Request, status: ScannerStatus | null): TaskView | null => {
     const task = service.tasks.last();
-    return task && viewTask(pages.translator(req), pages.formats(req), web.has, task);
+    return task && viewTask(pages.translator(req), pages.formats(req), web.has, task, status);
   };
 
   const show = async (
@@ -168,7 +171,7 @@ export function securityRoutes(router: Router, web: Web, service: SecurityServic
         readOnly: !pages.may(req, 'mail.admin'),
         action: `${req.baseUrl}${PATH}/repair`,
         updateHref: `${req.baseUrl}${PATH}/update`,
-        task: taskOf(req),
+        task: taskOf(req, seen),
         taskHref: `${req.baseUrl}${PATH}/task`,
         taskPage: req.baseUrl + PATH,
       },

@@ -58,6 +58,26 @@ export function missingPolicyPackages(installed: {
   ];
 }
 
+/** Whether all that needs what was installed is switched on already. */
+export function isOnAlready(
+  installed: readonly string[],
+  { settings, policy }: Pick<ScannerStatus, 'settings' | 'policy'>,
+): boolean {
+  const { spam = false, virus = false } = settings ?? {};
+  const asked = (part: string): boolean => policy.some((one) => one.part === part && one.wanted);
+  const on: Readonly<Record<PackageName, boolean>> = {
+    'amavisd-new': spam || virus,
+    'clamav-daemon': virus,
+    'clamav-freshclam': virus,
+    pax: spam || virus,
+    'postfix-policyd-spf-python': asked('spf'),
+    postgrey: asked('postgrey'),
+    spamassassin: spam,
+  };
+  const known = installed.filter(isPackage);
+  return known.length > 0 && known.every((name) => on[name]);
+}
+
 function lacking(name: PackageName, there: boolean): readonly PackageName[] {
   return there ? [] : [name];
 }

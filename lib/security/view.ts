@@ -5,6 +5,7 @@ import type { ResultOf } from '../privileged/actions/index.js';
 import { requestFailed } from '../web/helper-notices.js';
 import type { Notice } from '../web/notice.js';
 import { LINKS, type ChainRow, type Gap } from './chain.js';
+import { isOnAlready } from './packages.js';
 import type { ChainTask, ScannerStatus } from './service.js';
 import type { Task } from './tasks.js';
 
@@ -106,13 +107,17 @@ export function viewTask(
   format: Formats,
   has: (key: string) => boolean,
   task: ChainTask,
+  /** How the chain is now; null when nobody says. */
+  status: Pick<ScannerStatus, 'settings' | 'policy'> | null,
 ): TaskView {
   const when = format.moment(task.startedAt);
   return viewProgress(t, has, task, t(RUNNING[task.kind], { when }), (result) => {
     if ('installed' in result) {
       const count = result.installed.length;
       const title = t('security.packages.done', { count, when });
-      return { kind: 'ok', role: 'status', title, paragraphs: [t('security.packages.next')] };
+      const on = status !== null && isOnAlready(result.installed, status);
+      const next = t(on ? 'security.packages.nextOn' : 'security.packages.next');
+      return { kind: 'ok', role: 'status', title, paragraphs: [next] };
     }
     if (!('proof' in result)) {
       const title = t(`security.updated.${result.done[0]}`, { when });

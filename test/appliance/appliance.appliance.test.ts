@@ -134,6 +134,37 @@ describe(`a fresh Debian (${RELEASE})`, () => {
     await console_.signIn();
   });
 
+  // Packages are the same on both, and to fetch and set them up takes long: `npm run test:appliance` proves it.
+  if (RELEASE === 'bookworm') {
+    it('gets packages by apt on yes, beside the helper that may write no program, and they work', async () => {
+      const [policy, packages] = ['/mail/security/policy', '/mail/security/packages'];
+      const plan = await console_.browser.submit(policy, {}, { action: packages });
+      assert.match(plan.text, /packages would be installed/);
+      assert.notEqual(
+        (await appliance.run('dpkg', '-s', 'postgrey')).code,
+        0,
+        'nothing without yes',
+      );
+      await console_.browser.send(plan, {}, { action: `${packages}/install` });
+      const end = await until('the end of it', async () => {
+        const { text } = await console_.browser.get('/mail/security');
+        return /Packages are being installed/.test(text) ? null : text;
+      });
+      assert.match(end, /packages were installed/);
+      await appliance.must('dpkg', '-s', 'postgrey', 'postfix-policyd-spf-python');
+      const typed = { greylisting: 'yes', spf: 'refuse' };
+      const saved = await console_.browser.submit(policy, typed, { button: 'intent=save' });
+      assert.equal(saved.status, 200, saved.text.slice(0, 2000));
+      const active = await appliance.run('systemctl', 'is-active', 'postgrey');
+      assert.equal(active.output.trim(), 'active');
+      const chain = await console_.browser.get('/mail/security');
+      assert.doesNotMatch(chain.text, /does not answer|is not installed/);
+      const off = { greylisting: 'no', spf: 'off' };
+      const without = await console_.browser.submit(policy, off, { button: 'intent=save' });
+      assert.equal(without.status, 200, without.text.slice(0, 2000));
+    });
+  }
+
   it('comes up by itself after a reboot, with settings, accounts and mail', async () => {
     await appliance.powerOff();
     await appliance.boot();

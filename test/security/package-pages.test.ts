@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { HelperError } from '../../lib/errors.js';
+import { SECURITY_DEFAULTS } from '../../lib/security/schema.js';
 import type { PackagePlan } from '../../lib/security/service.js';
 import { formFields, textOf } from '../support/forms.js';
 import { SCANNERS_OFF } from '../support/recording-helper.js';
@@ -51,6 +52,11 @@ describe('the packages of Security', () => {
     );
     const call = pages.helper.calls.find(({ action }) => action === 'packages-install');
     assert.deepEqual(call?.params['names'], ['clamav-daemon', 'clamav-freshclam']);
+    assert.match(textOf((await get(PATH)).text), /Now it can be switched on/);
+    const virus = { ...SECURITY_DEFAULTS, virus: true };
+    pages.helper.answers['security-status'] = () => ({ ...SCANNERS_OFF, settings: virus });
+    for (const path of [PATH, `${PATH}/task`])
+      assert.match(textOf((await get(path)).text), /is switched on already/);
     pages.helper.answers['packages-plan'] = () => ({ ...plan, packages: [], lab: true });
     const lab = textOf((await post(`${PATH}/packages`, { _csrf, packages })).text);
     assert.match(lab, /This is a lab/);

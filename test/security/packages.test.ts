@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { readSimulation, readSizes, readStep } from '../../lib/privileged/packages/apt.js';
 import {
+  isOnAlready,
   missingPackages,
   missingPolicyPackages,
   packagesFor,
 } from '../../lib/security/packages.js';
+import { SECURITY_DEFAULTS } from '../../lib/security/schema.js';
 import { SCANNERS_OFF } from '../support/recording-helper.js';
 
 describe('what apt says', () => {
@@ -57,5 +59,19 @@ describe('what is missing', () => {
     assert.deepEqual(missingPolicyPackages({ postgrey: false, spf: true }), ['postgrey']);
     assert.deepEqual(packagesFor('security.gap.amavis.pax'), ['pax']);
     assert.deepEqual(packagesFor('security.gap.clamav.answers'), []);
+  });
+
+  it('and was installed is told as switched on only where all of it is', () => {
+    const status = { ...SCANNERS_OFF, settings: { ...SECURITY_DEFAULTS, virus: true } };
+    const clamav = ['libclamav12', 'clamav-daemon', 'clamav-freshclam'];
+    assert.equal(isOnAlready(clamav, status), true);
+    assert.equal(isOnAlready([...clamav, 'spamassassin'], status), false);
+    assert.equal(isOnAlready(clamav, SCANNERS_OFF), false);
+    assert.equal(isOnAlready(['postgrey'], status), false);
+    const postgrey = {
+      ...{ part: 'postgrey' as const, wanted: true, installed: true, running: true, used: true },
+      ...{ atBoot: true, answers: true, dead: [] },
+    };
+    assert.equal(isOnAlready(['postgrey'], { ...status, policy: [postgrey] }), true);
   });
 });

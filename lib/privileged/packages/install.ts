@@ -1,11 +1,13 @@
 /**
  * Installs Debian packages of a fixed list, after a look at what apt would do. Nothing is ever taken away for them, and
- * nothing recommended comes along.
+ * nothing recommended comes along. Fetching them stands in nobody's way; while they are set up nothing is saved.
  */
 import { existsSync } from 'node:fs';
 import type { HelperProgress } from '../../contract.js';
 import { HelperError } from '../../errors.js';
 import type { PackageName } from '../../security/packages.js';
+import { ensurePrivateFolder } from '../files.js';
+import { LOCK_WAIT_S } from '../lock.js';
 import { readMemory, type Memory } from '../memory.js';
 import { CLEAN_ENVIRONMENT, runNative, type NativeResult } from '../native.js';
 import type { Paths } from '../paths.js';
@@ -14,14 +16,20 @@ import { readSimulation, readSizes, readStep, type PackageSize } from './apt.js'
 
 const APT = '/usr/bin/apt-get';
 const APT_CACHE = '/usr/bin/apt-cache';
+const FLOCK = '/usr/bin/flock';
 const SYSTEMD_RUN = '/usr/bin/systemd-run';
 const LOOK_LIMIT_MS = 60_000;
 /** Fetching the lists of what there is may take, in milliseconds. */
 const LISTS_LIMIT_MS = 180_000;
-/** And installing, in seconds: a slow line, a slow disk, and another apt that holds the lock for a while. */
-const INSTALL_LIMIT_SECONDS = 1_800;
+/** And fetching them over a slow line, in seconds. */
+const FETCH_LIMIT_SECONDS = 900;
+/** And installing, in seconds: a slow disk, and another apt that holds its lock for a while. */
+const INSTALL_LIMIT_SECONDS = 900;
 /** All of it, in milliseconds. */
-export const PACKAGES_LIMIT_MS = LISTS_LIMIT_MS + INSTALL_LIMIT_SECONDS * 1000 + 2 * LOOK_LIMIT_MS;
+export const PACKAGES_LIMIT_MS =
+  LISTS_LIMIT_MS + (FETCH_LIMIT_SECONDS + INSTALL_LIMIT_SECONDS) * 1000 + 2 * LOOK_LIMIT_MS;
+/** What flock(1) ends with when a save under way does not end in time; apt-get(8) knows 0 and 100. */
+const SAVING = 75;
 /** How much of what apt said is told, in characters. */
 const MAX_DETAIL_CHARS = 4_000;
 /** Fetched, unpacked, set up. */
@@ -119,9 +127,42 @@ export async function installPackages(
   progress({ done: 0, total, row: ROWS.fetch });
   await changing();
   const command = [APT, ...OPTIONS, ...UNASKED, 'install', ...names];
-  const answer = await outside(paths, command, INSTALL_LIMIT_SECONDS, hear);
+  const fetch = [...command, '--download-only'];
+  const fetched = await outside(paths, fetch, FETCH_LIMIT_SECONDS, hear);
+  if (fetched.code !== 0) throw failed('install', {}, tail(fetched));
+  const answer = await outside(
+    paths,
+    await whileNobodySaves(command, paths),
+    INSTALL_LIMIT_SECONDS,
+    hear,
+  );
+  if (answer.code === SAVING) throw busy();
   if (answer.code !== 0) throw failed('install', {}, tail(answer));
   return { installed: packages.map(({ name }) => name) };
+}
+
+/**
+ * Holds the lock of whoever writes, as long as the command runs: also when this request ends before it. What the command
+ * starts, such as a daemon, does not hold it (`-o`).
+ */
+async function whileNobodySaves(
+  command: readonly string[],
+  { stateDir }: Paths,
+): Promise<readonly string[]> {
+  await ensurePrivateFolder(stateDir);
+  const wait = ['-w', String(LOCK_WAIT_S), '-E', String(SAVING)];
+  return [FLOCK, '-x', '-o', ...wait, `${stateDir}/lock`, ...command];
+}
+
+function busy(): HelperError {
+  const values = { seconds: LOCK_WAIT_S };
+  return new HelperError({
+    stage: 'run',
+    key: 'helper.run.busy',
+    values,
+    detail: '',
+    restored: true,
+  });
 }
 
 const ROWS = { fetch: 'installFetch', unpack: 'installUnpack', setUp: 'installSetUp' } as const;
