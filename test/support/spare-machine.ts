@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { PACKAGE_ROOT } from '../../lib/package-root.js';
 import {
   openTunnel,
+  openWayOut,
   runInside,
   startInside,
   type CommandResult,
@@ -76,6 +77,16 @@ export class SpareMachine {
 
   start(...command: string[]): RunningCommand {
     return startInside(this.#leader, CLONE, command);
+  }
+
+  /** The command that runs a program inside: put it before program and arguments. */
+  get enter(): readonly string[] {
+    return ['/usr/bin/nsenter', '-t', String(this.#leader), '-m', '-u', '-i', '-n', '-p', '--'];
+  }
+
+  /** Lets programs inside reach a unix socket of this machine at a TCP port of theirs. */
+  async wayOut(socket: string, port: number): Promise<void> {
+    this.#closers.push(await openWayOut(this.#leader, socket, port));
   }
 
   /** A path inside as one of this machine. */

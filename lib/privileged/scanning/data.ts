@@ -7,8 +7,8 @@ import { signatureFiles } from '../services/scanners.js';
 
 /** Bytes of the head of a database of ClamAV's makers. */
 const HEAD_BYTES = 512;
-/** Where sa-update(1) puts the rules. */
-const RULES_FOLDER = '/var/lib/spamassassin';
+/** Where sa-update(1) puts the rules, in a folder for each version of SpamAssassin. */
+export const RULES_FOLDER = '/var/lib/spamassassin';
 const PACKAGED_RULES = '/usr/share/spamassassin';
 
 export interface Signatures {
@@ -50,18 +50,34 @@ async function readHead(file: string): Promise<Signatures> {
 
 /** When the rules were fetched; null while there are only those of the package, whose age says nothing. */
 export async function readRules(): Promise<{ readonly at: string } | null> {
-  const versions = await readdir(RULES_FOLDER).catch(() => []);
   const times = await Promise.all(
-    versions
-      .filter((name) => /^\d\.\d+$/.test(name))
-      .map((name) => stat(`${RULES_FOLDER}/${name}/updates_spamassassin_org.cf`).catch(() => null)),
+    (await ruleFolders()).map((folder) =>
+      stat(`${folder}/updates_spamassassin_org.cf`).catch(() => null),
+    ),
   );
   const newest = Math.max(...times.map((one) => one?.mtimeMs ?? 0));
   return newest > 0 ? { at: new Date(newest).toISOString() } : null;
 }
 
-/** Whether there are rules at all. */
+/** Whether there are rules at all. A folder of fetched ones without any hides those of the package from SpamAssassin. */
 export async function hasRules(): Promise<boolean> {
   const packaged = await readdir(PACKAGED_RULES).catch(() => []);
-  return packaged.some((name) => name.endsWith('.cf')) || (await readRules()) !== null;
+  const [empty, fetched] = await Promise.all([foldersWithoutRules(), readRules()]);
+  return empty.length === 0 && (packaged.some(isRules) || fetched !== null);
+}
+
+/** What a fetch that came to nothing leaves behind. */
+export async function foldersWithoutRules(): Promise<readonly string[]> {
+  const folders = await ruleFolders();
+  const names = await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])));
+  return folders.filter((_, at) => !names[at]?.some(isRules));
+}
+
+async function ruleFolders(): Promise<readonly string[]> {
+  const versions = await readdir(RULES_FOLDER).catch(() => []);
+  return versions.filter((name) => /^\d\.\d+$/.test(name)).map((name) => `${RULES_FOLDER}/${name}`);
+}
+
+function isRules(name: string): boolean {
+  return name.endsWith('.cf');
 }

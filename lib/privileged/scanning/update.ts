@@ -16,6 +16,7 @@ import { runNativeAs } from '../native-as.js';
 import type { Paths } from '../paths.js';
 import { daemonOf } from '../services/daemons.js';
 import { AMAVIS, FRESHCLAM, signatureFiles } from '../services/scanners.js';
+import { foldersWithoutRules, RULES_FOLDER } from './data.js';
 
 export interface UpdateResult {
   /** What there is now: something newer, or what was there already. */
@@ -27,7 +28,6 @@ export const FETCH_LIMIT_MS = 1_200_000;
 const CLAMAV_USER = 'clamav';
 /** As Debian's own daily update has it. */
 const RULES_USER = 'debian-spamd';
-const RULES_HOME = '/var/lib/spamassassin';
 const SA_UPDATE = '/usr/bin/sa-update';
 /** sa-update(1). */
 const NOTHING_NEWER = 1;
@@ -97,8 +97,12 @@ async function fetchRules(proxy: string | null, paths: Paths): Promise<boolean> 
   if (paths.root !== '') throw failed('machineRules', {}, '');
   if (!existsSync(SA_UPDATE)) throw failed('missing', { service: 'spamassassin' }, '');
   const environment = proxy === null ? {} : { http_proxy: proxy, https_proxy: proxy };
-  const args = ['-v', '--gpghomedir', `${RULES_HOME}/sa-update-keys`];
+  const args = ['-v', '--gpghomedir', `${RULES_FOLDER}/sa-update-keys`];
   const answer = await as(RULES_USER, SA_UPDATE, args, environment);
+  // Its first try makes the folder, which SpamAssassin then takes for all rules there are, however it ended.
+  for (const folder of await foldersWithoutRules()) {
+    await as(RULES_USER, '/usr/bin/rm', ['-rf', '--', folder], {});
+  }
   if (answer.code === NOTHING_NEWER) return false;
   if (answer.code !== 0) throw failed('update', { service: 'sa-update' }, said(answer, proxy));
   await readAnew(paths);
@@ -137,7 +141,7 @@ function as(
   // The scanners, which are other users, read what is fetched; what we write ourselves is nobody else's.
   const mask = process.umask(0o022);
   try {
-    return runNativeAs({ user, allGroups: true, home: RULES_HOME }, program, args, {
+    return runNativeAs({ user, allGroups: true, home: RULES_FOLDER }, program, args, {
       timeoutMs: FETCH_LIMIT_MS,
       environment,
     });
