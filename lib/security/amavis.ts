@@ -31,6 +31,11 @@ const NOBODY_LISTENS = 1;
 /** SpamAssassin looks at larger mail too slowly for what it finds there, in bytes: spam is small. */
 const LARGEST_SPAM_BYTES = 512 * 1024;
 
+/** It would take archives apart before it asks the scanner, whatever that one was told. */
+const CLOSED_ARCHIVES = "@decoders = (['mail', \\&Amavis::Unpackers::do_mime_decode]);\n";
+/** amavis puts `X-Virus-Scanned` into what it passes on unscanned too: then no mail says it. */
+const UNCLAIMED = "$X_HEADER_LINE = '';\n$undecipherable_subject_tag = '***UNCHECKED*** ';\n";
+
 /** What senders and clients of exceptions are made of (`exceptions/value.ts`): nothing of it means anything between quotes. */
 const EXCEPTED = /^[a-z0-9_%+=&~.:/@-]+$/;
 const TOKEN = /^[A-Za-z0-9 *#!?:._()[\]<>+=~@/-]*$/;
@@ -120,10 +125,10 @@ $banned_admin = undef;
 $bad_header_admin = undef;
 $mailfrom_notify_admin = '';
 
-@av_scanners = (${virus ? scanner(root) : ''});
+${virus && !settings.archives ? CLOSED_ARCHIVES : ''}@av_scanners = (${virus ? scanner(root) : ''});
 @av_scanners_backup = ();
 $virus_scanners_failure_is_fatal = ${settings.whileDown === 'wait' ? 1 : 0};
-
+${settings.whileDown === 'wait' ? '' : UNCLAIMED}
 ${spam ? excepting(exceptions) : ''}# Mail from other providers comes from this machine, and is not from here.
 $policy_bank{'FETCHED'} = {
   mynetworks_maps => [],

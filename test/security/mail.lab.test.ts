@@ -5,6 +5,7 @@ import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { HelperError } from '../../lib/errors.js';
 import { isQuarantineId } from '../../lib/quarantine/schema.js';
 import { TEST_SPAM, TEST_VIRUS } from '../../lib/privileged/apply/scan-proof.js';
@@ -15,10 +16,16 @@ import { readMbox } from '../support/mailbox.js';
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
 import { someQuery } from '../support/queries.js';
 import { Saver } from '../support/saver.js';
+import { runScanLoad } from '../support/scan-load.js';
 import { sendMail, SmtpClient, type Delivery } from '../support/smtp-client.js';
 import { until } from '../support/wait.js';
 
-const ON: SecuritySettings = { ...SECURITY_DEFAULTS, spam: true, virus: true };
+const ON: SecuritySettings = {
+  ...{ ...SECURITY_DEFAULTS, spam: true, virus: true },
+  alertAddress: 'bob@lab.test',
+};
+/** More than a MB, with a virus at its end. */
+const LARGE_VIRUS = `${`${'x'.repeat(76)}\r\n`.repeat(15_000)}${TEST_VIRUS}`;
 
 describe('mail that is scanned', () => {
   let root: PostfixRoot;
@@ -39,8 +46,20 @@ describe('mail that is scanned', () => {
     const file = `${root.places.root}/run/mailserver-daemons/${name}.pid`;
     process.kill(-Number((await readFile(file, 'utf8')).split(' ')[0]), 'SIGKILL');
   };
+  /** What “Put everything right” does. */
+  const repair = () => {
+    const parts = ['group', 'freshclam', 'clamav', 'amavis'] as const;
+    return root.helper.call('security-repair', { parts }, { actor: 'test' });
+  };
   const send = (subject: string, body: string, port = root.smtpPort): Promise<Delivery> =>
     sendMail(port, { from: 'stranger@client.example', to: 'alice@lab.test', subject, body });
+  /** With a virus in a packed attachment. */
+  const sendArchive = (subject: string): Promise<Delivery> => {
+    const packed = gzipSync(TEST_VIRUS).toString('base64');
+    const head = `MIME-Version: 1.0\nContent-Type: application/gzip\nContent-Transfer-Encoding: base64`;
+    const raw = `From: <x@client.example>\nSubject: ${subject}\n${head}\n\n${packed}\n`;
+    return sendMail(root.smtpPort, { from: 'x@client.example', to: 'alice@lab.test', raw });
+  };
   const received = (subject: string): Promise<string> =>
     until(`the mail "${subject}"`, async () =>
       (await readMbox(`${root.places.mailboxes}/alice`)).find((mail) =>
@@ -116,6 +135,19 @@ describe('mail that is scanned', () => {
     const { mode } = await stat(`${root.places.root}${QUARANTINE_FOLDER}/${name}`);
     assert.equal(mode & 0o007, 0, 'nobody else may read it');
     assert.doesNotMatch(await readFile(root.places.mailLog, 'utf8'), /sender non-delivery/);
+    // Whoever was to be told is.
+    await until('the alert', async () =>
+      (await readMbox(`${root.places.mailboxes}/bob`)).some(
+        (mail) => mail.includes('eicar-1') && mail.includes('Test.Eicar'),
+      ),
+    );
+  });
+
+  it('is kept back with a virus in an archive, or in an object as large as was allowed', async () => {
+    await sendArchive('archive-1');
+    assert.match(await kept('archive-1'), /^virus-/);
+    await send('large-1', LARGE_VIRUS);
+    assert.match(await kept('large-1'), /^virus-/);
   });
 
   it('comes back although it fills the size limit to the last byte', async () => {
@@ -125,6 +157,7 @@ describe('mail that is scanned', () => {
     let lines = Math.floor((1024 * 1024 - 400) / line.length);
     while ((await send('full-1', line.repeat(lines))).data?.code === 552) lines -= 1;
     await received('full-1');
+    await saver.save({ base: { ...(await saver.base()), maxMessageSizeMb: 10 } });
   });
 
   it('is kept back as spam from the score on that was set', async () => {
@@ -187,6 +220,14 @@ describe('mail that is scanned', () => {
       },
     );
     await kept('eicar-3');
+    // And whoever sends is put off, not told anything about a virus, while the scanner is down.
+    await stopDaemon('clamav-daemon');
+    assert.equal((await send('put-off-1', 'Hello')).data?.code, 451);
+    assert.ok((await repair()).done.includes('clamav'));
+    await send('put-off-2', 'Hello');
+    await received('put-off-2');
+    const all = await readMbox(`${root.places.mailboxes}/alice`);
+    assert.ok(!all.some((mail) => mail.includes('put-off-1')));
   });
 
   it('waits while the scanner is down, unscanned by nobody, and goes on when it is put right', async () => {
@@ -204,17 +245,62 @@ describe('mail that is scanned', () => {
       !(await readMbox(`${root.places.mailboxes}/alice`)).some((mail) => mail.includes('down-')),
     );
     assert.equal((await selfTest('virus')).outcome, 'waiting');
-    const { done, proof } = await root.helper.call(
-      'security-repair',
-      { parts: ['group', 'freshclam', 'clamav', 'amavis'] },
-      { actor: 'test' },
-    );
+    const { done, proof } = await repair();
     assert.ok(done.includes('clamav'));
     assert.ok(proof.every(({ ok }) => ok));
     await received('down-1');
     await received('down-3');
     await kept('down-2');
     assert.equal((await status()).clamav.answers, true);
+  });
+
+  it('is never lost and never unscanned when amavis and the scanner die while many mails come', async () => {
+    const { putOff } = await runScanLoad(root, {
+      ...{ messages: 48, infectedEvery: 6, login: 'carol' },
+      breakIt: async () => {
+        await stopDaemon('clamav-daemon');
+        await until('one of them to be put off', async () =>
+          /to=<carol@lab\.test>.* status=deferred /.test(
+            await readFile(root.places.mailLog, 'utf8'),
+          ),
+        );
+        await stopDaemon('amavis');
+      },
+      mendIt: async () => {
+        const { done, proof } = await repair();
+        assert.deepEqual([done.includes('clamav'), done.includes('amavis')], [true, true]);
+        assert.ok(proof.every(({ ok }) => ok));
+      },
+    });
+    assert.equal(putOff, 0, 'all is taken meanwhile');
+  });
+
+  it('passes while the scanner is down when that was chosen, marked, and does not say that it was scanned', async () => {
+    const careless = { whileDown: 'pass', archives: false, largestObjectMb: 1 } as const;
+    await saver.save({ security: { ...ON, ...careless } });
+    // What is not to be looked into comes through, as the page says.
+    await Promise.all([sendArchive('archive-2'), send('large-2', LARGE_VIRUS)]);
+    for (const subject of ['archive-2', 'large-2'])
+      assert.doesNotMatch(await received(subject), /UNCHECKED/);
+    await stopDaemon('clamav-daemon');
+    const isMarked = (mail: string): void => {
+      assert.match(mail, /^Subject: \*\*\*UNCHECKED\*\*\* /m);
+      assert.doesNotMatch(mail, /^X-Virus-Scanned: /m);
+    };
+    const [tested] = await Promise.all([
+      selfTest('virus'),
+      send('marked-1', 'Hello'),
+      send('marked-2', TEST_VIRUS),
+      send('marked-3', TEST_SPAM),
+    ]);
+    assert.equal(tested.outcome, 'unchecked');
+    for (const subject of ['marked-1', 'marked-2', 'marked-3']) isMarked(await received(subject));
+    // It was looked at for spam all the same.
+    assert.match(await received('marked-3'), /^X-Spam-Flag: YES$/m);
+    assert.ok((await repair()).done.includes('clamav'));
+    await send('marked-4', TEST_VIRUS);
+    await kept('marked-4');
+    await saver.save({ security: ON });
   });
 
   it('is scanned when it was fetched from another provider, although it comes from this machine', async () => {
