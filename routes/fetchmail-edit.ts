@@ -34,6 +34,12 @@ import { FETCHMAIL_PATH, fetchmailPage, viewRun, type RunView } from './fetchmai
 
 /** People the form shows to choose from at once; others are typed. */
 const SHOWN_USERS = 60;
+/** Fields that are folded away while they are as they always are. */
+const FOLDED: readonly string[] = [
+  ...['folders', 'timeout', 'sizeLimit', 'fetchLimit', 'batchLimit', 'expunge', 'dropDelivered'],
+];
+const USUAL = toForm(NEW_QUERY);
+
 /** How often a page without a script looks whether a run has ended, in seconds. */
 const RELOAD_S = 2;
 
@@ -250,6 +256,11 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
         dialogue: (listed?.status?.dialogue ?? []).join('\n'),
       },
       users: await usersFor(typed),
+      moreOpen: FOLDED.some(
+        (name) =>
+          problems.some(({ field }) => field === name) ||
+          shownValue(typed, name) !== shownValue(USUAL, name),
+      ),
       protocols: protocols.map((value) => ({ value, label: protocolName(t, value) })),
       ports: portHints(t),
       form: viewForm({

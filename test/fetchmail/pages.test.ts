@@ -175,6 +175,20 @@ describe('the pages of the fetchmail queries', () => {
     });
   }
 
+  it('fold away nothing that is chosen, set or wrong', async () => {
+    const folds = (html: string): string =>
+      (html.match(/<details class="field">.*?<\/details>/gs) ?? []).join('');
+    const blank = folds((await get(`${PATH}/new`)).text);
+    assert.match(blank, /name="timeout"/);
+    assert.doesNotMatch(blank, /name="(?:localDomains|envelope|smtpDomain)"/);
+    const { _csrf = '' } = formFields((await get(`${PATH}/new`)).text);
+    const wrong = await post(`${PATH}/new`, { _csrf, ...typed({ timeout: '1' }) });
+    assert.equal(wrong.status, 422);
+    assert.equal(folds(wrong.text), '');
+    const id = await add({ sizeLimit: '5' });
+    assert.equal(folds((await get(`${PATH}/${id}`)).text), '');
+  });
+
   it('show which header names the recipient and who would get what, and whatever stands there stays text', async () => {
     const evil = '<script>alert(1)</script>';
     helper.answers['fetchmail-test'] = () => ({
