@@ -202,6 +202,10 @@ async function saves(queries: number): Promise<void> {
       times.push(await timed(await prepareSave(app, href, 1_000 + time)));
     }
     const saved = median(times);
+    const change = await database
+      .db('mail_changes')
+      .orderBy('number', 'desc')
+      .first<{ result: { timing: object } }>('result');
     const file = `${root.places.root}/etc/mailserver/fetchmail/${href.split('/').at(-1) ?? ''}.rc`;
     await readFile(file);
     const bare = await medianOf(async () => {
@@ -213,6 +217,7 @@ async function saves(queries: number): Promise<void> {
     console.log(
       `saving one: ${saved.toFixed(0)} ms; fetchmail --configdump alone ${bare.toFixed(0)} ms (wanted: below ${limit.toFixed(0)})`,
     );
+    console.log(`the last one, in the helper: ${JSON.stringify(change?.result.timing)}`);
   } finally {
     await database.close();
     await root.stop();

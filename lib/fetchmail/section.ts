@@ -82,7 +82,6 @@ export const fetchmailSection: Section<FetchmailSettings> = {
   },
 };
 
-/** Each password is opened for it, which takes a moment: of settings that are only compared with nobody asks for them. */
 function ownFiles(
   queries: readonly FetchQuery[],
   system: SystemView,
@@ -91,17 +90,32 @@ function ownFiles(
 ): Record<string, OwnFile> {
   const surroundings = { home, isLocal: isLocalIn(all, system) };
   const runControls = Object.fromEntries(
-    queries.map((query) => [
-      runControlFile(query.id),
-      {
-        content: renderRunControl(query, { password: passwordOf(query, system), ...surroundings }),
-        mode: 0o600,
-        owner: FETCH_USER,
-        secret: true,
-      },
-    ]),
+    queries.map((query) => [runControlFile(query.id), ownRunControl(query, system, surroundings)]),
   );
   return { ...runControls, [SCHEDULE_FILE]: scheduleFile(queries, system) };
+}
+
+/**
+ * A password is opened when somebody reads the content, which takes a moment: of hundreds of queries one has changed. The
+ * recipe is the same text with the box in the place of the password; what binds the box stands in it too.
+ */
+function ownRunControl(
+  query: FetchQuery,
+  system: SystemView,
+  surroundings: Omit<RunControlParts, 'password'>,
+): OwnFile {
+  let content: string | undefined;
+  const render = (password: string): string =>
+    renderRunControl(query, { password, ...surroundings });
+  return {
+    get content() {
+      return (content ??= render(passwordOf(query, system)));
+    },
+    recipe: render(query.remotePassword),
+    mode: 0o600,
+    owner: FETCH_USER,
+    secret: true,
+  };
 }
 
 /** What a run control file depends on beside its query. */

@@ -91,6 +91,11 @@ export interface OwnFile {
   readonly group?: string;
   /** Its content never appears in a diff or a report. */
   readonly secret?: boolean;
+  /**
+   * All that the content follows from, in a form that holds no secret: the same recipe means the same content. It spares
+   * making contents that take long to make, which then have to be getters.
+   */
+  readonly recipe?: string;
 }
 
 /** Ports of an instance: between the daemons, on loopback, and those for mail programs, which are 587 and 465 on a machine. */

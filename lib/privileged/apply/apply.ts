@@ -104,7 +104,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const decided = await decideDrift(params, state, present, context);
   const plan = makePlan(registry, params.sections, state, present, decided);
   const files = [
-    ...(await planFiles(plan.files, paths)),
+    ...(await planFiles(plan.files, plan.sameFiles, paths)),
     ...planDirectives(plan.directives, paths),
   ];
   const tables = await buildTables(plan.tables, paths, decided);

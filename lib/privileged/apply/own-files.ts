@@ -4,13 +4,15 @@ import { readOwnText, readText } from '../files.js';
 import type { Paths } from '../paths.js';
 import type { Replacement } from './journal.js';
 
-/** Replacements for those files whose content differs from what is on disk. */
+/** Replacements for those files whose content differs from what is on disk; those that are the same are not looked at. */
 export async function planFiles(
   files: ReadonlyMap<string, OwnFile | null>,
+  same: ReadonlySet<string>,
   paths: Paths,
 ): Promise<readonly Replacement[]> {
   const replacements: Replacement[] = [];
   for (const [name, own] of files) {
+    if (same.has(name)) continue;
     const file = `${paths.root}${name}`;
     const present = readOwnText(file);
     const content = own?.content ?? null;

@@ -13,7 +13,7 @@ import type {
 import type { ConfigView } from '../postfix/config-view.js';
 import { mergeList, ownElements, sameElements, splitList } from '../postfix/list-value.js';
 import { formatMasterService, masterOption } from '../postfix/master.js';
-import type { HelperState } from '../state.js';
+import { digestOf, type HelperState } from '../state.js';
 import { directivesOf } from './directives.js';
 import { NOTHING_DECIDED, undecided, type Decided } from './decided.js';
 import {
@@ -39,6 +39,8 @@ export interface Plan {
   /** Null removes the table. */
   readonly tables: ReadonlyMap<string, TableContent | null>;
   readonly files: ReadonlyMap<string, OwnFile | null>;
+  /** Those of the files that are made by the recipe they were made by before: nothing of them is opened or read. */
+  readonly sameFiles: ReadonlySet<string>;
   /** Lines in files that are not ours, by path and name in one; null removes. Only those that differ. */
   readonly directives: ReadonlyMap<string, string | null>;
   /** What stands where after the change, for every name the touched sections own and have a say in. */
@@ -83,7 +85,7 @@ export function makePlan(
   const lists = new Set<string>();
   for (const { section } of touched) {
     const outputs = {
-      now: render(section, settings, view),
+      now: render(section, settings, view, draft.isSameFile),
       old: renderWithoutFiles(section, old, view),
     };
     draft.takeParameters(outputs);
@@ -139,6 +141,7 @@ class Draft implements Omit<Plan, 'settings' | 'touched'> {
   readonly options = new Map<string, string | null>();
   readonly tables = new Map<string, TableContent | null>();
   readonly files = new Map<string, OwnFile | null>();
+  readonly sameFiles = new Set<string>();
   readonly directives = new Map<string, string | null>();
   readonly taken: ReadonlySet<string>;
   readonly #state: HelperState;
@@ -201,9 +204,20 @@ class Draft implements Omit<Plan, 'settings' | 'touched'> {
     for (const name of Object.keys(this.#state.written.files)) {
       if (isBelow(owns.folders, name)) this.files.set(name, null);
     }
-    for (const [name, file] of Object.entries(now.files ?? {})) this.files.set(name, file);
+    for (const [name, file] of Object.entries(now.files ?? {})) {
+      this.files.set(name, file);
+      if (this.isSameFile(name, file)) this.sameFiles.add(name);
+    }
     for (const name of this.#decided.leave) this.files.delete(name);
   }
+
+  /** Whether the file stands there as these settings make it, or as somebody agreed to leave it. */
+  readonly isSameFile = (name: string, file: OwnFile | null): boolean => {
+    const { files, recipes = {} } = this.#state.written;
+    const recipe = file?.recipe;
+    if (recipe === undefined || this.#decided.overwrite.has(name)) return false;
+    return Object.hasOwn(files, name) && recipes[name] === digestOf(recipe);
+  };
 
   takeDirectives({ now, old }: Both<SectionOutput>): void {
     const [wanted, before] = [directivesOf(now), directivesOf(old)];

@@ -14,9 +14,13 @@ export function stateAfter(state: HelperState, plan: Plan, view: ConfigView): He
   for (const name of plan.master.keys()) master[name] = view.masterService(name);
   for (const name of plan.taken) if (name in master) master[name] = view.masterService(name);
   const files: Record<string, string> = { ...state.written.files };
+  const recipes: Record<string, string> = { ...state.written.recipes };
   for (const [name, file] of plan.files) {
+    if (plan.sameFiles.has(name)) continue;
+    Reflect.deleteProperty(files, name);
+    Reflect.deleteProperty(recipes, name);
     if (file) files[name] = digestOf(file.content);
-    else Reflect.deleteProperty(files, name);
+    if (file?.recipe !== undefined) recipes[name] = digestOf(file.recipe);
   }
   const directives: Record<string, string | null> = { ...state.written.directives };
   for (const [key, value] of plan.directives) directives[key] = value;
@@ -29,6 +33,7 @@ export function stateAfter(state: HelperState, plan: Plan, view: ConfigView): He
     lists: { ...state.written.lists, ...Object.fromEntries(plan.lists) },
     master,
     files,
+    recipes,
     directives,
   };
   const originals = Object.fromEntries(plan.originals);

@@ -1,7 +1,13 @@
 /** What the sections say, held against what they own and what may ever reach `postconf`. */
 import { HelperError } from '../../errors.js';
 import type { SectionRegistry } from '../../sections/registry.js';
-import type { AllSettings, InnerPort, Section, SectionOutput } from '../../sections/section.js';
+import type {
+  AllSettings,
+  InnerPort,
+  OwnFile,
+  Section,
+  SectionOutput,
+} from '../../sections/section.js';
 import type { ConfigView } from '../postfix/config-view.js';
 
 /** Longest value of one parameter, in bytes: it has to fit into one argument of `postconf` (execve(2)). */
@@ -48,9 +54,20 @@ export function refuseStep(
   throw new HelperError({ stage: 'validate', key, values, detail: '', restored: true });
 }
 
-/** What a section says. Throws at stage `render`. */
-export function render(section: Section, settings: AllSettings, view: ConfigView): SectionOutput {
-  return rendered(section, settings, view, ({ files }) => Object.keys(files ?? {}));
+/** What a section says. Throws at stage `render`. The content of a file that is `known` is not made. */
+export function render(
+  section: Section,
+  settings: AllSettings,
+  view: ConfigView,
+  isKnown: (name: string, file: OwnFile | null) => boolean = () => false,
+): SectionOutput {
+  return rendered(section, settings, view, ({ files = {} }) => {
+    for (const [name, file] of Object.entries(files)) {
+      // What cannot be made has to show here.
+      if (!isKnown(name, file)) void file?.content;
+    }
+    return Object.keys(files);
+  });
 }
 
 /** The same without its files, which take long to make and are of no account in settings that are only compared with. */
