@@ -61,6 +61,7 @@ import { NotFoundError } from './errors.js';
 import { createDomainChecks, systemDns, type ChecksParts } from './domains/checks.js';
 import { domainsHolding } from './domains/holding.js';
 import { createDomainsService, directoryUse } from './domains/service.js';
+import { createSigning } from './domains/signing.js';
 import { domainsSource } from './domains/source.js';
 import { exceptionsHolding } from './exceptions/holding.js';
 import { createExceptionsService } from './exceptions/service.js';
@@ -118,12 +119,14 @@ const RECOVER_LIMIT_MS = 10_000;
 export interface PluginParts {
   readonly dns?: ChecksParts['dns'];
   readonly recoverLimitMs?: number;
+  /** How long the overview waits for its parts. */
+  readonly patienceMs?: number;
 }
 
 /** Builds the plugin on what the host gives. Mount `router`, then call `start()` once before serving. */
 export function createPlugin(
   host: Host,
-  { dns = systemDns(), recoverLimitMs = RECOVER_LIMIT_MS }: PluginParts = {},
+  { dns = systemDns(), recoverLimitMs = RECOVER_LIMIT_MS, patienceMs }: PluginParts = {},
 ): Plugin {
   const { db, log } = host;
   const manifest = readManifest();
@@ -178,7 +181,11 @@ export function createPlugin(
   const relay = createRelayService({ db, changes, machine, helper });
   const exceptions = createExceptionsService({ db, changes, machine });
   const policy = createPolicyService({ db, changes, machine, helper });
-  const domainChecks = createDomainChecks({ db, log, dns, serverName: () => serverName(machine) });
+  const domainChecks = createDomainChecks({
+    ...{ db, log, dns },
+    serverName: () => serverName(machine),
+    signing: createSigning(helper, log),
+  });
 
   const worlds = createWorlds({
     ...{ helper, machine, directory: host.directory, log },
@@ -232,6 +239,7 @@ export function createPlugin(
     aliases: aliasWatch,
     recipients,
     takeover,
+    ...(patienceMs === undefined ? {} : { patienceMs }),
   });
 
   /** By table: how a secret that is typed anew for an undo is sealed to its row. */

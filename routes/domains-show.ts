@@ -1,7 +1,8 @@
 /** Local domains: one domain, and what the DNS says about it. */
 import type { Request, Router } from 'express';
 import type { DomainChecks } from '../lib/domains/checks.js';
-import type { Finding } from '../lib/domains/dns-check.js';
+import { DNS_QUESTIONS, type DnsFindings } from '../lib/domains/dns-check.js';
+import { wordOf } from '../lib/domains/finding.js';
 import { domainPath, viewDomain } from '../lib/domains/list-view.js';
 import type { CurrentDomains, DomainsService, ListedDomain } from '../lib/domains/service.js';
 import { NotFoundError } from '../lib/errors.js';
@@ -9,6 +10,8 @@ import type { Web } from '../lib/web/web.js';
 import { DOMAINS_PATH, domainsPage } from './domains-page.js';
 
 const PATH = `${DOMAINS_PATH}/:domain`;
+/** A record is one long word: it may be broken after so many characters where the screen is narrow. */
+const RECORD_PARTS = /.{1,40}/g;
 
 export function domainsShowRoutes(
   router: Router,
@@ -46,7 +49,7 @@ export function domainsShowRoutes(
           current.machine === null
             ? t('domains.dns.leadUnknown')
             : t('domains.dns.lead', { server: current.machine.serverName }),
-        findings: check === undefined ? [] : findings(req, { ...check.findings }),
+        findings: check === undefined ? [] : findings(req, check.findings),
         pending,
         age: pending ? ages.pending : check === undefined ? ages.none : ages.known,
         href: row.href,
@@ -83,14 +86,18 @@ export function domainsShowRoutes(
     return t('domains.show.added', { when, who: row.updatedBy });
   };
 
-  const findings = (req: Request, found: Readonly<Record<string, Finding>>): readonly object[] => {
+  const findings = (req: Request, found: DnsFindings): readonly object[] => {
     const t = pages.translator(req);
-    return Object.entries(found).map(([name, { state, key, values }]) => ({
-      question: t(`domains.dns.${name}`),
-      state,
-      word: t(`domains.check.word.${state}`),
-      text: t(key, values),
-    }));
+    return DNS_QUESTIONS.map((name) => {
+      const { state, key, values } = found[name];
+      return {
+        question: t(`domains.dns.${name}`),
+        state,
+        word: t(wordOf(found[name])),
+        text: t(key, values),
+        record: String(values['record'] ?? '').match(RECORD_PARTS) ?? [],
+      };
+    });
   };
 }
 

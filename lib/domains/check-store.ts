@@ -1,6 +1,8 @@
 /** Rows of `mail_domain_checks`: what the DNS said about a domain, and when. */
 import type { Knex } from 'knex';
 import type { DnsFindings } from './dns-check.js';
+import { finding } from './finding.js';
+import { toUnicodeDomain } from './schema.js';
 
 const TABLE = 'mail_domain_checks';
 
@@ -11,7 +13,8 @@ export interface DomainCheck {
 
 interface CheckRow {
   readonly name: string;
-  readonly findings: DnsFindings;
+  /** Rows of before there was a check of DKIM lack it. */
+  readonly findings: Omit<DnsFindings, 'dkim'> & Partial<DnsFindings>;
   readonly checked_at: Date;
 }
 
@@ -21,7 +24,12 @@ export async function readChecks(
   names: readonly string[],
 ): Promise<ReadonlyMap<string, DomainCheck>> {
   const rows = await db<CheckRow>(TABLE).whereIn('name', [...names]);
-  return new Map(rows.map((row) => [row.name, { findings: row.findings, at: row.checked_at }]));
+  return new Map(
+    rows.map(({ name, findings, checked_at: at }) => {
+      const dkim = finding('off', 'domains.check.dkim.unknown', { domain: toUnicodeDomain(name) });
+      return [name, { findings: { dkim, ...findings }, at }];
+    }),
+  );
 }
 
 export async function writeCheck(db: Knex, name: string, check: DomainCheck): Promise<void> {

@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os';
 import type { Knex } from 'knex';
 import type { Log } from '../contract.js';
 import { readChecks, writeCheck, type DomainCheck } from './check-store.js';
+import type { Signing } from './dkim.js';
 import { checkDomain, type CheckedServer } from './dns-check.js';
 import type { DnsQueries } from './spf.js';
 
@@ -40,6 +41,8 @@ export interface ChecksParts {
   readonly dns: DnsQueries & { cancel(): void };
   /** What this server says in HELO right now. */
   readonly serverName: () => Promise<string>;
+  /** What this server signs; null while that is not known. Never rejects. */
+  readonly signing: () => Promise<Signing | null>;
   readonly now?: () => Date;
 }
 
@@ -49,14 +52,15 @@ export function systemDns(): DnsQueries & { cancel(): void } {
 }
 
 export function createDomainChecks(parts: ChecksParts): DomainChecks {
-  const { db, log, dns, serverName, now = () => new Date() } = parts;
+  const { db, log, dns, serverName, signing, now = () => new Date() } = parts;
   const waiting = new Set<string>();
   let underWay: string | null = null;
   let worker: Promise<void> | null = null;
   let closed = false;
 
   const checkNext = async (name: string): Promise<void> => {
-    const server: CheckedServer = { name: await serverName(), addresses: ownAddresses() };
+    const [own, signed] = await Promise.all([serverName(), signing()]);
+    const server: CheckedServer = { name: own, addresses: ownAddresses(), signing: signed };
     const findings = await checkDomain(dns, name, server);
     if (!closed) await writeCheck(db, name, { findings, at: now() });
   };

@@ -1,29 +1,25 @@
 /**
- * What the DNS says about mail to and from a domain: MX, the server's reverse name, SPF. Findings are keys and values.
+ * What the DNS says about mail to and from a domain: MX, the server's reverse name, SPF, DKIM. Findings are keys and values.
  */
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import type { Words } from '../words.js';
+import { checkDkim, type Signing } from './dkim.js';
+import { finding, type Finding } from './finding.js';
 import { checkSpf, orNothing, saysNothing, spfRecords, type DnsQueries } from './spf.js';
 import { toUnicodeDomain } from './schema.js';
 
-export type FindingState = 'ok' | 'warn' | 'bad' | 'off';
+/** What is asked about each domain, in the order in which it is shown. */
+export const DNS_QUESTIONS = ['mx', 'ptr', 'spf', 'dkim'] as const;
 
-export interface Finding extends Words {
-  readonly state: FindingState;
-}
-
-export interface DnsFindings {
-  readonly mx: Finding;
-  readonly ptr: Finding;
-  readonly spf: Finding;
-}
+export type DnsFindings = Readonly<Record<(typeof DNS_QUESTIONS)[number], Finding>>;
 
 export interface CheckedServer {
   /** What it says in HELO. */
   readonly name: string;
   /** Addresses of its network interfaces. */
   readonly addresses: readonly string[];
+  /** What it signs; null while that is not known. */
+  readonly signing: Signing | null;
 }
 
 /** Names nobody outside can ask for (RFC 2606, 6761, 6762, 8375, and what routers hand out). */
@@ -43,17 +39,18 @@ export async function checkDomain(
 ): Promise<DnsFindings> {
   if (isInternalName(domain)) {
     const internal = finding('off', 'domains.check.internal', { domain: toUnicodeDomain(domain) });
-    return { mx: internal, ptr: internal, spf: internal };
+    return { mx: internal, ptr: internal, spf: internal, dkim: internal };
   }
   const asked = addressesOf(dns, server.name);
   const known = await settled(asked, []);
   const own = [...known, ...server.addresses];
-  const [mx, ptr, spf] = await Promise.all([
+  const [mx, ptr, spf, dkim] = await Promise.all([
     guarded(() => checkMx(dns, domain, server.name, own)),
     guarded(async () => checkPtr(dns, server.name, await asked)),
     guarded(() => checkSender(dns, domain, own.filter(isPublic))),
+    guarded(() => checkDkim(dns, domain, server.signing)),
   ]);
-  return { mx, ptr, spf };
+  return { mx, ptr, spf, dkim };
 }
 
 async function checkMx(
@@ -180,8 +177,4 @@ async function settled<T>(query: Promise<T>, fallback: T): Promise<T> {
   } catch {
     return fallback;
   }
-}
-
-function finding(state: FindingState, key: string, values: Words['values']): Finding {
-  return { state, key, values };
 }

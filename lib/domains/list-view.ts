@@ -5,7 +5,8 @@ import type { Formats } from '../formats.js';
 import type { Translator } from '../i18n.js';
 import type { ListQuery } from '../web/list.js';
 import type { DomainCheck } from './check-store.js';
-import { isInternalName, type FindingState } from './dns-check.js';
+import { isInternalName } from './dns-check.js';
+import type { FindingState } from './finding.js';
 import { toUnicodeDomain } from './schema.js';
 import type { DomainTarget, ListedDomain } from './service.js';
 
@@ -108,8 +109,7 @@ function viewCheck(
   if (check === undefined) {
     return { state: 'off', icon: 'off', word: t('domains.check.word.none'), age: '' };
   }
-  const { mx, ptr, spf } = check.findings;
-  const state = worst([mx.state, ptr.state, spf.state]);
+  const state = worst(Object.values(check.findings).map((found) => found.state));
   return { state, icon: state, word: t(`domains.check.word.${state}`), age };
 }
 

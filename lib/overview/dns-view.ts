@@ -1,6 +1,7 @@
 /** What the DNS says of the local domains, the worst first, as a table of the overview. */
 import type { DomainCheck } from '../domains/check-store.js';
-import type { FindingState } from '../domains/dns-check.js';
+import { DNS_QUESTIONS } from '../domains/dns-check.js';
+import { wordOf, type FindingState } from '../domains/finding.js';
 import { domainPath } from '../domains/list-view.js';
 import { toUnicodeDomain } from '../domains/schema.js';
 import type { ListedDomain } from '../domains/service.js';
@@ -9,8 +10,6 @@ import type { Translator } from '../i18n.js';
 
 /** Domains shown; the others are behind a link. */
 const SHOWN = 5;
-
-export const QUESTIONS = ['mx', 'ptr', 'spf'] as const;
 
 const WORST_FIRST: readonly FindingState[] = ['bad', 'warn', 'off', 'ok'];
 
@@ -42,13 +41,16 @@ export function viewDns(
   if (rows.length === 0) return null;
   const sorted = rows.toSorted((a, b) => rank(a) - rank(b));
   return {
-    questions: QUESTIONS.map((question) => question.toUpperCase()),
+    questions: DNS_QUESTIONS.map((question) => question.toUpperCase()),
     rows: sorted.slice(0, SHOWN).map(({ domain, check }) => ({
       name: toUnicodeDomain(domain.name),
       href: `${path}/${domainPath(domain)}`,
-      answers: QUESTIONS.map((question) => {
-        const kind = check?.findings[question].state ?? 'off';
-        return { kind, word: t(`domains.check.word.${check === null ? 'none' : kind}`) };
+      answers: DNS_QUESTIONS.map((question) => {
+        const found = check?.findings[question];
+        return {
+          kind: found?.state ?? 'off',
+          word: t(found === undefined ? 'domains.check.word.none' : wordOf(found)),
+        };
       }),
       age: check === null ? '' : format.ago(check.at),
     })),
@@ -59,6 +61,6 @@ export function viewDns(
 function rank({ check }: DnsRow): number {
   if (check === null) return WORST_FIRST.indexOf('off');
   return Math.min(
-    ...QUESTIONS.map((question) => WORST_FIRST.indexOf(check.findings[question].state)),
+    ...DNS_QUESTIONS.map((question) => WORST_FIRST.indexOf(check.findings[question].state)),
   );
 }

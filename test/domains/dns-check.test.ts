@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkDomain, type DnsFindings } from '../../lib/domains/dns-check.js';
+import { checkDomain, type CheckedServer, type DnsFindings } from '../../lib/domains/dns-check.js';
 import { fakeDns, type Zone } from '../support/fake-dns.js';
 
 // Documentation addresses count as private, so this is one of the others.
 const US = '9.20.30.40';
-const SERVER = { name: 'mail.acme.org', addresses: ['192.168.1.5'] };
+const SERVER: CheckedServer = {
+  name: 'mail.acme.org',
+  addresses: ['192.168.1.5'],
+  signing: { keys: [], unreadable: [] },
+};
 const FINE: Readonly<Record<string, Zone>> = {
   'mail.acme.org': { a: [US] },
   [US]: { ptr: ['mail.acme.org'] },
@@ -16,21 +20,24 @@ const check = (zones: Readonly<Record<string, Zone>>): Promise<DnsFindings> =>
   checkDomain(fakeDns({ ...FINE, ...zones }), 'acme.org', SERVER);
 
 /** The last part of each finding's key with its state. */
-const brief = ({ mx, ptr, spf }: DnsFindings): string =>
-  [mx, ptr, spf]
+const brief = ({ mx, ptr, spf, dkim }: DnsFindings): string =>
+  [mx, ptr, spf, dkim]
     .map(({ state, key }) => `${state} ${key.replace('domains.check.', '')}`)
     .join(', ');
 
 describe('the DNS check of a domain', () => {
   it('finds everything right', async () => {
-    assert.equal(brief(await check({})), 'ok mx.here, ok ptr.same, ok spf.pass');
+    assert.equal(
+      brief(await check({})),
+      'ok mx.here, ok ptr.same, ok spf.pass, off dkim.notSigned',
+    );
   });
 
   it('sees where the mail goes', async () => {
     const elsewhere: Zone = { mx: [[10, 'mx.provider.org']], txt: ['v=spf1 mx ~all'] };
     const provider = { 'mx.provider.org': { a: ['203.0.113.1'] } };
     const found = await check({ 'acme.org': elsewhere, ...provider });
-    assert.match(brief(found), /^warn mx.elsewhere,.*warn spf.doubtful$/);
+    assert.match(brief(found), /^warn mx.elsewhere,.*warn spf.doubtful, /);
     assert.equal(found.mx.values['host'], 'mx.provider.org');
     const second: Zone = {
       mx: [
@@ -71,8 +78,13 @@ describe('the DNS check of a domain', () => {
 
   it('says that the DNS is away, and nothing worse', async () => {
     const zones = { 'acme.org': { fails: 'ETIMEOUT' }, 'mail.acme.org': { fails: 'ECONNREFUSED' } };
-    const found = await check(zones);
-    assert.equal(brief(found), 'off noAnswer, off noAnswer, off noAnswer');
+    const signing = {
+      keys: [{ domain: 'acme.org', selector: 's1', kind: 'rsa' as const, publicKey: 'AAAA' }],
+      unreadable: [],
+    };
+    const away = fakeDns({ ...FINE, ...zones, 's1._domainkey.acme.org': { fails: 'ETIMEOUT' } });
+    const found = await checkDomain(away, 'acme.org', { ...SERVER, signing });
+    assert.equal(brief(found), 'off noAnswer, off noAnswer, off noAnswer, off noAnswer');
     assert.equal(found.mx.values['reason'], 'ETIMEOUT');
   });
 

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import request, { type Response, type Test } from 'supertest';
 import { migrateMail } from '../../lib/database/mail-schema.js';
+import { fakeDns } from '../support/fake-dns.js';
 import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
 import { formFields, textOf } from '../support/forms.js';
 import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
 import { recordingHelper, refusedAt, type RecordingHelper } from '../support/recording-helper.js';
+import { until } from '../support/wait.js';
 
 const PATH = '/mail/configuration/domains';
 const ANNA = {
@@ -134,6 +136,36 @@ describe('Local domains', () => {
     assert.deepEqual(await stored(), names.toSorted());
     const sections = helper.applied.at(-1)?.sections as { domains: { names: string[] } };
     assert.deepEqual(sections.domains.names, names.toSorted());
+  });
+
+  it('says what to publish where the DNS lacks the key that mail is signed with', async () => {
+    const dns = fakeDns({ 'acme.org': { mx: [[10, 'old.example.com']] } });
+    host = createDummyHost({ db: database.db, helper, users: [ANNA], dns });
+    const key = { domain: 'acme.org', selector: 's1', kind: 'rsa', publicKey: 'QUJD'.repeat(40) };
+    helper.answers['dkim-keys'] = () => ({ keys: [key], unreadable: [] });
+    await add('acme.org');
+    const { text: html } = await until('the check', async () => {
+      const answer = await get(`${PATH}/acme.org`);
+      return answer.text.includes('_domainkey') ? answer : undefined;
+    });
+    assert.match(
+      textOf(html),
+      /\(DKIM\) wrong Mail from acme\.org is signed here, but the DNS does not have the key.* with the name s1\._domainkey\.acme\.org and this text: v=DKIM1; k=rsa; p=QUJDQUJD/,
+    );
+    const [, record = ''] = /<code>(.*?)<\/code>/.exec(html) ?? [];
+    assert.equal(record.replaceAll('<wbr>', ''), `v=DKIM1; k=rsa; p=${key.publicKey}`);
+  });
+
+  it('shows checks of before there was one of DKIM', async () => {
+    const found = { state: 'ok', key: 'domains.check.mx.here', values: { domain: 'x', host: 'y' } };
+    await add('acme.org');
+    await host.plugin.close();
+    host = createDummyHost({ db: database.db, helper, users: [ANNA] });
+    const findings = JSON.stringify({ mx: found, ptr: found, spf: found });
+    const row = { name: 'acme.org', findings, checked_at: new Date() };
+    await database.db('mail_domain_checks').insert(row).onConflict('name').merge();
+    const { text: html } = await get(`${PATH}/acme.org`).expect(200);
+    assert.match(textOf(html), /Whether mail from acme\.org is signed here is not known/);
   });
 
   it('says what goes with a domain before it is removed', async () => {

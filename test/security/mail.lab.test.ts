@@ -1,5 +1,6 @@
 /** What the scanners do with real mail, in a private root with the real daemons. */
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -9,7 +10,7 @@ import { gzipSync } from 'node:zlib';
 import { HelperError } from '../../lib/errors.js';
 import { isQuarantineId } from '../../lib/quarantine/schema.js';
 import { TEST_SPAM, TEST_VIRUS } from '../../lib/privileged/apply/scan-proof.js';
-import { QUARANTINE_FOLDER } from '../../lib/security/places.js';
+import { AMAVIS_FOLDER, QUARANTINE_FOLDER } from '../../lib/security/places.js';
 import { SECURITY_DEFAULTS, type SecuritySettings } from '../../lib/security/schema.js';
 import { portsOf } from '../../lib/privileged/ports.js';
 import { readMbox } from '../support/mailbox.js';
@@ -35,11 +36,22 @@ describe('mail that is scanned', () => {
     const setting = 'smtpd_authorized_xclient_hosts=127.0.0.1';
     await root.run('/usr/sbin/postconf', ['-c', root.places.configDir, '-e', setting]);
     assert.equal((await root.postfix('start')).code, 0);
+    await signByHand();
     saver = new Saver(root.helper);
     await saver.save({ domains: { names: ['lab.test'] } });
   });
   after(() => root.stop());
 
+  /** Signing is nothing that the pages set up: amavis was told so by somebody else. */
+  const signByHand = async (): Promise<void> => {
+    const key = `${root.places.root}/etc/amavis/dkim.pem`;
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+    await writeFile(key, privateKey.export({ format: 'pem', type: 'pkcs1' }), { mode: 0o644 });
+    await writeFile(
+      `${root.places.root}${AMAVIS_FOLDER}/50-user`,
+      `use strict;\n$enable_dkim_signing = 1;\ndkim_key('lab.test', 's1', '${key}');\n1;\n`,
+    );
+  };
   const status = () => root.helper.call('security-status', {}, { actor: 'test' });
   /** Kills what runs, as a crash would. */
   const stopDaemon = async (name: string): Promise<void> => {
@@ -102,6 +114,21 @@ describe('mail that is scanned', () => {
     assert.match(mail, /^Received: from .*\(amavis, port \d+\)/ms);
     const all = await readMbox(`${root.places.mailboxes}/alice`);
     assert.equal(all.filter((one) => one.includes('clean-1')).length, 1);
+  });
+
+  it('leaves signed where amavis was told to, with the key that the check of the domain asks the DNS for', async () => {
+    const { keys, unreadable } = await root.helper.call('dkim-keys', {}, { actor: 'test' });
+    assert.deepEqual(unreadable, []);
+    assert.deepEqual(
+      keys.map(({ domain, selector }) => `${selector} ${domain}`),
+      ['s1 lab.test'],
+    );
+    await sendMail(root.smtpPort, {
+      ...{ from: 'bob@lab.test', to: 'alice@lab.test', subject: 'signed-1', body: 'Hello' },
+    });
+    const mail = await received('signed-1');
+    assert.match(mail, /^DKIM-Signature:(?=[^:]*? d=lab\.test)(?=[^:]*?\ss=s1;)/m);
+    assert.doesNotMatch(await received('clean-1'), /^DKIM-Signature:/m);
   });
 
   it('is marked as spam and delivered, as long as nothing is to be kept back', async () => {

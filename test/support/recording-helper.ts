@@ -141,6 +141,7 @@ export function recordingHelper(): RecordingHelper {
     answers: {
       encryption: () => ENCRYPTION,
       'fetchmail-offers': () => ({ protocols: [] }),
+      'dkim-keys': () => ({ keys: [], unreadable: [] }),
       'security-status': () => SCANNERS_OFF,
       fetchmailrc: () => null,
       'policy-status': () => POLICY_STATUS,

@@ -10,6 +10,7 @@ const loaders = {
   'bulk-door': async () => (await import('./bulk-door.js')).bulkDoorAction,
   'bulk-follow': async () => (await import('./bulk-follow.js')).bulkFollowAction,
   describe: async () => (await import('./describe.js')).describeAction,
+  'dkim-keys': async () => (await import('./dkim-keys.js')).dkimKeysAction,
   drift: async () => (await import('./drift.js')).driftAction,
   encryption: async () => (await import('./encryption.js')).encryptionAction,
   'fetchmail-offers': async () => (await import('./fetchmail-offers.js')).fetchmailOffersAction,

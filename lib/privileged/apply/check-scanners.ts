@@ -8,20 +8,18 @@ import path from 'node:path';
 import { HelperError } from '../../errors.js';
 import {
   AMAVIS_FILE,
-  AMAVIS_FOLDER,
   AMAVIS_USER,
   CLAMD_FILE,
   SPAMASSASSIN_FILE,
   SPAMASSASSIN_FOLDER,
 } from '../../security/places.js';
+import { amavisFiles } from '../amavis-files.js';
 import { runNativeAs } from '../native-as.js';
 import type { Paths } from '../paths.js';
 import type { Replacement } from './journal.js';
 
 /** How long one checker may take, in milliseconds. */
 const CHECK_TIMEOUT_MS = 60_000;
-/** Where Debian's package has its own part of amavis' configuration. */
-const AMAVIS_PACKAGE_FOLDER = '/usr/share/amavis/conf.d';
 const NOBODY = 'nobody';
 
 /** Throws at stage `check`, with the checker's words, when one of them refuses a new file. */
@@ -61,19 +59,6 @@ async function checkAmavis(content: string, folder: string, paths: Paths): Promi
     ...all.flatMap((file) => ['-c', file]),
     'test-config',
   ]);
-}
-
-/** What amavis reads: in a private root one file that includes the others, on a machine two folders in order of the names. */
-async function amavisFiles({ root }: Paths): Promise<readonly string[]> {
-  if (root !== '') return [`${root}/etc/amavis/amavisd.conf`];
-  const all = await Promise.all(
-    [AMAVIS_PACKAGE_FOLDER, AMAVIS_FOLDER].map(async (folder) =>
-      (await readdir(folder).catch(() => []))
-        .filter((name) => /^\d\d-[\w-]+$/.test(name) || name === path.basename(AMAVIS_FILE))
-        .map((name) => path.join(folder, name)),
-    ),
-  );
-  return all.flat().sort((a, b) => (path.basename(a) < path.basename(b) ? -1 : 1));
 }
 
 async function checkSpamAssassin(content: string, folder: string, { root }: Paths): Promise<void> {
