@@ -31,12 +31,11 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
   router.get('/', host.requireRole('mail.read'), async (req, res) => {
     const t = pages.translator(req);
     const format = pages.formats(req);
-    const [overview, guide, { settings }] = await Promise.all([
-      services.overview.look(),
+    const [{ overview, parts, missed }, guide, { settings }] = await Promise.all([
+      services.overview.page(),
       services.guide.look(),
       services.smarthost.current(),
     ]);
-    const parts = await services.overview.parts(overview);
     const trial = viewTrial(web, services.smarthost, req, oneText(req.query, 'test'));
     const { sender, recipient } = services.smarthost.addresses(
       settings,
@@ -57,7 +56,7 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
         guide: guided ? viewGuide(t, format, req.baseUrl, guide) : null,
         guideHidden: !guide.complete && guide.hidden,
         guideAction: req.baseUrl + GUIDE_PATH,
-        notices: notices(req, overview, guided),
+        notices: notices(req, overview, missed, guided),
         parts: parts.map((part) => viewPart(req, part)),
         dns: viewDns(t, format, `${req.baseUrl}/configuration/domains`, overview.dns),
         trial,
@@ -121,8 +120,24 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
     };
   };
 
+  const missedNotice = (req: Request, missed: readonly string[]): Notice => {
+    const t = pages.translator(req);
+    const names = pages.formats(req).list(missed.map((id) => t(`overview.part.${id}`)));
+    return {
+      kind: 'warn',
+      title: t('overview.missed.title'),
+      paragraphs: [t('overview.missed.text', { names })],
+      link: { href: `${req.baseUrl}/`, text: t('overview.again') },
+    };
+  };
+
   /** Everything that is not in the sentence already, nor among the first steps while they are shown. */
-  const notices = (req: Request, overview: Overview, guided: boolean): readonly Notice[] => {
+  const notices = (
+    req: Request,
+    overview: Overview,
+    missed: readonly string[],
+    guided: boolean,
+  ): readonly Notice[] => {
     const t = pages.translator(req);
     const { failure, machine, troubles, state, queue } = overview;
     const away =
@@ -140,6 +155,7 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
     };
     return [
       ...away,
+      ...(failure !== null || missed.length === 0 ? [] : [missedNotice(req, missed)]),
       ...(overview.takeover ? [first] : []),
       ...rest.map(({ severity, key, values, remedy }): Notice => {
         const notice: Notice = {

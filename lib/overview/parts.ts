@@ -55,20 +55,28 @@ export function queuePart(now: QueueNow | null, notices: readonly QueueNotice[])
   };
 }
 
-export function retrievalPart(rows: readonly Listed[], statuses: Statuses): Part {
+/** `fetched` is null while nobody has said what there is to fetch. */
+export function retrievalPart(
+  fetched: { readonly rows: readonly Listed[]; readonly statuses: Statuses } | null,
+): Part {
   const base = { id: 'retrieval', path: '/fetchmail' };
+  if (fetched === null) {
+    return { ...base, kind: 'off', word: 'overview.word.unknown', say: () => [] };
+  }
+  const { rows, statuses } = fetched;
   const off = rows.filter(({ query }) => !query.enabled).length;
   const failing = rows.filter(isFailing).length;
   const on = rows.length - off;
-  const away = on > 0 && statuses.failure === null && !statuses.running;
-  const kind = on === 0 ? 'off' : away ? 'bad' : failing > 0 ? 'warn' : 'ok';
+  const unknown = on > 0 && statuses.failure !== null;
+  const away = on > 0 && !unknown && !statuses.running;
+  const kind = on === 0 || unknown ? 'off' : away ? 'bad' : failing > 0 ? 'warn' : 'ok';
   const last = rows
     .flatMap(({ status }) => (status?.finishedAt ? [new Date(status.finishedAt)] : []))
     .sort((a, b) => b.getTime() - a.getTime())[0];
   return {
     ...base,
     kind,
-    word: wordOf(kind),
+    word: unknown ? 'overview.word.unknown' : wordOf(kind),
     say: (t, format) => [
       rows.length === 0
         ? t('overview.part.retrieval.none')

@@ -23,6 +23,7 @@ import type { TlsService, TlsTrouble } from '../tls/service.js';
 import type { Words } from '../words.js';
 import type { DnsRow } from './dns-view.js';
 import type { Part } from './part.js';
+import { createPatience, type Patience } from './patience.js';
 import {
   encryptionPart,
   policyPart,
@@ -34,6 +35,8 @@ import {
 
 /** How old the picture may be, in milliseconds. */
 const PICTURE_AGE_MS = 5_000;
+/** How long the overview waits for all that it shows together, in milliseconds: a little longer than for the machine's view. */
+const PATIENCE_MS = 6_000;
 /** Changes shown on the overview. */
 const LAST_CHANGES = 5;
 /** Domains whose DNS is looked at for the overview: with more, the list of domains has the rest. */
@@ -70,10 +73,17 @@ export interface Overview {
   readonly last: Awaited<ReturnType<Changes['history']>>['changes'];
 }
 
+export interface OverviewPage {
+  readonly overview: Overview;
+  /** How each part is. */
+  readonly parts: readonly Part[];
+  /** What took too long to answer, so that nothing new is shown of it: ids of parts, or `aliases`. */
+  readonly missed: readonly string[];
+}
+
 export interface OverviewService {
-  look(): Promise<Overview>;
-  /** How each part is. Asks the helper, and nobody beyond this machine. */
-  parts(overview: Overview): Promise<readonly Part[]>;
+  /** Asks the helper, and nobody beyond this machine; waits a few seconds at most. */
+  page(): Promise<OverviewPage>;
   health(): Promise<PluginHealth>;
 }
 
@@ -90,6 +100,7 @@ export function createOverviewService({
   takeover,
   aliases,
   recipients,
+  patienceMs = PATIENCE_MS,
 }: {
   readonly changes: Pick<Changes, 'history' | 'divergence'>;
   readonly machine: Machine;
@@ -103,8 +114,9 @@ export function createOverviewService({
   readonly takeover: Pick<TakeoverService, 'offered'>;
   readonly aliases: Pick<AliasWatch, 'troubles'>;
   readonly recipients: Pick<RecipientsService, 'troubles'>;
+  readonly patienceMs?: number;
 }): OverviewService {
-  const look = async (): Promise<Overview> => {
+  const look = async ({ within }: Patience): Promise<Overview> => {
     const [
       { view, failure },
       local,
@@ -115,16 +127,18 @@ export function createOverviewService({
       ofTls,
       ofPolicy,
       chain,
+      ofAliases,
     ] = await Promise.all([
       machine.look(PICTURE_AGE_MS),
       domains.current(),
       changes.history({}, { limit: LAST_CHANGES }),
       changes.divergence(),
       queue.notices(),
-      fetchmail.troubles(),
-      tls.troubles(),
-      policy.troubles(),
-      security.chain(),
+      within('retrieval', fetchmail.troubles(), []),
+      within('encryption', tls.troubles(), []),
+      within('policy', policy.troubles(), []),
+      within('scanning', security.chain(), { status: null, gaps: [], failure: null }),
+      within('aliases', aliases.troubles(), []),
     ]);
     // That the queue has no room is told by `serverTroubles` already, as it is now.
     const notices = seen.filter(({ key }) => key !== 'queue.notice.full');
@@ -162,7 +176,7 @@ export function createOverviewService({
       const remedy = '/configuration/domains';
       troubles.push({ severity: 'warn', key: 'overview.trouble.noDomain', values: {}, remedy });
     }
-    troubles.push(...(await aliases.troubles()), ...recipients.troubles());
+    troubles.push(...ofAliases, ...recipients.troubles());
     const checked = local.domains.filter(({ name }) => !isInternalName(name)).slice(0, MAX_CHECKED);
     const { checks: found } = await checks.look(checked.map(({ name }) => name));
     const dns = checked.map((domain) => ({ domain, check: found.get(domain.name) ?? null }));
@@ -184,27 +198,36 @@ export function createOverviewService({
     };
   };
 
+  /** What the parts say of themselves besides; null where nobody knows. */
+  const ask = ({ within }: Patience) =>
+    Promise.all([
+      within('queue', queue.now(), null),
+      within('retrieval', fetchmail.list(), null),
+      tls.current(),
+      within('encryption', tls.means(), null),
+      policy.current(),
+    ]);
+
   return {
-    look,
-    async parts({ machine: view, queue: notices, chain, tls: ofTls, policy: ofPolicy }) {
-      const [now, { rows, statuses }, encryption, means, rules] = await Promise.all([
-        queue.now(),
-        fetchmail.list(),
-        tls.current(),
-        tls.means(),
-        policy.current(),
+    async page() {
+      const patience = createPatience(patienceMs);
+      const [overview, [now, fetched, encryption, means, rules]] = await Promise.all([
+        look(patience),
+        ask(patience),
       ]);
-      return [
+      const { machine: view, queue: notices, chain, tls: ofTls, policy: ofPolicy } = overview;
+      const parts = [
         postfixPart(view),
         queuePart(now, notices),
-        retrievalPart(rows, statuses),
+        retrievalPart(fetched),
         policyPart(rules.settings, ofPolicy),
         scanningPart(chain),
         encryptionPart(encryption.settings, means, ofTls),
       ];
+      return { overview, parts, missed: [...patience.missed] };
     },
     async health() {
-      const { troubles, failure, queue: notices } = await look();
+      const { troubles, failure, queue: notices } = await look(createPatience(patienceMs));
       const problems: Words[] = [
         ...troubles,
         ...notices.map(({ key, values }) => ({ key, values })),

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import request from 'supertest';
+import { createSocketTransport } from '../../lib/client/socket-transport.js';
 import { migrateMail } from '../../lib/database/mail-schema.js';
 import { insertSample } from '../../lib/queue/store.js';
 import { fakeDns } from '../support/fake-dns.js';
@@ -101,6 +107,32 @@ describe('the overview', () => {
     assert.match(text, /Encryption fine Mail from other servers is encrypted when they can\./);
   });
 
+  it('does not wait for a part that hangs, and names it', async () => {
+    host = createDummyHost({ db: database.db, helper, dns: ACME, patienceMs: 300 });
+    helper.answers['security-status'] = () => new Promise(() => undefined);
+    helper.answers['fetchmail-status'] = () => new Promise(() => undefined);
+    const text = await read();
+    assert.match(text, /Nothing new is known here of: Fetch mail and Spam and virus protection\./);
+    assert.match(text, /Mail server fine Postfix 3\.7\.11 is running\./);
+    assert.match(text, /Fetch mail not known/);
+    assert.match(text, /Spam and virus protection not known/);
+  });
+
+  it('waits for nothing twice while the helper takes requests and never answers', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'silent-'));
+    const path = join(folder, 'helper.sock');
+    const lines = new Set<Socket>();
+    const silent = createServer((line) => lines.add(line.resume())).listen(path);
+    await once(silent, 'listening');
+    host = createDummyHost({ db: database.db, helper: createSocketTransport({ path }), dns: ACME });
+    const text = await read();
+    assert.match(text, /Whether mail is flowing is not known right now/);
+    assert.match(text, /It took too long to answer/);
+    for (const line of lines) line.destroy();
+    silent.close();
+    await rm(folder, { recursive: true });
+  });
+
   it('shows the queue as it was counted last while the helper is away, and from when that is', async () => {
     await insertSample(database.db, {
       ...{ waiting: 3, held: 0, diskFree: 5e12, diskNeeded: 1.5e7, stalls: [] },
@@ -123,7 +155,10 @@ describe('the overview', () => {
     });
     const { text: html } = await request(host.app).get('/mail');
     const text = textOf(html);
-    assert.match(text, /lost\.example\.org wrong .* just now acme\.org fine fine fine just now/);
+    assert.match(
+      text,
+      /lost\.example\.org wrong .* just now acme\.org fine fine fine not signed just now/,
+    );
     assert.match(text, /Nobody outside can send mail to lost\.example\.org/);
     assert.match(html, /href="\/mail\/configuration\/domains\/lost\.example\.org">See what/);
     assert.doesNotMatch(html, /box\.lan/);

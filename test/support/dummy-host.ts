@@ -67,6 +67,8 @@ export interface DummyOptions {
   /** What the DNS says; nothing at all when absent. */
   readonly dns?: FakeDns;
   readonly recoverLimitMs?: number;
+  /** How long the overview waits for its parts. */
+  readonly patienceMs?: number;
   /** Where the appliance has its way to the internet. */
   readonly proxy?: string;
 }
@@ -119,10 +121,11 @@ export function createDummyHost(options: DummyOptions): DummyHost {
     proxy: () => Promise.resolve(options.proxy ?? null),
     certificates: () => Promise.resolve(options.certificates ?? []),
   };
-  const { dns = fakeDns({}), recoverLimitMs } = options;
+  const { dns = fakeDns({}), recoverLimitMs, patienceMs } = options;
   const plugin = createPlugin(host, {
     dns,
     ...(recoverLimitMs === undefined ? {} : { recoverLimitMs }),
+    ...(patienceMs === undefined ? {} : { patienceMs }),
   });
   const app = express();
   app.disable('x-powered-by');
