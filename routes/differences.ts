@@ -1,7 +1,7 @@
 /** What was edited by hand, and the three things that can become of it. */
 import type { Request, Response, Router } from 'express';
 import { HelperError, UserError } from '../lib/errors.js';
-import type { Decision, DifferencesService, HandEdit } from '../lib/differences/service.js';
+import type { Decision, DifferencesService, Offer } from '../lib/differences/service.js';
 import { diffOf } from '../lib/differences/diff-view.js';
 import { allTexts, oneText } from '../lib/web/fields.js';
 import { helperAway, saveFailed } from '../lib/web/helper-notices.js';
@@ -78,23 +78,24 @@ export function differencesRoutes(
       {
         notices: [...notices, ...away],
         known: failure === null,
-        edits: edits.map((edit) => viewEdit(req, edit)),
+        edits: edits.map((offer) => viewEdit(req, offer)),
+        takable: edits.length === 0 || edits.some(({ choices }) => choices.includes('take')),
         readOnly: !pages.may(req, 'mail.admin'),
         action: req.baseUrl + PATH,
       },
     );
   };
 
-  const look = async (): Promise<{ edits: readonly HandEdit[]; failure: HelperError | null }> => {
+  const look = async (): Promise<{ edits: readonly Offer[]; failure: HelperError | null }> => {
     try {
-      return { edits: await differences.list(), failure: null };
+      return { edits: await differences.offers(await differences.list()), failure: null };
     } catch (error) {
       if (error instanceof HelperError) return { edits: [], failure: error };
       throw error;
     }
   };
 
-  const viewEdit = (req: Request, edit: HandEdit): object => {
+  const viewEdit = (req: Request, { edit, choices, problems }: Offer): object => {
     const t = pages.translator(req);
     const page = pagesOf.get(edit.section);
     return {
@@ -104,9 +105,8 @@ export function differencesRoutes(
       page: page === undefined ? '' : t(page.label),
       href: page === undefined ? '' : req.baseUrl + page.path,
       diff: diffOf(edit),
-      choices: pages
-        .formats(req)
-        .list(differences.choices(edit).map((one) => t(`differences.${one}`))),
+      choices: pages.formats(req).list(choices.map((one) => t(`differences.${one}`))),
+      why: problems.map(({ key, values }) => t('differences.why', { reason: t(key, values) })),
     };
   };
 }

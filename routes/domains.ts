@@ -2,7 +2,7 @@
 import type { Request, Response, Router } from 'express';
 import type { DomainChecks } from '../lib/domains/checks.js';
 import { toAsciiDomain } from '../lib/domains/schema.js';
-import { DOMAIN_SORTS, selectDomains, viewDomain } from '../lib/domains/list-view.js';
+import { DOMAIN_SORTS, otherInWords, selectDomains, viewDomain } from '../lib/domains/list-view.js';
 import type { CurrentDomains, DomainsService } from '../lib/domains/service.js';
 import { HelperError, UserError, type Problem } from '../lib/errors.js';
 import { oneText, quote, readFields } from '../lib/web/fields.js';
@@ -94,7 +94,16 @@ export function domainsRoutes(
       saving: { possible: current.failure === null },
       notices: [...notices, ...standing, ...localhostNotice(req, current)],
       preview: shown.preview ?? null,
-      others: current.others.length === 0 ? '' : pages.formats(req).list(current.others),
+      others:
+        current.others.length === 0
+          ? ''
+          : pages
+              .formats(req)
+              .list(
+                current.others.map((one) =>
+                  otherInWords(t, one, current.machine?.serverName ?? ''),
+                ),
+              ),
     });
   };
 

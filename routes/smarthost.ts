@@ -120,6 +120,13 @@ export function smarthostRoutes(router: Router, web: Web, service: SmarthostServ
       throw new UserError({ key: 'smarthost.problem.removeTyped', values: {}, field: 'password' });
     }
     const body = req.body as Readonly<Record<string, unknown>>;
+    if (text === '' && !remove && namesUserOfNobody(body, current.settings)) {
+      throw new UserError({
+        key: 'smarthost.problem.host.missingForUser',
+        values: {},
+        field: 'host',
+      });
+    }
     const login = remove ? { username: '' } : {};
     // To test is to look: the version matters as little as it does for a preview.
     const intent = oneText(body, 'intent') === 'test' ? { intent: 'preview' } : {};
@@ -271,4 +278,10 @@ function typedPassword({ body }: Request): TypedPassword {
     reference: oneText(body, 'passwordRef'),
     remove: ['yes', 'on', '1', 'true'].includes(oneText(body, 'removePassword')),
   };
+}
+
+/** Who takes the server away leaves its user standing, who goes along; of another one somebody would think that it is set. */
+function namesUserOfNobody(body: unknown, current: SmarthostSettings): boolean {
+  const username = oneText(body, 'username');
+  return username !== '' && username !== current.username && oneText(body, 'host') === '';
 }

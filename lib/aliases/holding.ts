@@ -40,6 +40,7 @@ export const aliasesHolding: Holding<AllAliases> = {
     });
     return { aliases };
   },
+  isEmpty: ({ aliases }) => aliases.length === 0,
   write: async (trx, { aliases }, actor) => {
     const rows = await readAllAliases(trx);
     const wanted = new Map(aliases.map((one) => [one.name, one]));

@@ -13,7 +13,7 @@ import { formatBackup, parseBackup, type BackupFile } from './file.js';
 import { createWaitingFiles } from './waiting.js';
 
 export interface BackupSummary {
-  /** Sections that a file made now would hold. */
+  /** Sections of which a file made now would hold anything. */
   readonly sections: readonly string[];
   /** Secrets it would leave out. */
   readonly secrets: readonly HeldSecret[];
@@ -169,7 +169,8 @@ export function createBackupService({
   return {
     summary: async () => {
       const all = await readAll();
-      return { sections: all.map(({ holding }) => holding.section), secrets: secretsIn(all) };
+      const full = all.filter(({ holding, value }) => holding.isEmpty?.(value) !== true);
+      return { sections: full.map(({ holding }) => holding.section), secrets: secretsIn(all) };
     },
     make: async ({ sealed = false } = {}) => {
       const all = await readAll();

@@ -28,11 +28,18 @@ export interface ChosenEdit {
   readonly digest: string;
 }
 
+export interface Offer {
+  readonly edit: HandEdit;
+  readonly choices: readonly Decision[];
+  /** Why it cannot be taken into the settings, where it says what no form could. */
+  readonly problems: readonly Problem[];
+}
+
 export interface DifferencesService {
   /** Throws `HelperError` when the helper is away. */
   list(): Promise<readonly HandEdit[]>;
-  /** What can become of an edit. */
-  choices(edit: HandEdit): readonly Decision[];
+  /** What can become of each edit. Throws `HelperError` when the helper is away. */
+  offers(edits: readonly HandEdit[]): Promise<readonly Offer[]>;
   /** All chosen edits must be as they were shown (`digest`). Throws `UserError` when one is not, or cannot become that. */
   decide(decision: Decision, chosen: readonly ChosenEdit[], actor: string): Promise<void>;
 }
@@ -147,9 +154,36 @@ export function createDifferencesService(parts: {
     };
   };
 
+  /** What each of these says and no form could, by name. */
+  const problemsOf = async (
+    edits: readonly HandEdit[],
+  ): Promise<ReadonlyMap<string, readonly Problem[]>> => {
+    const sections = [...new Set(edits.map(({ section }) => section))];
+    const names = edits.map(({ name }) => name);
+    if (names.length === 0) return new Map();
+    const before = await readWith(sections, [], 'pages');
+    const problems = async (some: readonly string[]): Promise<readonly Problem[]> =>
+      inexpressible(before, await readWith(sections, some, 'pages'));
+    // Most often all of them can be said, which takes one question.
+    if ((await problems(names)).length === 0) return new Map();
+    const found = new Map<string, readonly Problem[]>();
+    for (const name of names) found.set(name, await problems([name]));
+    return found;
+  };
+
+  const offers = async (edits: readonly HandEdit[]): Promise<readonly Offer[]> => {
+    const takable = edits.filter((edit) => edit.kind !== 'table' && choices(edit).includes('take'));
+    const found = await problemsOf(takable);
+    return edits.map((edit) => {
+      const problems = found.get(edit.name) ?? [];
+      const possible = choices(edit).filter((one) => one !== 'take' || problems.length === 0);
+      return { edit, choices: possible, problems };
+    });
+  };
+
   return {
     list,
-    choices,
+    offers,
     async decide(decision, chosen, actor) {
       const found = await list();
       const wanted = chosen.map((one) => findEdit(found, one));
@@ -198,13 +232,17 @@ function cannot(decision: Decision, { kind, name }: HandEdit): UserError {
 }
 
 /** What the edit says and no form could: taking it would lose it. */
-function refuseInexpressible(before: Readings, after: Readings): void {
-  const problems = Object.entries(after).flatMap(([section, { unclear }]): Problem[] => {
+function inexpressible(before: Readings, after: Readings): readonly Problem[] {
+  return Object.entries(after).flatMap(([section, { unclear }]): Problem[] => {
     const known = new Set((before[section]?.unclear ?? []).map(textOf));
     return unclear
       .filter((one) => !known.has(textOf(one)))
       .map(({ key, parameter, value }) => ({ key, values: { parameter, value } }));
   });
+}
+
+function refuseInexpressible(before: Readings, after: Readings): void {
+  const problems = inexpressible(before, after);
   if (problems.length === 0) return;
   throw new UserError([{ key: 'differences.error.inexpressible', values: {} }, ...problems]);
 }

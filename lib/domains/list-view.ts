@@ -94,6 +94,14 @@ export function viewDomain(
   };
 }
 
+/** What else is delivered here, as `mydestination` has it, in words where it names none itself (postconf(5)). */
+export function otherInWords(t: Translator, element: string, serverName: string): string {
+  const [, host = '', key = ''] =
+    /^(localhost\.)?\$[{(]?(myhostname|mydomain)[)}]?$/.exec(element) ?? [];
+  if (key === '') return element;
+  return t(`domains.other.${host === '' ? key : 'localhost'}`, { name: serverName, element });
+}
+
 function viewCheck(
   t: Translator,
   format: Formats,

@@ -40,6 +40,7 @@ export const exceptionsHolding: Holding<AllExceptions> = {
     const rows = await readAllExceptions(db);
     return { exceptions: rows.map(({ value, note, enabled }) => ({ value, note, enabled })) };
   },
+  isEmpty: ({ exceptions }) => exceptions.length === 0,
   write: async (trx, { exceptions }, actor) => {
     const rows = await readAllExceptions(trx);
     const wanted = new Map(exceptions.map((one) => [one.value, one]));

@@ -62,6 +62,7 @@ export function createFetchmailHolding(
       ) as QueryValues[];
       return { queries: queries.sort(byName) };
     },
+    isEmpty: ({ queries }) => queries.length === 0,
     write: async (trx, { queries }, actor) => {
       const rows = await readQueries(trx);
       const wanted = new Map(queries.map((query) => [passwordName(query), query]));

@@ -43,6 +43,8 @@ export interface Holding<Value = unknown> {
   readonly schema: Joi.Schema<Value>;
   /** Null while nothing was ever saved. */
   read(db: Knex): Promise<Value | null>;
+  /** Whether there is nothing in it, as before anything was saved; absent where what is saved always says something. */
+  isEmpty?(value: Value): boolean;
   /** Rows that say so already are not touched. */
   write(trx: Knex.Transaction, value: Value, actor: string): Promise<readonly TouchedRow[]>;
   /**

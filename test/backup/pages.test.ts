@@ -65,6 +65,13 @@ describe('backup and restore', () => {
   const name = async (): Promise<string | undefined> =>
     formFields((await get(BASE)).text)['mailServerName'];
 
+  it('names nothing as saved before anything was', async () => {
+    assert.match(textOf((await get(PATH)).text), /Nothing was saved here yet/);
+    await saveName('kept.example');
+    const page = textOf((await get(PATH)).text);
+    assert.match(page, /what was saved on these pages: Base configuration There is no password/);
+  });
+
   it('gives a file with all that was saved, and no password in any form', async () => {
     await saveName('kept.example');
     await saveSmarthost();

@@ -159,6 +159,10 @@ describe('the page Smarthost', () => {
       await send({ host: '', username: 'me' }),
       /Server: Enter the server that the password is for/,
     );
+    assert.match(
+      textOf((await post({ ...(await shown()), host: '', username: 'me' }).expect(422)).text),
+      /Server: Enter the server that the user name is for/,
+    );
     assert.equal(helper.applied.length, 0);
   });
 
