@@ -6,6 +6,7 @@ import { DoubtError, type AliasesService } from '../lib/aliases/service.js';
 import type { AliasValues } from '../lib/aliases/store.js';
 import type { RowKey } from '../lib/changes/rows.js';
 import { ConflictError, HelperError, UserError, type Problem } from '../lib/errors.js';
+import { conflictTitle } from '../lib/web/conflict.js';
 import { allTexts, oneText, quote, readFields } from '../lib/web/fields.js';
 import { viewForm } from '../lib/web/form.js';
 import { saveFailed } from '../lib/web/helper-notices.js';
@@ -116,16 +117,15 @@ export function aliasesEditRoutes(router: Router, web: Web, service: AliasesServ
     res: Response,
     key: RowKey | null,
     typed: Typed,
-    { by, theirs, version }: ConflictError,
+    error: ConflictError,
   ): Promise<void> => {
     const t = pages.translator(req);
+    const { theirs, version } = error;
     const name = typeof theirs['name'] === 'string' ? theirs['name'] : '';
     const targets = Array.isArray(theirs['targets']) ? (theirs['targets'] as string[]) : [];
-    const who = by?.login ?? t('conflict.somebody');
-    const when = by === null ? '' : pages.formats(req).moment(by.at);
     const notice: Notice = {
       ...{ kind: 'warn', role: 'alert', focus: true },
-      title: by === null ? t('conflict.titleUnknown') : t('conflict.title', { who, when }),
+      title: conflictTitle(t, pages.formats(req), error),
       paragraphs: [
         t('aliases.conflict.theirs', {
           name: displayAddress(name),

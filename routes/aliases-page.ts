@@ -2,7 +2,6 @@
 import type { Request } from 'express';
 import { displayAddress } from '../lib/aliases/address.js';
 import type { Health } from '../lib/aliases/health.js';
-import type { RowKey } from '../lib/changes/rows.js';
 import type { Translator } from '../lib/i18n.js';
 import type { AliasesService } from '../lib/aliases/service.js';
 import { helperAway } from '../lib/web/helper-notices.js';
@@ -76,10 +75,4 @@ function meaningOf(
 ): string {
   if (state !== 'fine') return t(`aliases.meaning.${state}`, values);
   return toAdmin.length === 0 ? '' : t('aliases.meaning.toAdmin', values);
-}
-
-/** `12.5`: a row and the version that was shown; null for anything else. */
-export function readRowKey(text: string): RowKey | null {
-  const match = /^([1-9]\d{0,17})\.(\d{1,10})$/.exec(text);
-  return match ? { id: match[1] ?? '', version: Number(match[2]) } : null;
 }

@@ -4,17 +4,16 @@ import { displayAddress, kindOfName } from '../lib/aliases/address.js';
 import type { AliasesService, JudgedAlias } from '../lib/aliases/service.js';
 import { ALIAS_SORTS, countOf, STATE_FILTERS, type StateFilter } from '../lib/aliases/states.js';
 import type { RowKey } from '../lib/changes/rows.js';
-import { ConflictError, HelperError, NotFoundError, UserError } from '../lib/errors.js';
+import { NotFoundError } from '../lib/errors.js';
 import { allTexts, oneText } from '../lib/web/fields.js';
-import { saveFailed } from '../lib/web/helper-notices.js';
 import { listLinks, readListQuery } from '../lib/web/list.js';
 import type { Notice } from '../lib/web/notice.js';
-import { savedQuery } from '../lib/web/saved-notice.js';
+import { readRowKeys, writeRowKey } from '../lib/web/row-keys.js';
+import { actOnRows } from '../lib/web/rows-act.js';
 import type { Web } from '../lib/web/web.js';
 import {
   ALIASES_PATH,
   aliasesPage,
-  readRowKey,
   routeHref,
   standingOfAliases,
   viewHealth,
@@ -34,36 +33,8 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
   });
 
   router.post(`${ALIASES_PATH}/act`, host.requireRole('mail.admin'), async (req, res) => {
-    const actor = pages.user(req).login;
     const [what = '', only = ''] = oneText(req.body, 'do').split(':');
-    const keys = await chosenKeys(req, only);
-    const back = req.baseUrl + ALIASES_PATH;
-    if (keys.length === 0) {
-      res.redirect(303, back);
-      return;
-    }
-    try {
-      if (what === 'ask') {
-        await askRemoval(req, res, keys);
-        return;
-      }
-      const change = await act(what, keys, actor);
-      res.redirect(303, back + savedQuery(change));
-    } catch (error) {
-      const t = pages.translator(req);
-      if (error instanceof NotFoundError || error instanceof ConflictError) {
-        const [title, text] = [t('aliases.gone.title'), t('aliases.gone.text')];
-        await show(req, res, 409, [{ kind: 'warn', role: 'alert', title, paragraphs: [text] }]);
-      } else if (error instanceof UserError) {
-        const paragraphs = error.problems.map(({ key, values }) => t(key, values));
-        const title = t('aliases.gone.title');
-        await show(req, res, 422, [{ kind: 'bad', role: 'alert', title, paragraphs }]);
-      } else if (error instanceof HelperError) {
-        await show(req, res, 502, [saveFailed(t, error.toFailure(), web.has)]);
-      } else {
-        throw error;
-      }
-    }
+    await act(req, res, what, await chosenKeys(req, only));
   });
 
   /** The row of a menu, the ticked ones, those of a question, or all that match. */
@@ -72,20 +43,7 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
       const { search } = readListQuery(req.body, ALIAS_SORTS);
       return service.matching({ search: search.toLowerCase(), state: stateOf(req.body) });
     }
-    const given = only === '' ? allTexts(req.body, 'row') : [only];
-    return given
-      .flatMap((text) => text.split(' '))
-      .flatMap((text) => {
-        const key = readRowKey(text);
-        return key === null ? [] : [key];
-      });
-  };
-
-  const act = (what: string, keys: readonly RowKey[], actor: string) => {
-    if (what === 'on') return service.switchAll(keys, true, actor);
-    if (what === 'off') return service.switchAll(keys, false, actor);
-    if (what === 'remove') return service.removeAll(keys, actor);
-    throw new NotFoundError('action');
+    return readRowKeys(only === '' ? allTexts(req.body, 'row') : [only]);
   };
 
   const askRemoval = async (
@@ -99,7 +57,7 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
     pages.page(req, res, aliasesPage(web, req, 'remove', 'list'), {
       action: `${req.baseUrl}${ALIASES_PATH}/act`,
       listHref: req.baseUrl + ALIASES_PATH,
-      keys: keys.map(({ id, version }) => `${id}.${version}`).join(' '),
+      keys: keys.map(writeRowKey).join(' '),
       count: keys.length,
       names: shown.map(({ name }) => displayAddress(name)),
       more: keys.length - shown.length,
@@ -151,16 +109,20 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
     });
   };
 
+  const act = actOnRows(web, {
+    ...{ feature: 'aliases', path: ALIASES_PATH, service, ask: askRemoval, show },
+  });
+
   const viewRow = (req: Request, alias: JudgedAlias): object => {
     const t = pages.translator(req);
-    const { id, name, targets, note, enabled, version, health } = alias;
+    const { id, name, targets, note, enabled, health } = alias;
     const shown = displayAddress(name);
     const many = targets.length > 5 ? targets.slice(0, 4) : targets;
     return {
       ...{ id, note, enabled },
       shown,
       kind: kindOfName(name) === 'catchAll' ? t('aliases.kind.catchAll') : '',
-      key: `${id}.${version}`,
+      key: writeRowKey(alias),
       href: `${req.baseUrl}${ALIASES_PATH}/${id}`,
       routeHref: kindOfName(name) === 'catchAll' ? '' : routeHref(req, name),
       targets: many.map(displayAddress).join(', '),

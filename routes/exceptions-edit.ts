@@ -6,6 +6,7 @@ import { MAX_NOTE_CHARS } from '../lib/exceptions/schema.js';
 import type { ExceptionsService } from '../lib/exceptions/service.js';
 import type { ExceptionValues } from '../lib/exceptions/store.js';
 import { displayException, MAX_VALUE_CHARS, parseException } from '../lib/exceptions/value.js';
+import { conflictTitle } from '../lib/web/conflict.js';
 import { oneText, quote, readFields } from '../lib/web/fields.js';
 import { viewForm } from '../lib/web/form.js';
 import { saveFailed } from '../lib/web/helper-notices.js';
@@ -89,15 +90,14 @@ export function exceptionsEditRoutes(router: Router, web: Web, service: Exceptio
     res: Response,
     key: RowKey | null,
     typed: Typed,
-    { by, theirs, version }: ConflictError,
+    error: ConflictError,
   ): Promise<void> => {
     const t = pages.translator(req);
+    const { theirs, version } = error;
     const value = typeof theirs['value'] === 'string' ? displayException(theirs['value']) : '';
-    const who = by?.login ?? t('conflict.somebody');
-    const when = by === null ? '' : pages.formats(req).moment(by.at);
     const notice: Notice = {
       ...{ kind: 'warn', role: 'alert', focus: true },
-      title: by === null ? t('conflict.titleUnknown') : t('conflict.title', { who, when }),
+      title: conflictTitle(t, pages.formats(req), error),
       paragraphs: [t('exceptions.conflict', { value })],
     };
     const shownKey = key === null ? null : { id: key.id, version };

@@ -6,6 +6,7 @@ import { displayException } from '../lib/exceptions/value.js';
 import { helperAway } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import type { PageInfo } from '../lib/web/page.js';
+import { writeRowKey } from '../lib/web/row-keys.js';
 import type { Web } from '../lib/web/web.js';
 
 export const EXCEPTIONS_PATH = '/security/exceptions';
@@ -69,7 +70,7 @@ export function viewException(
   const when = pages.formats(req).moment(updatedAt);
   return {
     ...{ id, note, enabled },
-    key: `${id}.${version}`,
+    key: writeRowKey({ id, version }),
     shown: displayException(value),
     kind: t(`exceptions.kind.${kind}`),
     added: t('exceptions.addedBy', { when, who: updatedBy }),

@@ -1,15 +1,15 @@
 /** Exceptions: the list, and what can be done to many at once. */
 import type { Request, Response, Router } from 'express';
 import type { RowKey } from '../lib/changes/rows.js';
-import { ConflictError, HelperError, NotFoundError, UserError } from '../lib/errors.js';
+import { NotFoundError } from '../lib/errors.js';
 import type { ExceptionsService } from '../lib/exceptions/service.js';
 import { EXCEPTION_SORTS, type ExceptionSort } from '../lib/exceptions/schema.js';
 import { displayException } from '../lib/exceptions/value.js';
 import { allTexts, oneText } from '../lib/web/fields.js';
-import { saveFailed } from '../lib/web/helper-notices.js';
 import { listLinks, PAGE_SIZE, readListQuery } from '../lib/web/list.js';
 import type { Notice } from '../lib/web/notice.js';
-import { savedQuery } from '../lib/web/saved-notice.js';
+import { readRowKeys, writeRowKey } from '../lib/web/row-keys.js';
+import { actOnRows } from '../lib/web/rows-act.js';
 import type { Web } from '../lib/web/web.js';
 import {
   EXCEPTIONS_PATH,
@@ -31,34 +31,7 @@ export function exceptionsRoutes(router: Router, web: Web, service: ExceptionsSe
 
   router.post(`${EXCEPTIONS_PATH}/act`, host.requireRole('mail.admin'), async (req, res) => {
     const [what = '', only = ''] = oneText(req.body, 'do').split(':');
-    const keys = await chosenKeys(req, only);
-    const back = req.baseUrl + EXCEPTIONS_PATH;
-    if (keys.length === 0) {
-      res.redirect(303, back);
-      return;
-    }
-    try {
-      if (what === 'ask') {
-        await askRemoval(req, res, keys);
-        return;
-      }
-      const change = await act(what, keys, pages.user(req).login);
-      res.redirect(303, back + savedQuery(change));
-    } catch (error) {
-      const t = pages.translator(req);
-      if (error instanceof NotFoundError || error instanceof ConflictError) {
-        const [title, text] = [t('exceptions.gone.title'), t('exceptions.gone.text')];
-        await show(req, res, 409, [{ kind: 'warn', role: 'alert', title, paragraphs: [text] }]);
-      } else if (error instanceof HelperError) {
-        await show(req, res, 502, [saveFailed(t, error.toFailure(), web.has)]);
-      } else if (error instanceof UserError) {
-        const paragraphs = error.problems.map(({ key, values }) => t(key, values));
-        const title = t('exceptions.refused.title');
-        await show(req, res, 422, [{ kind: 'warn', role: 'alert', title, paragraphs }]);
-      } else {
-        throw error;
-      }
-    }
+    await act(req, res, what, await chosenKeys(req, only));
   });
 
   /** The row of a menu, the ticked ones, those of a question, or all that match. */
@@ -66,15 +39,7 @@ export function exceptionsRoutes(router: Router, web: Web, service: ExceptionsSe
     if (only === '' && oneText(req.body, 'all') === 'filter') {
       return service.matching(readListQuery(req.body, EXCEPTION_SORTS).search.toLowerCase());
     }
-    const given = only === '' ? allTexts(req.body, 'row') : [only];
-    return given.flatMap((text) => text.split(' ')).flatMap(readRowKey);
-  };
-
-  const act = (what: string, keys: readonly RowKey[], actor: string) => {
-    if (what === 'on') return service.switchAll(keys, true, actor);
-    if (what === 'off') return service.switchAll(keys, false, actor);
-    if (what === 'remove') return service.removeAll(keys, actor);
-    throw new NotFoundError('action');
+    return readRowKeys(only === '' ? allTexts(req.body, 'row') : [only]);
   };
 
   const askRemoval = async (
@@ -87,7 +52,7 @@ export function exceptionsRoutes(router: Router, web: Web, service: ExceptionsSe
     pages.page(req, res, exceptionsPage(web, req, 'remove'), {
       action: `${req.baseUrl}${EXCEPTIONS_PATH}/act`,
       listHref: req.baseUrl + EXCEPTIONS_PATH,
-      keys: keys.map(({ id, version }) => `${id}.${version}`).join(' '),
+      keys: keys.map(writeRowKey).join(' '),
       count: keys.length,
       names: shown.map(({ value }) => displayException(value)),
       more: keys.length - shown.length,
@@ -126,10 +91,8 @@ export function exceptionsRoutes(router: Router, web: Web, service: ExceptionsSe
       readOnly: !pages.may(req, 'mail.admin'),
     });
   };
-}
 
-/** `12.5`: a row and the version that was shown; anything else is passed over. */
-function readRowKey(text: string): readonly RowKey[] {
-  const match = /^([1-9]\d{0,17})\.(\d{1,10})$/.exec(text);
-  return match ? [{ id: match[1] ?? '', version: Number(match[2]) }] : [];
+  const act = actOnRows(web, {
+    ...{ feature: 'exceptions', path: EXCEPTIONS_PATH, service, ask: askRemoval, show },
+  });
 }

@@ -22,6 +22,7 @@ import {
 } from '../lib/fetchmail/schema.js';
 import type { FetchmailService, Listed } from '../lib/fetchmail/service.js';
 import { statusFacts, viewStatus } from '../lib/fetchmail/status-view.js';
+import { conflictTitle } from '../lib/web/conflict.js';
 import { oneText } from '../lib/web/fields.js';
 import { viewForm } from '../lib/web/form.js';
 import { noHelper } from '../lib/changes/failures.js';
@@ -184,11 +185,10 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
     req: Request,
     res: Response,
     again: Shown,
-    { by, theirs, version }: ConflictError,
+    error: ConflictError,
   ): Promise<void> => {
     const t = pages.translator(req);
-    const who = by?.login ?? t('conflict.somebody');
-    const when = by === null ? '' : pages.formats(req).moment(by.at);
+    const { theirs, version } = error;
     const saved = { ...NEW_QUERY, ...theirs };
     const points = FORM_FIELDS.flatMap((field) => {
       const before = shownValue(toForm(saved), field);
@@ -200,7 +200,7 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
     });
     const notice: Notice = {
       ...{ kind: 'warn', role: 'alert', focus: true, points },
-      title: by === null ? t('conflict.titleUnknown') : t('conflict.title', { who, when }),
+      title: conflictTitle(t, pages.formats(req), error),
       paragraphs: [t('fetchmail.conflict.text')],
     };
     const key = again.key === null ? null : { id: again.key.id, version };

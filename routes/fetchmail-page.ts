@@ -1,6 +1,5 @@
 /** What the pages of the queries have in common. */
 import type { Request } from 'express';
-import type { RowKey } from '../lib/changes/rows.js';
 import { isGood } from '../lib/fetcher/status.js';
 import { viewLook, type LookView } from '../lib/fetchmail/look-view.js';
 import type { Run } from '../lib/fetchmail/runs.js';
@@ -30,12 +29,6 @@ export function fetchmailPage(
     status,
     failed: status >= 400,
   };
-}
-
-/** `12.5`: a row and the version that was shown; null for anything else. */
-export function readRowKey(text: string): RowKey | null {
-  const match = /^([1-9]\d{0,17})\.(\d{1,10})$/.exec(text);
-  return match ? { id: match[1] ?? '', version: Number(match[2]) } : null;
 }
 
 export interface RunView {

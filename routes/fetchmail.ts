@@ -1,7 +1,7 @@
 /** Mail from other providers: the list, and what can be done to one or many queries. */
 import type { Request, Response, Router } from 'express';
 import type { RowKey } from '../lib/changes/rows.js';
-import { ConflictError, HelperError, NotFoundError } from '../lib/errors.js';
+import { NotFoundError } from '../lib/errors.js';
 import {
   isFailing,
   QUERY_SORTS,
@@ -12,12 +12,13 @@ import {
 import type { FetchmailService } from '../lib/fetchmail/service.js';
 import type { Statuses } from '../lib/fetchmail/statuses.js';
 import { allTexts, oneText } from '../lib/web/fields.js';
-import { requestFailed, saveFailed } from '../lib/web/helper-notices.js';
+import { requestFailed } from '../lib/web/helper-notices.js';
 import { listLinks, pageOf, readListQuery } from '../lib/web/list.js';
 import type { Notice } from '../lib/web/notice.js';
-import { savedQuery } from '../lib/web/saved-notice.js';
+import { readRowKeys, writeRowKey } from '../lib/web/row-keys.js';
+import { actOnRows } from '../lib/web/rows-act.js';
 import type { Web } from '../lib/web/web.js';
-import { FETCHMAIL_PATH, fetchmailPage, readRowKey } from './fetchmail-page.js';
+import { FETCHMAIL_PATH, fetchmailPage } from './fetchmail-page.js';
 
 export function fetchmailRoutes(router: Router, web: Web, service: FetchmailService): void {
   const { pages, host } = web;
@@ -30,11 +31,7 @@ export function fetchmailRoutes(router: Router, web: Web, service: FetchmailServ
 
   router.post(`${FETCHMAIL_PATH}/act`, admin, async (req, res) => {
     const [what = '', only = ''] = oneText(req.body, 'do').split(':');
-    const keys = (only === '' ? allTexts(req.body, 'row') : [only]).flatMap((text) => {
-      const key = readRowKey(text);
-      return key === null ? [] : [key];
-    });
-    await settle(req, res, what, keys);
+    await settle(req, res, what, readRowKeys(only === '' ? allTexts(req.body, 'row') : [only]));
   });
 
   /** The same for one query, whose version may be left out: then it is done to the query as it is. */
@@ -76,43 +73,6 @@ export function fetchmailRoutes(router: Router, web: Web, service: FetchmailServ
     res.redirect(303, run === null ? `${page}?busy=1` : `${page}?run=${run}`);
   };
 
-  const settle = async (
-    req: Request,
-    res: Response,
-    what: string,
-    keys: readonly RowKey[],
-  ): Promise<void> => {
-    const back = req.baseUrl + FETCHMAIL_PATH;
-    if (keys.length === 0) {
-      res.redirect(303, back);
-      return;
-    }
-    const t = pages.translator(req);
-    try {
-      const actor = pages.user(req).login;
-      if (what === 'ask') {
-        await askRemoval(req, res, keys);
-      } else if (what === 'on' || what === 'off') {
-        const change = await service.switchAll(keys, what === 'on', actor);
-        res.redirect(303, back + savedQuery(change));
-      } else if (what === 'remove') {
-        res.redirect(303, back + savedQuery(await service.removeAll(keys, actor)));
-      } else {
-        throw new NotFoundError('action');
-      }
-    } catch (error) {
-      if (error instanceof NotFoundError || error instanceof ConflictError) {
-        const paragraphs = [t('fetchmail.gone.text')];
-        const title = t('fetchmail.gone.title');
-        await show(req, res, 409, [{ kind: 'warn', role: 'alert', title, paragraphs }]);
-      } else if (error instanceof HelperError) {
-        await show(req, res, 502, [saveFailed(t, error.toFailure(), web.has)]);
-      } else {
-        throw error;
-      }
-    }
-  };
-
   const askRemoval = async (
     req: Request,
     res: Response,
@@ -122,7 +82,7 @@ export function fetchmailRoutes(router: Router, web: Web, service: FetchmailServ
     if (found.length === 0) throw new NotFoundError('query');
     const rows = found.map(({ id, name, remoteUser }) => {
       const version = keys.find((key) => key.id === id)?.version ?? 0;
-      return { key: `${id}.${version}`, name, remoteUser };
+      return { key: writeRowKey({ id, version }), name, remoteUser };
     });
     const question = { count: rows.length, name: rows[0]?.name ?? '' };
     const title = pages.translator(req)('fetchmail.remove.question', question);
@@ -167,6 +127,10 @@ export function fetchmailRoutes(router: Router, web: Web, service: FetchmailServ
       notices: [...notices, ...serviceNotices(req, statuses, rows.length)],
     });
   };
+
+  const settle = actOnRows(web, {
+    ...{ feature: 'fetchmail', path: FETCHMAIL_PATH, service, ask: askRemoval, show },
+  });
 
   /** That nobody fetches must not look like no mail. */
   const serviceNotices = (

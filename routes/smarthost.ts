@@ -7,6 +7,7 @@ import type { SmarthostSettings } from '../lib/smarthost/schema.js';
 import type { SmarthostService } from '../lib/smarthost/service.js';
 import type { TrialForm } from '../lib/smarthost/trials.js';
 import type { Current, Wanted } from '../lib/settings/service.js';
+import { conflictTitle } from '../lib/web/conflict.js';
 import { oneText } from '../lib/web/fields.js';
 import { saveFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
@@ -200,11 +201,7 @@ export function smarthostRoutes(router: Router, web: Web, service: SmarthostServ
     }
     if (view === null) {
       // The two may differ in their passwords, which nothing can show.
-      const by = error.by;
-      const title =
-        by === null
-          ? t('conflict.titleUnknown')
-          : t('conflict.title', { who: by.login, when: pages.formats(req).moment(by.at) });
+      const title = conflictTitle(t, pages.formats(req), error);
       await showForm(web, page({ reference, trial: '' }), req, res, {
         current,
         values: smarthostForm.toForm(mine),

@@ -26,6 +26,16 @@ export interface ConflictView {
   readonly drop: string;
 }
 
+/** Who saved first, and when. */
+export function conflictTitle(
+  t: Translator,
+  format: Formats,
+  { by }: Pick<ConflictError, 'by'>,
+): string {
+  if (by === null) return t('conflict.titleUnknown');
+  return t('conflict.title', { who: by.login, when: format.moment(by.at) });
+}
+
 /** Null when both versions say the same: then there is nothing to choose. */
 export function viewConflict(
   t: Translator,
@@ -38,10 +48,7 @@ export function viewConflict(
   if (rows.length === 0) return null;
   const who = error.by?.login ?? t('conflict.somebody');
   return {
-    title:
-      error.by === null
-        ? t('conflict.titleUnknown')
-        : t('conflict.title', { who, when: format.moment(error.by.at) }),
+    title: conflictTitle(t, format, error),
     lead: t('conflict.lead', { count: rows.length }),
     action,
     version: error.version,
