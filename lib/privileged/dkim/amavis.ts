@@ -11,9 +11,14 @@ import { runNativeAs } from '../native-as.js';
 /** How long amavis may take to read its configuration, in milliseconds. */
 const TIMEOUT_MS = 20_000;
 
-/** Read after all others: by default, or in some policy bank, signing is switched on. */
-const REPORT = `print "signs\\n" if grep { $_ } $enable_dkim_signing,
-  map { my $on = $_->{enable_dkim_signing}; ref $on ? $$on : $on } values %policy_bank;
+/**
+ * Read after all others: whether signing is switched on, and mail can be ours at all, by default or in some policy bank. One
+ * of the name MYNETS says so by being there (load_policy_bank of Amavis.pm); without, amavis signs nothing.
+ */
+const REPORT = `my $some = sub { my $name = shift;
+  grep { $_ } map { my $value = $_->{$name}; ref $value eq 'SCALAR' ? $$value : $value } values %policy_bank };
+print "signs\n" if ($enable_dkim_signing || $some->('enable_dkim_signing'))
+  && ($originating || exists $policy_bank{'MYNETS'} || $some->('originating'));
 1;
 `;
 
@@ -26,7 +31,8 @@ export async function amavisKeys(
   try {
     await chmod(folder, 0o755);
     const report = path.join(folder, 'report');
-    await writeFile(report, REPORT, { mode: 0o644 });
+    await writeFile(report, REPORT);
+    await chmod(report, 0o644);
     const { code, stdout } = await runNativeAs(
       { user: AMAVIS_USER, home: '/nonexistent' },
       '/usr/sbin/amavisd',

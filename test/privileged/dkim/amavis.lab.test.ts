@@ -34,22 +34,21 @@ describe('what amavis signs', () => {
     return amavisKeys([file], folder);
   };
   const key1 = (domain: string): string => `dkim_key('${domain}', 's1', '${key}');`;
+  const ON = '$enable_dkim_signing = 1;';
+  const OURS = `$policy_bank{'MYNETS'} = { originating => 1 };`;
 
   it('is told by amavis itself, with the public key as others have to see it', async () => {
-    assert.deepEqual(
-      await keys(
-        `$enable_dkim_signing = 1; ${key1('Acme.org')} ${key1('*')} dkim_key(qr/^x/, 's2', '${key}');`,
-      ),
-      [
-        { domain: 'acme.org', selector: 's1', kind: 'rsa', publicKey: published },
-        { domain: '*', selector: 's1', kind: 'rsa', publicKey: published },
-      ],
-    );
+    const others = `${key1('*')} dkim_key(qr/^x/, 's2', '${key}');`;
+    assert.deepEqual(await keys(`${ON} ${OURS} ${key1('Acme.org')} ${others}`), [
+      { domain: 'acme.org', selector: 's1', kind: 'rsa', publicKey: published },
+      { domain: '*', selector: 's1', kind: 'rsa', publicKey: published },
+    ]);
   });
 
-  it('is nothing while signing is off, and all with a policy bank that signs', async () => {
-    assert.deepEqual(await keys(key1('acme.org')), []);
-    const bank = `$policy_bank{'MYNETS'} = { enable_dkim_signing => 1, originating => 1 };`;
+  it('is nothing while signing is off, or no mail is ever ours', async () => {
+    assert.deepEqual(await keys(`${OURS} ${key1('acme.org')}`), []);
+    assert.deepEqual(await keys(`${ON} ${key1('acme.org')}`), []);
+    const bank = `$policy_bank{'SUBMISSION'} = { enable_dkim_signing => 1, originating => 1 };`;
     assert.equal((await keys(`${bank} ${key1('acme.org')}`))?.length, 1);
   });
 
