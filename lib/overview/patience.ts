@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Patience {
   /** What was asked for, or `otherwise` once the limit is over. Rejects as what was asked for does. */
-  within<T>(name: string, asked: Promise<T>, otherwise: T): Promise<T>;
+  readonly within: <T>(name: string, asked: Promise<T>, otherwise: T) => Promise<T>;
   /** What was done without so far. */
   readonly missed: ReadonlySet<string>;
 }
