@@ -12,6 +12,7 @@ import * as exceptions from './010-exceptions.js';
 import * as bulk from './011-bulk.js';
 import * as quarantine from './012-quarantine.js';
 import * as guide from './013-guide.js';
+import * as aliasRefs from './014-alias-refs.js';
 
 export const migrations = [
   { name: '001-core', up: core.up },
@@ -27,4 +28,5 @@ export const migrations = [
   { name: '011-bulk', up: bulk.up },
   { name: '012-quarantine', up: quarantine.up },
   { name: '013-guide', up: guide.up },
+  { name: '014-alias-refs', up: aliasRefs.up },
 ];

@@ -4,7 +4,12 @@ import type { Request, Response, Router } from 'express';
 import { displayAddress } from '../lib/aliases/address.js';
 import { csvHead, csvLine } from '../lib/aliases/csv.js';
 import type { ImportRow } from '../lib/aliases/import-store.js';
-import { MAX_IMPORT_LINES, SHOWN_ROWS, type AliasTransfer } from '../lib/aliases/transfer.js';
+import {
+  isUnderWay,
+  MAX_IMPORT_LINES,
+  SHOWN_ROWS,
+  type AliasTransfer,
+} from '../lib/aliases/transfer.js';
 import { UserError, type Problem } from '../lib/errors.js';
 import { oneText } from '../lib/web/fields.js';
 import { viewForm } from '../lib/web/form.js';
@@ -109,7 +114,7 @@ export function aliasesTransferRoutes(router: Router, web: Web, service: AliasTr
     const { found, counts, wrong, doubtful, changing } = await service.preview(
       String(req.params['id']),
     );
-    const busy = found.state === 'reading' || found.state === 'applying';
+    const busy = isUnderWay(found);
     const failures = [...problems, ...(found.failure?.problems ?? [])];
     pages.page(req, res, aliasesPage(web, req, 'import', 'transfer', status), {
       action: `${req.baseUrl}${PATH}/${found.id}`,

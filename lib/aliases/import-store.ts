@@ -113,25 +113,27 @@ export async function readFirstRows(
 }
 
 /**
- * All rows in the order of the file, some at a time. Of every kind: asked for some kinds only, the planner, which knows
- * nothing of a file just read, would put all that are left in order for each page.
+ * All rows in the order of the file, of so many lines at a time. From line to line, and of every kind: asked for the next
+ * ones after a line, or for some kinds only, the planner, which knows nothing of a file just read, would put all that are
+ * left in order for each page.
  */
 export async function* streamImportRows(
   db: Knex,
   id: string,
-  atOnce: number,
+  lines: number,
 ): AsyncIterable<readonly ImportRow[]> {
-  let after = 0;
-  for (;;) {
-    const rows = await db(ROWS)
-      .where('import', id)
-      .where('line', '>', after)
-      .orderBy('line')
-      .limit(atOnce)
-      .select<ImportRow[]>();
-    if (rows.length > 0) yield rows;
-    if (rows.length < atOnce) return;
-    after = rows.at(-1)?.line ?? after;
+  const rows = () => db(ROWS).where('import', id);
+  const nextAfter = async (line: number): Promise<number | null> => {
+    const next = await rows().where('line', '>', line).min('line as line').first<{
+      line: number | null;
+    }>();
+    return next.line;
+  };
+  let first = await nextAfter(0);
+  while (first !== null) {
+    const last = first + lines - 1;
+    yield await rows().whereBetween('line', [first, last]).orderBy('line').select<ImportRow[]>();
+    first = await nextAfter(last);
   }
 }
 

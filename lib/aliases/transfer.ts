@@ -52,10 +52,19 @@ export interface ImportPreview {
   readonly changing: readonly ImportRow[];
 }
 
+const NOTHING_YET: Omit<ImportPreview, 'found'> = {
+  counts: { new: 0, changed: 0, same: 0, wrong: 0, doubtful: 0 },
+  ...{ wrong: [], doubtful: [], changing: [] },
+};
+
+export function isUnderWay({ state }: AliasImport): boolean {
+  return state === 'reading' || state === 'applying';
+}
+
 export interface AliasTransfer {
   /** Begins to read a file; the preview says how far it is. */
   begin(bytes: Buffer, actor: string): Promise<string>;
-  /** Throws `NotFoundError`. */
+  /** What a file would change; without rows and counts while it is under way. Throws `NotFoundError`. */
   preview(id: string): Promise<ImportPreview>;
   /** Begins to save it, once. Throws `UserError` while something in it is wrong, `NotFoundError`. */
   apply(id: string, actor: string): Promise<void>;
@@ -172,6 +181,8 @@ export function createAliasTransfer({
     },
     preview: async (id) => {
       const found = await need(id);
+      // Of what is under way nothing is shown but how far it is: counting would hold it up.
+      if (isUnderWay(found)) return { found, ...NOTHING_YET };
       const limit = SHOWN_ROWS;
       const [counts, wrong, doubtful, changing] = [
         await countImportRows(db, id),

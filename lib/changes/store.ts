@@ -36,7 +36,6 @@ interface ChangeRecord {
 }
 
 interface RowRecord {
-  readonly position: number;
   readonly table_name: string;
   readonly row_id: string;
   readonly before: Row | null;
@@ -145,17 +144,9 @@ export async function* readStoredPages(
   db: Knex,
   number: number,
 ): AsyncIterable<readonly StoredRow[]> {
-  let after = -1;
-  for (;;) {
-    const records = await db('mail_change_rows')
-      .where('change', number)
-      .where('position', '>', after)
-      .orderBy('position')
-      .limit(ROWS_PER_PAGE)
-      .select<RowRecord[]>();
-    if (records.length > 0) yield records.map(toStoredRow);
-    if (records.length < ROWS_PER_PAGE) return;
-    after = records.at(-1)?.position ?? after;
+  const count = await countStoredRows(db, number);
+  for (let first = 0; first < count; first += ROWS_PER_PAGE) {
+    yield await readStoredPage(db, number, first);
   }
 }
 
@@ -164,18 +155,28 @@ export async function* readStoredPagesBackwards(
   db: Knex,
   number: number,
 ): AsyncIterable<readonly StoredRow[]> {
-  let before: number | null = null;
-  for (;;) {
-    const query = db('mail_change_rows')
-      .where('change', number)
-      .orderBy('position', 'desc')
-      .limit(ROWS_PER_PAGE);
-    if (before !== null) void query.where('position', '<', before);
-    const records: RowRecord[] = await query.select<RowRecord[]>();
-    if (records.length > 0) yield records.toReversed().map(toStoredRow);
-    if (records.length < ROWS_PER_PAGE) return;
-    before = records.at(-1)?.position ?? before;
+  const count = await countStoredRows(db, number);
+  const pages = Math.ceil(count / ROWS_PER_PAGE);
+  for (let page = pages - 1; page >= 0; page -= 1) {
+    yield await readStoredPage(db, number, page * ROWS_PER_PAGE);
   }
+}
+
+async function countStoredRows(db: Knex, number: number): Promise<number> {
+  return (await findSummary(db, number))?.rowCount ?? 0;
+}
+
+/**
+ * From place to place: asked for the next ones after a place, the planner, which knows nothing of rows just written, would
+ * put all that are left in order for each page.
+ */
+async function readStoredPage(db: Knex, number: number, first: number): Promise<StoredRow[]> {
+  const records = await db('mail_change_rows')
+    .where('change', number)
+    .whereBetween('position', [first, first + ROWS_PER_PAGE - 1])
+    .orderBy('position')
+    .select<RowRecord[]>();
+  return records.map(toStoredRow);
 }
 
 function toStoredRow(record: RowRecord): StoredRow {

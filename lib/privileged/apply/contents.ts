@@ -117,7 +117,7 @@ async function planSection(
   }
   const rendering = contents.context(context.settings, context.view, was?.context ?? null);
   const same = was?.context === rendering;
-  if (got?.base === null) return planWhole(section, contents, got, rendering, context);
+  if (got?.base === null) return planWhole(section, contents, got, rendering, true, context);
   if (!got && same) return null;
   if (!was || (got && got.base !== was.digest) || !(await isIntact(section, was, context.paths))) {
     throw otherBase(section.id);
@@ -131,13 +131,15 @@ async function planSection(
   }
   const entries = await readSource(context.paths, section.id, was.bytes);
   if (!entries) throw otherBase(section.id);
+  let differs = false;
   for (const [key, entry] of delta.entries) {
+    differs ||= JSON.stringify(entries.get(key) ?? null) !== JSON.stringify(entry);
     if (entry === null) entries.delete(key);
     else entries.set(key, entry);
   }
   const text = Array.from(entries, ([key, entry]) => sourceLine(key, entry)).join('');
   const all = { entries, text, digest: delta.digest };
-  const part = await planWhole(section, contents, all, rendering, context);
+  const part = await planWhole(section, contents, all, rendering, !same || !differs, context);
   return { ...part, recipients: recipientsOf(contents, delta.entries, rendering) };
 }
 
@@ -171,37 +173,57 @@ async function planDelta(
   };
 }
 
+/** `mayBeSame`: the tables may have these entries already; then they are read first. */
 async function planWhole(
   section: Section,
   contents: SectionContents,
   { entries, text, digest }: Pick<ReceivedContents, 'entries' | 'text' | 'digest'>,
   rendering: string,
+  mayBeSame: boolean,
   { paths }: Context,
 ): Promise<Part> {
-  const replacements: Replacement[] = [];
-  const changed: BuiltTables['changed'][number][] = [];
-  for (const [table, lines] of linesOf(section, contents, entries, rendering)) {
-    const file = tableFile(paths, table);
-    const wanted = tableText(table, lines.filter(isPresent));
-    if (digestOf(wanted) === (await digestOfTable(file, paths)) && (await stampOf(file))) continue;
-    const built = await buildTable(table, wanted, false, paths);
-    const status = { uid: 0, gid: 0, mode: 0o644 };
-    replacements.push({ file, content: { built }, status, table: true });
-    changed.push({ file, secret: false });
-  }
-  const built = await writeSource(paths, section.id, text);
+  // postmap works while the source text is written.
+  const [tables, source] = await Promise.allSettled([
+    buildChanged(linesOf(section, contents, entries, rendering), mayBeSame, paths),
+    writeSource(paths, section.id, text),
+  ]);
+  if (tables.status === 'rejected') throw tables.reason;
+  if (source.status === 'rejected') throw source.reason;
   const status = { uid: 0, gid: 0, mode: 0o600 };
-  replacements.push({ file: sourceFile(paths, section.id), content: { built }, status });
+  const file = sourceFile(paths, section.id);
   return {
     section: section.id,
-    replacements,
-    changed,
+    replacements: [
+      ...tables.value.replacements,
+      { file, content: { built: source.value }, status },
+    ],
+    changed: tables.value.changed,
     edits: [],
     recipients: recipientsOf(contents, entries, rendering),
     appended: '',
     applied: { digest, context: rendering, bytes: Buffer.byteLength(text), appended: 0 },
     tables: section.owns.tables,
   };
+}
+
+async function buildChanged(
+  tables: ReadonlyMap<string, readonly Line[]>,
+  mayBeSame: boolean,
+  paths: Paths,
+): Promise<BuiltTables> {
+  const replacements: Replacement[] = [];
+  const changed: BuiltTables['changed'][number][] = [];
+  for (const [table, lines] of tables) {
+    const file = tableFile(paths, table);
+    const wanted = tableText(table, lines.filter(isPresent));
+    const there = mayBeSame && (await stampOf(file)) !== '';
+    if (there && digestOf(wanted) === (await digestOfTable(file, paths))) continue;
+    const built = await buildTable(table, wanted, false, paths);
+    const status = { uid: 0, gid: 0, mode: 0o644 };
+    replacements.push({ file, content: { built }, status, table: true });
+    changed.push({ file, secret: false });
+  }
+  return { replacements, changed };
 }
 
 function recipientsOf(
