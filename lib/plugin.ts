@@ -88,6 +88,7 @@ import { relayHolding } from './relay-subnets/holding.js';
 import { createRelayService } from './relay-subnets/service.js';
 import { relaySource } from './relay-subnets/source.js';
 import { createRouteService } from './route/service.js';
+import { createDailyRules } from './security/daily-rules.js';
 import { securitySchema } from './security/schema.js';
 import { createSecurityService } from './security/service.js';
 import { securitySource } from './security/source.js';
@@ -207,6 +208,7 @@ export function createPlugin(
     reachable: async () => (await machine.look(0)).failure === null,
   });
   const security = createSecurityService({ db, changes, machine, helper });
+  const dailyRules = createDailyRules({ db, helper, log, proxy: () => host.proxy() });
   const queue = createQueueService({ db, helper, log });
   const bulk = createBulkService({ db, helper, machine, directory: host.directory, worlds, log });
   const queueWatch = createQueueWatch({ db, helper, log });
@@ -328,6 +330,7 @@ export function createPlugin(
       await Promise.race([recover(), sleep(recoverLimitMs, null, { ref: false })]);
       queueWatch.start();
       quarantine.start();
+      dailyRules.start();
       await aliasTransfer.start();
       aliasWatch.start();
       recipients.start();
@@ -350,6 +353,7 @@ export function createPlugin(
       await trace.close();
       await quarantine.close();
       await domainChecks.close();
+      await dailyRules.close();
       await security.close();
       await smarthost.close();
       await fetchmail.close();

@@ -48,22 +48,45 @@ async function readHead(file: string): Promise<Signatures> {
   }
 }
 
-/** When the rules were fetched; null while there are only those of the package, whose age says nothing. */
-export async function readRules(): Promise<{ readonly at: string } | null> {
+/**
+ * When the rules were fetched, or those of the package made where none were. Null in a private root, which has those of its
+ * machine and cannot change them, and where there are none.
+ */
+export async function readRules({ root }: Paths): Promise<{ readonly at: string } | null> {
+  const fetched = await whenFetched();
+  if (fetched !== null || root !== '') return fetched;
+  return moment(await Promise.all((await packagedRules()).map((file) => stat(file))));
+}
+
+async function whenFetched(): Promise<{ readonly at: string } | null> {
   const times = await Promise.all(
     (await ruleFolders()).map((folder) =>
       stat(`${folder}/updates_spamassassin_org.cf`).catch(() => null),
     ),
   );
-  const newest = Math.max(...times.map((one) => one?.mtimeMs ?? 0));
+  return moment(times);
+}
+
+function moment(
+  files: readonly ({ readonly mtimeMs: number } | null)[],
+): { readonly at: string } | null {
+  const newest = Math.max(0, ...files.map((one) => one?.mtimeMs ?? 0));
   return newest > 0 ? { at: new Date(newest).toISOString() } : null;
 }
 
 /** Whether there are rules at all. A folder of fetched ones without any hides those of the package from SpamAssassin. */
 export async function hasRules(): Promise<boolean> {
-  const packaged = await readdir(PACKAGED_RULES).catch(() => []);
-  const [empty, fetched] = await Promise.all([foldersWithoutRules(), readRules()]);
-  return empty.length === 0 && (packaged.some(isRules) || fetched !== null);
+  const [packaged, empty, fetched] = await Promise.all([
+    packagedRules(),
+    foldersWithoutRules(),
+    whenFetched(),
+  ]);
+  return empty.length === 0 && (packaged.length > 0 || fetched !== null);
+}
+
+async function packagedRules(): Promise<readonly string[]> {
+  const names = await readdir(PACKAGED_RULES).catch(() => []);
+  return names.filter(isRules).map((name) => `${PACKAGED_RULES}/${name}`);
 }
 
 /** What a fetch that came to nothing leaves behind. */

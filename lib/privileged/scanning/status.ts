@@ -42,7 +42,7 @@ export async function scannerStatus(paths: Paths) {
       askClamd(paths, 'PING').catch(() => ''),
       on ? Promise.all([...scan.amavis, ...scan.back].map(greets)) : [],
       readSignatures(paths),
-      readRules(),
+      readRules(paths),
       hasRules(),
       Promise.all([isMember(paths), mayRead(paths)]),
       policyLinks(state.sections['policy'] as PolicySettings | undefined, view, paths),
