@@ -139,12 +139,16 @@ describe('policy', () => {
       assert.ok(keys.includes('proof.letIn'), keys.join());
     });
 
-    it('lets mail pass while the policy server is dead, and says so', async () => {
+    const killPostgrey = async (): Promise<void> => {
       const ids = await labProcesses(await identifyLab(root.places));
       for (const id of ids) {
         const command = await readFile(`/proc/${id}/cmdline`, 'latin1').catch(() => '');
         if (/postgrey/.test(command)) process.kill(id, 'SIGKILL');
       }
+    };
+
+    it('lets mail pass while the policy server is dead, and says so', async () => {
+      await killPostgrey();
       assert.equal((await from('198.51.100.40')).code, 250);
       const { servers } = await root.helper.call('policy-status', {}, { actor: 'test' });
       assert.deepEqual(
@@ -157,6 +161,13 @@ describe('policy', () => {
       const { servers } = await root.helper.call('policy-start', {}, { actor: 'test' });
       assert.ok(servers.every(({ answers }) => answers));
       assert.equal((await from('198.51.100.41')).code, 450);
+    });
+
+    it('starts it again for a save of something else, which would not be proved without it', async () => {
+      await killPostgrey();
+      const { status } = await save({ greylisting: true, greylistDelay: 30, helo: true });
+      assert.equal(status, 'applied');
+      assert.equal((await from('198.51.100.42')).code, 450);
     });
 
     it('is gone without a trace when it is switched off', async () => {

@@ -163,6 +163,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     await followPolicyFiles(
       paths,
       replacements.map(({ file }) => file),
+      isAboutPolicy(plan),
     );
     const activation = await activate(service, how, log);
     clock.lap('activate');

@@ -4,16 +4,43 @@ import { HelperError } from '../../errors.js';
 import { readText } from '../files.js';
 import type { Paths } from '../paths.js';
 import { portsOf } from '../ports.js';
-import { daemonOf } from '../services/daemons.js';
+import { daemonOf, type Daemon } from '../services/daemons.js';
 import { POLICY_SERVERS, type PolicyServer } from '../services/policy-servers.js';
+import type { Attempt } from '../services/postfix.js';
 
-/** Throws at stage `activate` when one that is wanted does not answer. `changed` are absolute paths. */
-export async function followPolicyFiles(paths: Paths, changed: Iterable<string>): Promise<void> {
+/**
+ * Throws at stage `activate` when one that is wanted does not answer. `changed` are absolute paths; `asked` says that the
+ * change is proved by their answers: then one that died is started, although nothing changes for it.
+ */
+export async function followPolicyFiles(
+  paths: Paths,
+  changed: Iterable<string>,
+  asked: boolean,
+): Promise<void> {
   const files = new Set(changed);
   for (const server of POLICY_SERVERS) {
     const own = [server.file, ...server.others].map((file) => paths.root + file);
     if (own.some((file) => files.has(file))) await follow(server, paths);
+    else if (asked && existsSync(paths.root + server.file)) await wake(server, paths);
   }
+}
+
+async function wake({ definition }: PolicyServer, paths: Paths): Promise<void> {
+  const daemon = daemonOf(definition, paths);
+  if (await daemon.answers()) return;
+  // One that runs and does not answer will not begin to.
+  mustBeUp(await ((await daemon.running()) ? daemon.restart() : daemon.start()), daemon);
+}
+
+function mustBeUp({ up, service, said }: Attempt, { name }: Daemon): void {
+  if (up) return;
+  throw new HelperError({
+    stage: 'activate',
+    key: 'helper.activate.policyServer',
+    values: { service: service || name },
+    detail: said,
+    restored: false,
+  });
 }
 
 async function follow(server: PolicyServer, paths: Paths): Promise<void> {
@@ -27,15 +54,7 @@ async function follow(server: PolicyServer, paths: Paths): Promise<void> {
   }
   if (!wanted && paths.root !== '') return daemon.stop();
   await daemon.enableAtBoot(true);
-  const { up, service, said } = await daemon.restart();
-  if (up) return;
-  throw new HelperError({
-    stage: 'activate',
-    key: 'helper.activate.policyServer',
-    values: { service: service || daemon.name },
-    detail: said,
-    restored: false,
-  });
+  mustBeUp(await daemon.restart(), daemon);
 }
 
 async function isAskedBesides({ port }: PolicyServer, paths: Paths): Promise<boolean> {

@@ -86,7 +86,7 @@ export async function follow(
 ): Promise<void> {
   // One that does not come back lets mail pass, and the pages tell.
   const files = (journal.entries ?? []).map(({ file }) => file);
-  await followPolicyFiles(paths, files).catch(() => undefined);
+  await followPolicyFiles(paths, files, false).catch(() => undefined);
   await followPostfix(paths, journal);
   await followDaemons(journal.beside ?? [], paths);
 }
