@@ -1,12 +1,8 @@
 /** Every hostile value in every field of Base configuration and Local domains, as a browser would send it. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
-import request from 'supertest';
-import { migrateMail } from '../../lib/database/mail-schema.js';
-import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { describe, it } from 'node:test';
 import { formFields } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import { recordingHelper, type RecordingHelper } from '../support/recording-helper.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { hostileTexts, IDN_TRICKS } from './hostile.js';
 
 const BASE = '/mail/configuration/base';
@@ -18,18 +14,7 @@ const NAMES = new Set(['mailServerName', 'lmtpHost', 'name']);
 const ONLY_BLANKS = /^\s*a\.example\s*$/;
 
 describe('a hostile value', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(() => {
-    helper = recordingHelper();
-    host = createDummyHost({ db: database.db, helper });
-  });
+  const pages = pluginPages({ tables: [] });
 
   const texts = hostileTexts('/tmp/canary').filter((text) => !ONLY_BLANKS.test(text));
   const places: readonly (readonly [string, string, Readonly<Record<string, string>>])[] = [
@@ -45,10 +30,10 @@ describe('a hostile value', () => {
 
   for (const [path, field, more] of places) {
     it(`in ${field} is refused with the field named, and nothing is written`, async () => {
-      const page = await request(host.app).get(path).expect(200);
+      const page = await pages.get(path).expect(200);
       const fields = { ...formFields(page.text), ...more, intent: 'save' };
       const send = async (body: string, what: string): Promise<void> => {
-        const answer = await request(host.app).post(path).type('form').send(body);
+        const answer = await pages.post(path, body);
         assert.equal(answer.status, 422, what);
         assert.match(answer.text, new RegExp(`href="#${field}[^"]*"`), what);
       };
@@ -62,10 +47,10 @@ describe('a hostile value', () => {
       for (const bytes of ['%ff%fea.example', 'a%c0%ae.example', '%ed%a0%80.example']) {
         await send(`${others.toString()}&${field}=${bytes}`, bytes);
       }
-      assert.deepEqual(helper.applied, []);
-      assert.deepEqual(await database.db('mail_settings'), []);
-      assert.deepEqual(await database.db('mail_domains'), []);
-      assert.deepEqual(await database.db('mail_changes'), []);
+      assert.deepEqual(pages.helper.applied, []);
+      assert.deepEqual(await pages.database.db('mail_settings'), []);
+      assert.deepEqual(await pages.database.db('mail_domains'), []);
+      assert.deepEqual(await pages.database.db('mail_changes'), []);
     });
   }
 });

@@ -1,20 +1,14 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import request from 'supertest';
 import { MAX_FILE_BYTES } from '../../lib/backup/file.js';
-import { migrateMail } from '../../lib/database/mail-schema.js';
 import { bindingOf } from '../../lib/smarthost/binding.js';
 import { open } from '../../lib/secrets/seal.js';
 import type { SmarthostSettings } from '../../lib/smarthost/schema.js';
-import { createDummyHost, CSRF, type DummyHost } from '../support/dummy-host.js';
+import { CSRF } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import {
-  AWAY,
-  recordingHelper,
-  refusedAt,
-  type RecordingHelper,
-} from '../support/recording-helper.js';
+import { AWAY, refusedAt } from '../support/recording-helper.js';
 import { htmlProblems } from '../support/valid-html.js';
 
 const PATH = '/mail/backup';
@@ -23,25 +17,15 @@ const SMARTHOST = '/mail/configuration/smarthost';
 const PASSWORD = 'geheim: #1';
 
 describe('backup and restore', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(async () => {
-    const tables = ['changes', 'settings', 'domains', 'relay_networks', 'aliases'];
-    for (const table of tables) await database.db(`mail_${table}`).delete();
-    helper = recordingHelper();
-    helper.answers['system-aliases'] = () => ({ entries: [], count: 0 });
-    host = createDummyHost({ db: database.db, helper });
+  const pages = pluginPages({
+    tables: ['changes', 'settings', 'domains', 'relay_networks', 'aliases'],
+    prepare: (helper) => {
+      helper.answers['system-aliases'] = () => ({ entries: [], count: 0 });
+    },
   });
 
-  const get = (path: string) => request(host.app).get(path);
-  const post = (path: string, fields: object) =>
-    request(host.app).post(path).type('form').send(fields);
+  const get = (path: string) => pages.get(path);
+  const post = (path: string, fields: object) => pages.post(path, fields);
   const saveName = async (mailServerName: string): Promise<void> => {
     const fields = formFields((await get(BASE)).text);
     await post(BASE, { ...fields, mailServerName, intent: 'save' }).expect(303);
@@ -53,7 +37,7 @@ describe('backup and restore', () => {
   };
   const download = async (): Promise<string> => (await get(`${PATH}/file`).expect(200)).text;
   const upload = (text: string | Buffer) =>
-    request(host.app)
+    request(pages.host.app)
       .post(PATH)
       .field('_csrf', CSRF)
       .attach('file', Buffer.from(text), 'settings.json');
@@ -101,12 +85,12 @@ describe('backup and restore', () => {
     const fields = formFields((await get(place)).text);
     await post(`${PATH}/restore`, fields).expect(303);
     assert.equal(await name(), 'kept.example');
-    const applied = helper.applied.length;
+    const applied = pages.helper.applied.length;
     const again = await get(await sent(file)).expect(200);
     assert.match(textOf(again.text), /Everything is as in the file already/);
     const gone = await post(`${PATH}/restore`, fields).expect(422);
     assert.match(textOf(gone.text), /waited too long/);
-    assert.equal(helper.applied.length, applied);
+    assert.equal(pages.helper.applied.length, applied);
     assert.match(textOf((await get('/mail/history')).text), /Settings restored from a file/);
   });
 
@@ -125,9 +109,9 @@ describe('backup and restore', () => {
     assert.match(textOf(refused.text), /Enter the password of me@example/);
     const typed = { ...fields, 'secret:smarthost/password': 'neu' };
     await post(`${PATH}/restore`, typed).expect(303);
-    const saved = helper.applied.at(-1)?.sections['smarthost'] as SmarthostSettings;
+    const saved = pages.helper.applied.at(-1)?.sections['smarthost'] as SmarthostSettings;
     assert.equal(saved.host, 'relay.example');
-    assert.equal(open(helper.key, saved.password, bindingOf(saved)), 'neu');
+    assert.equal(open(pages.helper.key, saved.password, bindingOf(saved)), 'neu');
   });
 
   it('restores a smarthost without its login when somebody says so', async () => {
@@ -136,7 +120,7 @@ describe('backup and restore', () => {
     await saveSmarthost({ host: 'other.example' });
     const fields = formFields((await get(await sent(file))).text);
     await post(`${PATH}/restore`, { ...fields, 'without:smarthost/password': 'yes' }).expect(303);
-    const saved = helper.applied.at(-1)?.sections['smarthost'] as SmarthostSettings;
+    const saved = pages.helper.applied.at(-1)?.sections['smarthost'] as SmarthostSettings;
     assert.deepEqual([saved.host, saved.username, saved.password], ['relay.example', '', '']);
   });
 
@@ -146,14 +130,14 @@ describe('backup and restore', () => {
     await saveName('later.example');
     const place = await sent(file);
     const fields = formFields((await get(place)).text);
-    helper.refusal = refusedAt('prove', 'helper.proof.banner');
+    pages.helper.refusal = refusedAt('prove', 'helper.proof.banner');
     const refused = await post(`${PATH}/restore`, fields).expect(502);
     assert.doesNotMatch(refused.text, /<script>alert/);
     assert.equal(await name(), 'later.example');
-    helper.refusal = null;
-    helper.failure = AWAY;
+    pages.helper.refusal = null;
+    pages.helper.failure = AWAY;
     await get(place).expect(502);
-    helper.failure = null;
+    pages.helper.failure = null;
     await post(`${PATH}/restore`, fields).expect(303);
     assert.equal(await name(), 'kept.example');
   });
@@ -175,7 +159,7 @@ describe('backup and restore', () => {
       assert.match(textOf(answer.text), said);
     }
     assert.equal(await name(), 'kept.example');
-    assert.deepEqual(host.log.errors(), []);
+    assert.deepEqual(pages.host.log.errors(), []);
   });
 
   it('refuses a well made file that says what no form would take', async () => {
@@ -205,7 +189,7 @@ describe('backup and restore', () => {
     for (const path of [PATH, `${PATH}/file`, `${PATH}/restore`]) {
       await get(path).set('x-roles', 'mail.read,mail.operate').expect(403);
     }
-    await request(host.app).post(PATH).attach('file', Buffer.from('x'), 'x.json').expect(403);
+    await request(pages.host.app).post(PATH).attach('file', Buffer.from('x'), 'x.json').expect(403);
   });
 
   it('shows a file that waits to nobody else', async () => {

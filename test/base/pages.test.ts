@@ -1,38 +1,18 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import request, { type Test } from 'supertest';
-import { migrateMail } from '../../lib/database/mail-schema.js';
-import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
-import {
-  AWAY,
-  recordingHelper,
-  refusedAt,
-  type RecordingHelper,
-} from '../support/recording-helper.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
+import { AWAY, refusedAt } from '../support/recording-helper.js';
+import {} from '../support/memory-database.js';
 
 const PATH = '/mail/configuration/base';
 
 describe('Base configuration', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(async () => {
-    await database.db('mail_changes').delete();
-    await database.db('mail_settings').delete();
-    helper = recordingHelper();
-    host = createDummyHost({ db: database.db, helper });
-  });
+  const pages = pluginPages({ tables: ['changes', 'settings'] });
 
-  const get = (path = PATH): Test => request(host.app).get(path);
-  const post = (fields: Record<string, string | string[]>): Test =>
-    request(host.app).post(PATH).type('form').send(fields);
+  const get = (path = PATH): Test => pages.get(path);
+  const post = (fields: Record<string, string | string[]>): Test => pages.post(PATH, fields);
   const shown = async (): Promise<Record<string, string>> =>
     formFields((await get().expect(200)).text);
 
@@ -42,14 +22,14 @@ describe('Base configuration', () => {
     assert.equal(fields['maxMessageSizeMb'], '10');
     assert.equal(fields['delivery'], 'system');
     assert.equal(fields['version'], '0');
-    assert.deepEqual(host.log.errors(), []);
+    assert.deepEqual(pages.host.log.errors(), []);
   });
 
   it('saves, sends the browser back, and shows what was saved', async () => {
     const fields = await shown();
     const answer = await post({ ...fields, mailServerName: 'mail.example.com', intent: 'save' });
     assert.equal(answer.status, 303);
-    assert.deepEqual(helper.applied.at(-1)?.sections, {
+    assert.deepEqual(pages.helper.applied.at(-1)?.sections, {
       base: {
         mailServerName: 'mail.example.com',
         maxMessageSizeMb: 10,
@@ -66,19 +46,19 @@ describe('Base configuration', () => {
   });
 
   it('replaces what was set by hand and could not be saved, without saving that first', async () => {
-    const base = helper.machine['base'];
+    const base = pages.helper.machine['base'];
     assert.ok(base);
     const settings = { ...(base.settings as object), mailServerName: 'mx_1.example.com' };
-    helper.machine['base'] = { ...base, settings };
+    pages.helper.machine['base'] = { ...base, settings };
     const fields = await shown();
     const answer = await post({ ...fields, mailServerName: 'mail.example.com', intent: 'save' });
     assert.equal(answer.status, 303, textOf(answer.text));
-    assert.equal(helper.applied.length, 1);
+    assert.equal(pages.helper.applied.length, 1);
   });
 
   it('previews without writing anything', async () => {
     const fields = await shown();
-    helper.result = {
+    pages.helper.result = {
       files: [
         {
           path: '/etc/postfix/main.cf',
@@ -94,7 +74,7 @@ describe('Base configuration', () => {
     assert.match(text, /Maximum mail size 10 MB 50 MB/);
     assert.match(answer.text, /<del>- message_size_limit = 10485760<\/del>/);
     assert.equal(formFields(answer.text)['maxMessageSizeMb'], '50');
-    assert.deepEqual(helper.applied, []);
+    assert.deepEqual(pages.helper.applied, []);
     assert.equal((await shown())['maxMessageSizeMb'], '10');
   });
 
@@ -115,13 +95,13 @@ describe('Base configuration', () => {
     const kept = formFields(answer.text);
     assert.equal(kept['mailServerName'], 'mail_server!');
     assert.equal(kept['maxMessageSizeMb'], '50 M');
-    assert.deepEqual(helper.applied, []);
+    assert.deepEqual(pages.helper.applied, []);
   });
 
   it('shows both versions with 409 when somebody saved meanwhile', async () => {
     const fields = await shown();
     await post({ ...fields, maxMessageSizeMb: '30', intent: 'save' }).expect(303);
-    const answer = await request(host.app)
+    const answer = await request(pages.host.app)
       .post(PATH)
       .set('x-login', 'ben')
       .type('form')
@@ -148,7 +128,7 @@ describe('Base configuration', () => {
 
   it('says at which stage the helper refused, folds the details, and keeps what was typed', async () => {
     const fields = await shown();
-    helper.refusal = refusedAt('check', 'helper.check.postfix');
+    pages.helper.refusal = refusedAt('check', 'helper.check.postfix');
     const answer = await post({ ...fields, mailServerName: 'mail.example.com', intent: 'save' });
     assert.equal(answer.status, 502);
     assert.match(textOf(answer.text), /Postfix’s own check refuses the new configuration/);
@@ -160,8 +140,8 @@ describe('Base configuration', () => {
 
   it('goes on showing the last known state while the helper is away', async () => {
     await shown();
-    helper.failure = AWAY;
-    host = createDummyHost({ db: database.db, helper });
+    pages.helper.failure = AWAY;
+    await pages.restart();
     const answer = await get().expect(200);
     assert.match(textOf(answer.text), /The helper does not answer/);
     assert.match(answer.text, /<button class="first" name="intent" value="save" disabled>/);

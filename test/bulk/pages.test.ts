@@ -1,13 +1,12 @@
 /** The pages of bulk mail, on the dummy host with a recording helper; nothing is sent. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import request, { type Test } from 'supertest';
 import type { DirectoryUser } from '../../lib/contract.js';
-import { migrateMail } from '../../lib/database/mail-schema.js';
-import { CSRF, createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { CSRF } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { readForms, textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import { AWAY, recordingHelper, type RecordingHelper } from '../support/recording-helper.js';
+import { AWAY } from '../support/recording-helper.js';
 
 const PATH = '/mail/bulk';
 const HOSTILE = '"><script>alert(1)</script>';
@@ -28,27 +27,19 @@ const USERS = [
 const GROUPS = ['staff', 'board', 'anna', 'cora'].map((name) => ({ id: name, name }));
 
 describe('the pages of bulk mail', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(async () => {
-    await database.db('mail_bulk_mailings').delete();
-    await database.db('mail_aliases').delete();
-    helper = recordingHelper();
-    helper.machine['domains'] = { settings: { names: ['example.com'] }, unclear: [] };
-    helper.answers['system-aliases'] = () => ({ entries: [], count: 0 });
-    host = createDummyHost({ db: database.db, helper, users: USERS, groups: GROUPS });
+  const pages = pluginPages({
+    tables: ['bulk_mailings', 'aliases'],
+    host: { users: USERS, groups: GROUPS },
+    prepare: (helper) => {
+      helper.machine['domains'] = { settings: { names: ['example.com'] }, unclear: [] };
+      helper.answers['system-aliases'] = () => ({ entries: [], count: 0 });
+    },
   });
 
   const get = (path = PATH, roles = 'mail.read,mail.operate'): Test =>
-    request(host.app).get(path).set('x-roles', roles);
+    pages.get(path).set('x-roles', roles);
   const post = (path: string, fields: Record<string, string | string[]>): Test =>
-    request(host.app)
+    request(pages.host.app)
       .post(path)
       .type('form')
       .send({ _csrf: CSRF, ...fields });
@@ -95,7 +86,7 @@ describe('the pages of bulk mail', () => {
       { name: 'anna', targets: ['cora'] },
       { name: 'ben', targets: ['gone@example.com'] },
     ].map((row) => ({ ...row, note: '', enabled: true, updated_by: 'test' }));
-    await database.db('mail_aliases').insert(rows);
+    await pages.database.db('mail_aliases').insert(rows);
     const text = textOf((await get(await write()).expect(200)).text);
     assert.match(text, /anna ANNA an alias leads their mail to cora, who gets it anyway/);
     assert.match(text, /The mail of one person arrives nowhere ben/);
@@ -132,7 +123,7 @@ describe('the pages of bulk mail', () => {
     ]) {
       await post(`${PATH}/new`, typed({ from })).expect(422);
     }
-    assert.deepEqual(await database.db('mail_bulk_mailings').select('id'), []);
+    assert.deepEqual(await pages.database.db('mail_bulk_mailings').select('id'), []);
   });
 
   it('show hostile text as text', async () => {
@@ -152,7 +143,7 @@ describe('the pages of bulk mail', () => {
 
   it('keep files of a form that is refused, and say when they are too large', async () => {
     const upload = (fields: Record<string, string | string[]>, bytes: number) => {
-      let form = request(host.app).post(`${PATH}/new`).field('_csrf', CSRF);
+      let form = request(pages.host.app).post(`${PATH}/new`).field('_csrf', CSRF);
       for (const [name, value] of Object.entries(fields)) form = form.field(name, value);
       return form.attach('attachments', Buffer.alloc(bytes, 'x'), '../évil\u202e".pdf');
     };
@@ -167,7 +158,7 @@ describe('the pages of bulk mail', () => {
       /the message has about 12 MB, and the mail server takes up to 10 MB/,
     );
     // A file of somebody else's form is nobody else's to take.
-    const theft = request(host.app).post(`${PATH}/new`).set('x-login', 'eve').type('form');
+    const theft = request(pages.host.app).post(`${PATH}/new`).set('x-login', 'eve').type('form');
     const answer = await theft.send({ _csrf: CSRF, ...typed({ kept }) });
     assert.doesNotMatch(textOf((await get(String(answer.headers['location']))).text), /évil/);
   });
@@ -202,22 +193,24 @@ describe('the pages of bulk mail', () => {
     const answer = await post(`${draft}/send`, before).expect(409);
     assert.match(textOf(answer.text), /Nothing was sent/);
     const shown = await hidden(draft);
-    const fewer = createDummyHost({ db: database.db, helper, users: USERS.slice(1) });
-    await request(fewer.app)
-      .post(`${draft}/send`)
-      .type('form')
-      .send({ _csrf: CSRF, ...shown })
-      .expect(409);
-    assert.equal((await database.db('mail_bulk_recipients').select('no')).length, 0);
+    await pages.restart({ users: USERS.slice(1) });
+    await post(`${draft}/send`, shown).expect(409);
+    await pages.restart();
+    assert.equal((await pages.database.db('mail_bulk_recipients').select('no')).length, 0);
     await post(`${draft}/send`, shown).expect(303);
-    const states = await database.db('mail_bulk_recipients').select<{ state: string }[]>('state');
+    const states = await pages.database
+      .db('mail_bulk_recipients')
+      .select<{ state: string }[]>('state');
     assert.equal(states.filter(({ state }) => state === 'waiting').length, 3);
     // A second click, and a change of what is being sent.
     await post(`${draft}/send`, shown).expect(303);
     await post(`${draft}/edit`, typed({ version: '2' })).expect(404);
     await post(`${draft}/send-test`, { to: 'me@example.com' }).expect(404);
-    assert.ok(!helper.calls.some(({ action }) => action === 'bulk-door'));
-    assert.equal((await database.db('mail_bulk_recipients').select('no')).length, states.length);
+    assert.ok(!pages.helper.calls.some(({ action }) => action === 'bulk-door'));
+    assert.equal(
+      (await pages.database.db('mail_bulk_recipients').select('no')).length,
+      states.length,
+    );
   });
 
   it('pause, go on, ask before stopping, and send again to those who did not get it', async () => {
@@ -228,8 +221,8 @@ describe('the pages of bulk mail', () => {
     await post(`${draft}/resume`, {}).expect(303);
     const question = await post(`${draft}/cancel`, {}).expect(200);
     assert.match(textOf(question.text), /3 recipients have not got it yet/);
-    await database.db('mail_bulk_recipients').where({ no: 1 }).update({ state: 'delivered' });
-    await database
+    await pages.database.db('mail_bulk_recipients').where({ no: 1 }).update({ state: 'delivered' });
+    await pages.database
       .db('mail_bulk_recipients')
       .where({ no: 2 })
       .update({ state: 'refused', reply: `550 ${HOSTILE}` });
@@ -247,22 +240,22 @@ describe('the pages of bulk mail', () => {
   it('let a person decide about those whose message may have got through', async () => {
     const draft = await write();
     await post(`${draft}/send`, await hidden(draft)).expect(303);
-    await database
+    await pages.database
       .db('mail_bulk_recipients')
       .where({ state: 'waiting' })
       .update({ state: 'doubtful' });
-    await database.db('mail_bulk_mailings').update({ state: 'done' });
+    await pages.database.db('mail_bulk_mailings').update({ state: 'done' });
     assert.match(textOf((await get(draft)).text), /For 3 recipients nobody can tell/);
     await post(`${draft}/decide`, { do: 'again' }).expect(303);
     assert.match(textOf((await get(draft)).text), /0 of 3 messages sent/);
   });
 
-  it('say that a test cannot be sent without the helper, and keep the address', async () => {
+  it('say that a test cannot be sent without the pages.helper, and keep the address', async () => {
     const draft = await write();
     for (const to of ['', 'x', 'a@b\r\nRCPT TO:<c@d>', '<a@example.com>']) {
       await post(`${draft}/send-test`, { to }).expect(422);
     }
-    helper.failure = AWAY;
+    pages.helper.failure = AWAY;
     const answer = await post(`${draft}/send-test`, { to: 'me@example.com' }).expect(502);
     assert.ok(answer.text.includes('value="me@example.com"'));
     assert.ok(!answer.text.includes('<b>/run'));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import request from 'supertest';
 import { markDivergence, readDivergence } from '../../lib/changes/divergence.js';
 import type { HelperTransport } from '../../lib/contract.js';
@@ -47,6 +47,7 @@ describe('the page about settings and mail server that went apart', () => {
       noticedAt: new Date().toISOString(),
     });
   });
+  afterEach(() => host.plugin.close());
 
   it('is announced on the overview', async () => {
     const page = await request(host.app).get('/mail/').expect(200);

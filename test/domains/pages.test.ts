@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
-import request, { type Response, type Test } from 'supertest';
-import { migrateMail } from '../../lib/database/mail-schema.js';
+import { describe, it } from 'node:test';
+import { type Response, type Test } from 'supertest';
 import { fakeDns } from '../support/fake-dns.js';
-import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import { recordingHelper, refusedAt, type RecordingHelper } from '../support/recording-helper.js';
+import { refusedAt } from '../support/recording-helper.js';
 import { until } from '../support/wait.js';
 
 const PATH = '/mail/configuration/domains';
@@ -22,31 +20,20 @@ const ANNA = {
 };
 
 describe('Local domains', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(async () => {
-    for (const table of ['changes', 'settings', 'domains', 'domain_checks']) {
-      await database.db(`mail_${table}`).delete();
-    }
-    helper = recordingHelper();
-    host = createDummyHost({ db: database.db, helper, users: [ANNA] });
+  const pages = pluginPages({
+    tables: ['changes', 'settings', 'domains', 'domain_checks'],
+    host: { users: [ANNA] },
   });
 
-  const get = (path = PATH): Test => request(host.app).get(path);
+  const get = (path = PATH): Test => pages.get(path);
   const post = (path: string, fields: Record<string, string | string[]>): Test =>
-    request(host.app).post(path).type('form').send(fields);
+    pages.post(path, fields);
   const add = async (name: string): Promise<Response> => {
     const fields = formFields((await get().expect(200)).text);
     return post(PATH, { ...fields, name, intent: 'save' });
   };
   const stored = (): Promise<string[]> =>
-    database.db('mail_domains').orderBy('name').pluck<string[]>('name');
+    pages.database.db('mail_domains').orderBy('name').pluck<string[]>('name');
   const keys = (html: string): string[] =>
     [...html.matchAll(/name="row" value="([^"]+)"/g)].map(([, key]) => key ?? '');
 
@@ -57,27 +44,27 @@ describe('Local domains', () => {
       textOf(answer.text),
       /Mail to this server’s own name old\.example\.com \(\$myhostname\) and localhost is also delivered here/,
     );
-    assert.deepEqual(await host.plugin.facts(), { localDomain: false, localDomains: [] });
-    assert.deepEqual(host.log.errors(), []);
+    assert.deepEqual(await pages.host.plugin.facts(), { localDomain: false, localDomains: [] });
+    assert.deepEqual(pages.host.log.errors(), []);
   });
 
   it('adds a domain, in both forms when they differ', async () => {
     const answer = await add('Müller.Example');
     assert.equal(answer.status, 303);
-    assert.deepEqual(helper.applied.at(-1)?.sections, {
+    assert.deepEqual(pages.helper.applied.at(-1)?.sections, {
       domains: { names: ['xn--mller-kva.example'] },
     });
     const page = await get(answer.headers['location']).expect(200);
     assert.match(textOf(page.text), /Local domain added: müller\.example/);
     assert.match(textOf(page.text), /müller\.example xn--mller-kva\.example/);
-    assert.deepEqual(await host.plugin.facts(), {
+    assert.deepEqual(await pages.host.plugin.facts(), {
       localDomain: true,
       localDomains: ['xn--mller-kva.example'],
     });
   });
 
   it('keeps the domains the machine has when the first one is added', async () => {
-    helper.machine['domains'] = { settings: { names: ['old.example'] }, unclear: [] };
+    pages.helper.machine['domains'] = { settings: { names: ['old.example'] }, unclear: [] };
     assert.match(textOf((await get()).text), /old\.example .*found on the machine, not saved yet/);
     assert.equal((await add('new.example')).status, 303);
     assert.deepEqual(await stored(), ['new.example', 'old.example']);
@@ -106,7 +93,7 @@ describe('Local domains', () => {
       assert.match(textOf(answer.text), problem);
       assert.doesNotMatch(answer.text, /<script>alert/);
       assert.equal(formFields(answer.text)['name'], typed);
-      assert.deepEqual(helper.applied, []);
+      assert.deepEqual(pages.helper.applied, []);
       assert.deepEqual(await stored(), []);
     });
   }
@@ -137,15 +124,15 @@ describe('Local domains', () => {
       names.map(async (name) => post(PATH, { ...fields, name, intent: 'save' }).expect(303)),
     );
     assert.deepEqual(await stored(), names.toSorted());
-    const sections = helper.applied.at(-1)?.sections as { domains: { names: string[] } };
+    const sections = pages.helper.applied.at(-1)?.sections as { domains: { names: string[] } };
     assert.deepEqual(sections.domains.names, names.toSorted());
   });
 
   it('says what to publish where the DNS lacks the key that mail is signed with', async () => {
     const dns = fakeDns({ 'acme.org': { mx: [[10, 'old.example.com']] } });
-    host = createDummyHost({ db: database.db, helper, users: [ANNA], dns });
+    await pages.restart({ dns });
     const key = { domain: 'acme.org', selector: 's1', kind: 'rsa', publicKey: 'QUJD'.repeat(40) };
-    helper.answers['dkim-keys'] = () => ({ keys: [key], unreadable: [] });
+    pages.helper.answers['dkim-keys'] = () => ({ keys: [key], unreadable: [] });
     await add('acme.org');
     const { text: html } = await until('the check', async () => {
       const answer = await get(`${PATH}/acme.org`);
@@ -162,11 +149,10 @@ describe('Local domains', () => {
   it('shows checks of before there was one of DKIM', async () => {
     const found = { state: 'ok', key: 'domains.check.mx.here', values: { domain: 'x', host: 'y' } };
     await add('acme.org');
-    await host.plugin.close();
-    host = createDummyHost({ db: database.db, helper, users: [ANNA] });
+    await pages.restart();
     const findings = JSON.stringify({ mx: found, ptr: found, spf: found });
     const row = { name: 'acme.org', findings, checked_at: new Date() };
-    await database.db('mail_domain_checks').insert(row).onConflict('name').merge();
+    await pages.database.db('mail_domain_checks').insert(row).onConflict('name').merge();
     const { text: html } = await get(`${PATH}/acme.org`).expect(200);
     assert.match(textOf(html), /Whether mail from acme\.org is signed here is not known/);
   });
@@ -197,7 +183,7 @@ describe('Local domains', () => {
 
   it('removes a domain that only the machine knew', async () => {
     const settings = { names: ['old.example', 'other.example'] };
-    helper.machine['domains'] = { settings, unclear: [] };
+    pages.helper.machine['domains'] = { settings, unclear: [] };
     const page = await get(`${PATH}/remove?row=name:old.example`).expect(200);
     await post(`${PATH}/remove`, { ...formFields(page.text), intent: 'save' }).expect(303);
     assert.deepEqual(await stored(), ['other.example']);
@@ -208,18 +194,18 @@ describe('Local domains', () => {
     const rows = keys((await get()).text);
     const page = await get(`${PATH}/remove?row=${rows[0]}&row=${rows[1]}`).expect(200);
     const fields = { ...formFields(page.text), row: rows, intent: 'save' };
-    await database.db('mail_domains').where({ name: 'a.example' }).delete();
+    await pages.database.db('mail_domains').where({ name: 'a.example' }).delete();
     const answer = await post(`${PATH}/remove`, fields);
     assert.equal(answer.status, 409);
     assert.match(textOf(answer.text), /Somebody removed a domain of the selection meanwhile/);
     assert.deepEqual(await stored(), ['b.example']);
-    await database.db('mail_domains').delete();
+    await pages.database.db('mail_domains').delete();
     const gone = await post(`${PATH}/remove`, fields).expect(303);
     assert.match(textOf((await get(gone.headers['location'])).text), /Somebody removed a domain/);
   });
 
   it('keeps what was typed when the helper refuses', async () => {
-    helper.refusal = refusedAt('prove', 'helper.proof.stranger');
+    pages.helper.refusal = refusedAt('prove', 'helper.proof.stranger');
     const answer = await add('example.com');
     assert.equal(answer.status, 502);
     assert.match(textOf(answer.text), /it was an open relay/);
@@ -227,9 +213,11 @@ describe('Local domains', () => {
   });
 
   it('is searched, sorted and paged', async () => {
-    await database.db('mail_settings').insert({ id: 'domains', value: '{}', updated_by: 'x' });
+    await pages.database
+      .db('mail_settings')
+      .insert({ id: 'domains', value: '{}', updated_by: 'x' });
     const names = Array.from({ length: 120 }, (_, index) => `d${index}.example`);
-    await database
+    await pages.database
       .db('mail_domains')
       .insert([...names, 'xn--mller-kva.example'].map((name) => ({ name, updated_by: 'anna' })));
     const first = (await get().expect(200)).text;

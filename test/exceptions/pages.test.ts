@@ -1,33 +1,19 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import request, { type Test } from 'supertest';
-import { migrateMail } from '../../lib/database/mail-schema.js';
-import { createDummyHost, CSRF, type DummyHost } from '../support/dummy-host.js';
+import { CSRF } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import { AWAY, recordingHelper, type RecordingHelper } from '../support/recording-helper.js';
+import { AWAY } from '../support/recording-helper.js';
 
 const PATH = '/mail/security/exceptions';
 
 describe('the pages of the exceptions', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(async () => {
-    await database.db('mail_changes').delete();
-    await database.db('mail_exceptions').delete();
-    helper = recordingHelper();
-    host = createDummyHost({ db: database.db, helper });
-  });
+  const pages = pluginPages({ tables: ['changes', 'exceptions'] });
 
-  const get = (path = ''): Test => request(host.app).get(PATH + path);
+  const get = (path = ''): Test => pages.get(PATH + path);
   const post = (path: string, fields: object): Test =>
-    request(host.app)
+    request(pages.host.app)
       .post(PATH + path)
       .type('form')
       .send({ _csrf: CSRF, ...fields });
@@ -36,7 +22,7 @@ describe('the pages of the exceptions', () => {
     assert.equal(answer.status, 303, textOf(answer.text));
   };
   const values = (): readonly string[] =>
-    (helper.applied.at(-1)?.sections['exceptions'] as { values: readonly string[] }).values;
+    (pages.helper.applied.at(-1)?.sections['exceptions'] as { values: readonly string[] }).values;
   const keys = async (): Promise<readonly string[]> =>
     [...(await get()).text.matchAll(/name="row" value="([\d.]+)"/g)].map(([, key = '']) => key);
 
@@ -86,7 +72,7 @@ describe('the pages of the exceptions', () => {
     const twice = await post('/new', { value: 'EXAMPLE.com', version: '0', intent: 'save' });
     assert.equal(twice.status, 422);
     assert.match(textOf(twice.text), /There is an exception for example\.com already/);
-    assert.equal(helper.applied.length, 1);
+    assert.equal(pages.helper.applied.length, 1);
   });
 
   it('switch off and remove several at once, after a question', async () => {
@@ -111,12 +97,12 @@ describe('the pages of the exceptions', () => {
       ...{ kind: 'network', value: `198.${18 + (at >> 8)}.${at & 255}.0/24`, note: '', search: '' },
       ...{ enabled: at > 0, version: 1, updated_by: 'anna' },
     }));
-    await database.db.batchInsert('mail_exceptions', networks, 100);
+    await pages.database.db.batchInsert('mail_exceptions', networks, 100);
     const fields = { note: '', version: '0', intent: 'save' };
     const added = await post('/new', { ...fields, value: '192.0.2.0/24', enabled: '1' });
     assert.equal(added.status, 422);
     assert.match(textOf(added.text), /At most 500 networks can be in force/);
-    const off = await database
+    const off = await pages.database
       .db('mail_exceptions')
       .where('enabled', false)
       .first<{ id: string }>();
@@ -141,10 +127,10 @@ describe('the pages of the exceptions', () => {
     const rows = Array.from({ length: 60 }, (_, at) => ({
       ...{ kind: 'ip', value: `192.0.2.${at + 1}`, search: '', updated_by: 'test' },
     }));
-    await database.db('mail_exceptions').insert(rows);
+    await pages.database.db('mail_exceptions').insert(rows);
     const first = await get('?sort=-value');
     const next = /href="([^"]+)" rel="next"/.exec(first.text)?.[1]?.replaceAll('&amp;', '&') ?? '';
-    const second = await request(host.app).get(next);
+    const second = await pages.get(next);
     const seen = [first, second].flatMap(({ text }) =>
       [...text.matchAll(/exceptions\/\d+">(192[\d.]+)</g)].map(([, value]) => value),
     );
@@ -153,11 +139,11 @@ describe('the pages of the exceptions', () => {
 
   it('say that the helper is away, and lose nothing', async () => {
     await add('example.com');
-    helper.failure = AWAY;
+    pages.helper.failure = AWAY;
     const answer = await post('/new', { value: 'two.example', version: '0', intent: 'save' });
     assert.equal(answer.status, 502);
     assert.equal(formFields(answer.text)['value'], 'two.example');
-    helper.failure = null;
+    pages.helper.failure = null;
     assert.equal((await keys()).length, 1);
   });
 });

@@ -1,16 +1,14 @@
 /** The pages of the queries, on the dummy host with a recording helper. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
-import request, { type Test } from 'supertest';
-import { migrateMail } from '../../lib/database/mail-schema.js';
+import { describe, it } from 'node:test';
+import { type Test } from 'supertest';
 import type { DirectoryUser } from '../../lib/contract.js';
 import type { FetchmailSettings, FetchQuery } from '../../lib/fetchmail/schema.js';
 import { openPassword } from '../../lib/fetchmail/security.js';
 import { open } from '../../lib/secrets/seal.js';
-import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import { recordingHelper, type RecordingHelper } from '../support/recording-helper.js';
+import {} from '../support/recording-helper.js';
 
 const PATH = '/mail/fetchmail';
 const ALICE: DirectoryUser = {
@@ -20,28 +18,20 @@ const ALICE: DirectoryUser = {
 const CANARY = ' with "canary" \\x41 ä ';
 
 describe('the pages of the fetchmail queries', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(async () => {
-    await database.db('mail_changes').delete();
-    await database.db('mail_fetch_queries').delete();
-    helper = recordingHelper();
-    helper.answers['fetchmail-status'] = () => ({ installed: true, running: true, queries: {} });
-    helper.answers['system-aliases'] = () => ({ entries: [], count: 0 });
-    host = createDummyHost({ db: database.db, helper, users: [ALICE] });
+  const pages = pluginPages({
+    tables: ['changes', 'fetch_queries'],
+    host: { users: [ALICE] },
+    prepare: (helper) => {
+      helper.answers['fetchmail-status'] = () => ({ installed: true, running: true, queries: {} });
+      helper.answers['system-aliases'] = () => ({ entries: [], count: 0 });
+    },
   });
 
-  const get = (path = PATH): Test => request(host.app).get(path);
+  const get = (path = PATH): Test => pages.get(path);
   const post = (path: string, fields: Record<string, string | string[]>): Test =>
-    request(host.app).post(path).type('form').send(fields);
+    pages.post(path, fields);
   const applied = (): readonly FetchQuery[] =>
-    (helper.applied.at(-1)?.sections['fetchmail'] as FetchmailSettings).queries;
+    (pages.helper.applied.at(-1)?.sections['fetchmail'] as FetchmailSettings).queries;
   const typed = (more: Record<string, string | string[]> = {}) => ({
     ...{ name: 'imap.provider.example', sameServer: '1', enabled: '1', protocol: 'imap' },
     ...{ remoteUser: 'me', remotePassword: CANARY, destination: 'user', users: [ALICE.login] },
@@ -68,16 +58,16 @@ describe('the pages of the fetchmail queries', () => {
     const [query] = applied();
     assert.ok(query);
     assert.equal(
-      openPassword(query, (box, binding) => open(helper.key, box, binding)),
+      openPassword(query, (box, binding) => open(pages.helper.key, box, binding)),
       CANARY,
     );
     for (const path of [PATH, `${PATH}/${id}`, '/mail/history', '/mail/history/1']) {
       const { text } = await get(path);
       assert.equal(/canary|mb1\./.test(text), false, path);
     }
-    const rows = JSON.stringify(await database.db('mail_change_rows').select());
+    const rows = JSON.stringify(await pages.database.db('mail_change_rows').select());
     assert.equal(rows.includes('mb1.'), false);
-    assert.equal(JSON.stringify(host.log.entries).includes('canary'), false);
+    assert.equal(JSON.stringify(pages.host.log.entries).includes('canary'), false);
   });
 
   it('keep the password while nothing it is bound to changes, and ask for it otherwise', async () => {
@@ -92,13 +82,13 @@ describe('the pages of the fetchmail queries', () => {
       { ssl: 'none' },
       { certificate: 'none' },
     ];
-    const before = helper.applied.length;
+    const before = pages.helper.applied.length;
     for (const more of elsewhere) {
       for (const intent of ['save', 'preview', 'test']) {
         assert.equal(await change(id, { ...more, intent }), 422, JSON.stringify(more));
       }
     }
-    assert.equal(helper.applied.length, before);
+    assert.equal(pages.helper.applied.length, before);
   });
 
   it('really remove a query and its password', async () => {
@@ -106,7 +96,7 @@ describe('the pages of the fetchmail queries', () => {
     const { _csrf = '' } = formFields((await get(`${PATH}/${id}`)).text);
     await post(`${PATH}/${id}/delete`, { _csrf }).expect(303);
     assert.deepEqual(applied(), []);
-    const rows = JSON.stringify(await database.db('mail_fetch_queries').select());
+    const rows = JSON.stringify(await pages.database.db('mail_fetch_queries').select());
     assert.equal(rows, '[]');
   });
 
@@ -170,8 +160,8 @@ describe('the pages of the fetchmail queries', () => {
       const again = formFields(answer.text);
       if (!remoteUser.includes('\n')) assert.equal(again['remoteUser'], remoteUser);
       assert.equal(again['name'], name);
-      assert.equal(helper.applied.length, 0);
-      assert.deepEqual(await database.db('mail_fetch_queries').select(), []);
+      assert.equal(pages.helper.applied.length, 0);
+      assert.deepEqual(await pages.database.db('mail_fetch_queries').select(), []);
     });
   }
 
@@ -191,7 +181,7 @@ describe('the pages of the fetchmail queries', () => {
 
   it('show which header names the recipient and who would get what, and whatever stands there stays text', async () => {
     const evil = '<script>alert(1)</script>';
-    helper.answers['fetchmail-test'] = () => ({
+    pages.helper.answers['fetchmail-test'] = () => ({
       result: { outcome: 'nothing', code: 0, waiting: 2, seen: 0, fetched: 0, left: 2, detail: '' },
       looked: {
         headers: [{ name: 'Delivered-To', messages: 2, example: evil, prefix: 'box-' }],
@@ -218,12 +208,12 @@ describe('the pages of the fetchmail queries', () => {
     assert.match(text, /\(nobody here, so: alice\)/);
     assert.equal(page.text.includes(evil), false);
     assert.equal(formFields(page.text)['localDomains'], 'example.org');
-    assert.equal(helper.applied.length, 0);
+    assert.equal(pages.helper.applied.length, 0);
   });
 
   it('tell on the overview of a query that has failed for a day, and not of a shorter failure', async () => {
     const id = await add();
-    const failingFor = (hours: number): void => {
+    const failingFor = async (hours: number): Promise<void> => {
       const at = new Date(Date.now() - hours * 3_600_000).toISOString();
       const counts = { waiting: null, seen: null, fetched: 0, left: 0 };
       const status = {
@@ -232,14 +222,14 @@ describe('the pages of the fetchmail queries', () => {
         result: { outcome: 'basicLogin', code: 3, ...counts, detail: 'NO use an app password' },
       };
       const answer = { installed: true, running: true, queries: { [id]: status } };
-      helper.answers['fetchmail-status'] = () => answer;
+      pages.helper.answers['fetchmail-status'] = () => answer;
       // Each host looks for itself.
-      host = createDummyHost({ db: database.db, helper, users: [ALICE] });
+      await pages.restart();
     };
-    failingFor(30);
+    await failingFor(30);
     assert.match(textOf((await get('/mail/')).text), /imap\.provider\.example/);
     assert.match(textOf((await get()).text), /takes no plain account passwords any more/);
-    failingFor(2);
+    await failingFor(2);
     assert.doesNotMatch(textOf((await get('/mail/')).text), /imap\.provider\.example.*fail/);
   });
 

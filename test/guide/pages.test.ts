@@ -1,14 +1,12 @@
 /** The first steps, on the overview of the dummy host with a recording helper. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import request from 'supertest';
 import type { DirectoryUser } from '../../lib/contract.js';
-import { migrateMail } from '../../lib/database/mail-schema.js';
 import { NO_SMARTHOST } from '../../lib/smarthost/schema.js';
-import { createDummyHost, CSRF, type DummyHost } from '../support/dummy-host.js';
+import { CSRF } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import { recordingHelper, type RecordingHelper } from '../support/recording-helper.js';
 import { until } from '../support/wait.js';
 
 const person = (login: string, more: Partial<DirectoryUser> = {}): DirectoryUser => ({
@@ -24,31 +22,24 @@ const PEOPLE = [
 ];
 
 describe('the first steps', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
+  const pages = pluginPages({
+    tables: ['guide'],
+    host: { users: PEOPLE },
+    prepare: (helper) => {
+      helper.answers['test-message'] = () => ({
+        ...{ followed: true, state: 'sent', queueId: '4bX', relay: 'mx.far.example', reply: '' },
+      });
+    },
   });
-  after(() => database.close());
-  beforeEach(async () => {
-    await database.db('mail_guide').delete();
-    helper = recordingHelper();
-    helper.answers['test-message'] = () => ({
-      ...{ followed: true, state: 'sent', queueId: '4bX', relay: 'mx.far.example', reply: '' },
-    });
-    host = createDummyHost({ db: database.db, helper, users: PEOPLE });
-  });
-  const read = async (): Promise<string> => textOf((await request(host.app).get('/mail')).text);
+  const read = async (): Promise<string> => textOf((await pages.get('/mail')).text);
   const press = (intent: string, roles = 'mail.read,mail.operate,mail.admin') =>
-    request(host.app)
+    request(pages.host.app)
       .post('/mail/guide')
       .set('x-roles', roles)
       .type('form')
       .send({ _csrf: CSRF, intent });
   const sendTest = (testRecipient = 'x@far.example') =>
-    request(host.app).post('/mail/configuration/smarthost/message').type('form').send({
+    request(pages.host.app).post('/mail/configuration/smarthost/message').type('form').send({
       _csrf: CSRF,
       from: 'overview',
       testSender: 'anna@acme.org',
@@ -66,8 +57,8 @@ describe('the first steps', () => {
   });
 
   it('follow a test message on the overview, and are over when all is done', async () => {
-    helper.machine['domains'] = { settings: { names: ['acme.lan'] }, unclear: [] };
-    helper.machine['smarthost'] = {
+    pages.helper.machine['domains'] = { settings: { names: ['acme.lan'] }, unclear: [] };
+    pages.helper.machine['smarthost'] = {
       settings: { ...NO_SMARTHOST, host: 'smtp.far.example' },
       unclear: [],
     };
@@ -76,28 +67,26 @@ describe('the first steps', () => {
     assert.equal(sent.status, 303);
     assert.match(sent.headers['location'] ?? '', /^\/mail\/\?test=/);
     await until('the end of the test', async () => !(await read()).includes('First steps'));
-    const answer = textOf((await request(host.app).get(sent.headers['location'] ?? '')).text);
+    const answer = textOf((await pages.get(sent.headers['location'] ?? '')).text);
     assert.match(answer, /Sent: mx\.far\.example took the message to x@far\.example/);
   });
 
   it('take a message that arrived as the proof that no smarthost is needed', async () => {
     await sendTest();
-    await until('the mark', async () => (await database.db('mail_guide')).length === 1);
+    await until('the mark', async () => (await pages.database.db('mail_guide')).length === 1);
     assert.match(await read(), /The way out done Mail goes straight to .* a test message arrived/);
   });
 
   it('count no message that came back, and none to somebody here', async () => {
-    helper.machine['domains'] = { settings: { names: ['acme.lan'] }, unclear: [] };
+    pages.helper.machine['domains'] = { settings: { names: ['acme.lan'] }, unclear: [] };
     await sendTest('Ben@ACME.lan');
 
-    helper.answers['test-message'] = () => ({
+    pages.helper.answers['test-message'] = () => ({
       ...{ followed: true, state: 'bounced', queueId: '4bX', relay: '', reply: '550 no' },
     });
     const sent = await sendTest();
     await until('the end of the test', async () =>
-      textOf((await request(host.app).get(sent.headers['location'] ?? '')).text).includes(
-        'Refused:',
-      ),
+      textOf((await pages.get(sent.headers['location'] ?? '')).text).includes('Refused:'),
     );
     assert.match(await read(), /A test message to do/);
   });
@@ -114,9 +103,7 @@ describe('the first steps', () => {
   });
 
   it('do not wait for a directory that takes its time', async () => {
-    const slow = createDummyHost({
-      db: database.db,
-      helper,
+    await pages.restart({
       directory: {
         kind: 'nss',
         users: () => new Promise<readonly DirectoryUser[]>(() => undefined),
@@ -124,7 +111,9 @@ describe('the first steps', () => {
         onChange: () => () => undefined,
       },
     });
-    const text = textOf((await request(slow.app).get('/mail')).text);
-    assert.match(text, /People with a mailbox not known The users .* cannot be counted right now/);
+    assert.match(
+      await read(),
+      /People with a mailbox not known The users .* cannot be counted right now/,
+    );
   });
 });

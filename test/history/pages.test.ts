@@ -1,36 +1,21 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import request, { type Test } from 'supertest';
-import { migrateMail } from '../../lib/database/mail-schema.js';
-import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import { recordingHelper, refusedAt, type RecordingHelper } from '../support/recording-helper.js';
+import { refusedAt } from '../support/recording-helper.js';
 
 const FORM = '/mail/configuration/base';
 
 describe('the history', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(async () => {
-    await database.db('mail_changes').delete();
-    await database.db('mail_settings').delete();
-    helper = recordingHelper();
-    host = createDummyHost({ db: database.db, helper });
-  });
+  const pages = pluginPages({ tables: ['changes', 'settings'] });
 
-  const get = (path: string): Test => request(host.app).get(path);
+  const get = (path: string): Test => pages.get(path);
   const name = async (): Promise<string | undefined> =>
     formFields((await get(FORM).expect(200)).text)['mailServerName'];
   const save = async (mailServerName: string): Promise<string> => {
     const fields = formFields((await get(FORM).expect(200)).text);
-    const answer = await request(host.app)
+    const answer = await request(pages.host.app)
       .post(FORM)
       .type('form')
       .send({ ...fields, mailServerName, intent: 'save' })
@@ -39,7 +24,7 @@ describe('the history', () => {
   };
   const undo = async (id: string, scope: string): Promise<void> => {
     const page = await get(`/mail/history/${id}/undo?scope=${scope}`).expect(200);
-    await request(host.app)
+    await request(pages.host.app)
       .post(`/mail/history/${id}/undo`)
       .type('form')
       .send(formFields(page.text))
@@ -75,7 +60,7 @@ describe('the history', () => {
     const id = await save('two.example.com');
     const page = formFields((await get(`/mail/history/${id}/undo`).expect(200)).text);
     await save('three.example.com');
-    const answer = await request(host.app)
+    const answer = await request(pages.host.app)
       .post(`/mail/history/${id}/undo`)
       .type('form')
       .send(page)
@@ -98,7 +83,7 @@ describe('the history', () => {
     const id = await save('two.example.com');
     const page = formFields((await get(`/mail/history/${id}/undo?scope=since`).expect(200)).text);
     await save('three.example.com');
-    const answer = await request(host.app)
+    const answer = await request(pages.host.app)
       .post(`/mail/history/${id}/undo`)
       .type('form')
       .send(page)
@@ -110,8 +95,8 @@ describe('the history', () => {
   it('shows what was refused with its reason, and offers no way back from it', async () => {
     await save('one.example.com');
     const fields = formFields((await get(FORM).expect(200)).text);
-    helper.refusal = refusedAt('check', 'helper.check.postfix');
-    await request(host.app)
+    pages.helper.refusal = refusedAt('check', 'helper.check.postfix');
+    await request(pages.host.app)
       .post(FORM)
       .type('form')
       .send({ ...fields, mailServerName: 'two.example.com', intent: 'save' })

@@ -4,16 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, beforeEach, describe, it } from 'node:test';
-import request from 'supertest';
+import { describe, it } from 'node:test';
 import { createSocketTransport } from '../../lib/client/socket-transport.js';
-import { migrateMail } from '../../lib/database/mail-schema.js';
 import { insertSample } from '../../lib/queue/store.js';
 import { fakeDns } from '../support/fake-dns.js';
-import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import { AWAY, recordingHelper, type RecordingHelper } from '../support/recording-helper.js';
+import { AWAY } from '../support/recording-helper.js';
 import { until } from '../support/wait.js';
 
 const ACME = fakeDns({
@@ -24,71 +21,64 @@ const ACME = fakeDns({
 });
 
 describe('the overview', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-    // The first steps have a test of their own.
-    await database.db('mail_guide').insert({ mark: 'hidden', actor: 'anna' });
+  const pages = pluginPages({
+    tables: ['domain_checks', 'guide'],
+    host: { dns: ACME },
+    prepare: async (_helper, { db }) => {
+      // The first steps have a test of their own.
+      await db('mail_guide').insert({ mark: 'hidden', actor: 'anna' });
+    },
   });
-  after(() => database.close());
-  beforeEach(async () => {
-    await database.db('mail_domain_checks').delete();
-    helper = recordingHelper();
-    host = createDummyHost({ db: database.db, helper, dns: ACME });
-  });
-  const read = async (): Promise<string> => textOf((await request(host.app).get('/mail')).text);
+  const read = async (): Promise<string> => textOf((await pages.get('/mail')).text);
 
   it('says that all is well when it is', async () => {
-    helper.machine['domains'] = { settings: { names: ['acme.org'] }, unclear: [] };
+    pages.helper.machine['domains'] = { settings: { names: ['acme.org'] }, unclear: [] };
     const text = await read();
     assert.match(text, /Mail is flowing\. There is nothing for you to do\./);
     assert.match(text, /It calls itself old\.example\.com\. It takes mail for one domain\./);
-    assert.deepEqual(await host.plugin.health(), { status: 'ok', problems: [] });
-    assert.deepEqual(host.log.errors(), []);
+    assert.deepEqual(await pages.host.plugin.health(), { status: 'ok', problems: [] });
+    assert.deepEqual(pages.host.log.errors(), []);
   });
 
   it('says what is to do while there is no domain', async () => {
     assert.match(await read(), /There is something for you to do.*no mail domain of its own yet/);
-    const { status, problems } = await host.plugin.health();
+    const { status, problems } = await pages.host.plugin.health();
     assert.equal(status, 'degraded');
     assert.equal(problems[0]?.key, 'overview.trouble.noDomain');
   });
 
   it('says first that mail stands still', async () => {
-    helper.postfix = { installed: true, running: false, version: '3.7.11' };
+    pages.helper.postfix = { installed: true, running: false, version: '3.7.11' };
     assert.match(await read(), /Mail stands still: Postfix is not running/);
-    assert.equal((await host.plugin.health()).status, 'failing');
+    assert.equal((await pages.host.plugin.health()).status, 'failing');
   });
 
   it('says what was edited by hand, and first that strangers may send', async () => {
     const open = { key: 'relay.unclear.everyone', value: '0.0.0.0/0', parameter: 'mynetworks' };
     const networks = { networks: ['127.0.0.0/8'] };
-    helper.machine['relay'] = { settings: networks, unclear: [open], edited: ['mynetworks'] };
-    const { text: html } = await request(host.app).get('/mail');
+    pages.helper.machine['relay'] = { settings: networks, unclear: [open], edited: ['mynetworks'] };
+    const { text: html } = await pages.get('/mail');
     const text = textOf(html);
     assert.match(text, /Strangers may send through this server: it is an open relay/);
     assert.match(text, /One setting was edited by hand/);
     assert.match(html, /href="\/mail\/differences"/);
     assert.match(html, /href="\/mail\/configuration\/relay-subnets"/);
-    assert.equal((await host.plugin.health()).status, 'failing');
+    assert.equal((await pages.host.plugin.health()).status, 'failing');
   });
 
   it('says when the queue has no room', async () => {
-    helper.queueFreeBytes = 1_000_000;
+    pages.helper.queueFreeBytes = 1_000_000;
     assert.match(await read(), /No mail is taken: the mail queue has too little room/);
   });
 
   it('says that nothing is known when the helper never answered', async () => {
-    helper.failure = AWAY;
+    pages.helper.failure = AWAY;
     assert.match(await read(), /Whether mail is flowing is not known right now/);
-    assert.equal((await host.plugin.health()).status, 'degraded');
+    assert.equal((await pages.host.plugin.health()).status, 'degraded');
   });
 
   it('has a row for each part, with its state in a word and what is known', async () => {
-    helper.answers['queue-counts'] = () => ({
+    pages.helper.answers['queue-counts'] = () => ({
       counts: { maildrop: 0, incoming: 1, active: 0, deferred: 6, hold: 2 },
       disk: { free: 2 * 1024 ** 3, needed: 15 * 1024 ** 2 },
     });
@@ -108,9 +98,9 @@ describe('the overview', () => {
   });
 
   it('does not wait for a part that hangs, and names it', async () => {
-    host = createDummyHost({ db: database.db, helper, dns: ACME, patienceMs: 300 });
-    helper.answers['security-status'] = () => new Promise(() => undefined);
-    helper.answers['fetchmail-status'] = () => new Promise(() => undefined);
+    await pages.restart({ patienceMs: 300 });
+    pages.helper.answers['security-status'] = () => new Promise(() => undefined);
+    pages.helper.answers['fetchmail-status'] = () => new Promise(() => undefined);
     const text = await read();
     assert.match(text, /Nothing new is known here of: Fetch mail and Spam and virus protection\./);
     assert.match(text, /Mail server fine Postfix 3\.7\.11 is running\./);
@@ -124,7 +114,7 @@ describe('the overview', () => {
     const lines = new Set<Socket>();
     const silent = createServer((line) => lines.add(line.resume())).listen(path);
     await once(silent, 'listening');
-    host = createDummyHost({ db: database.db, helper: createSocketTransport({ path }), dns: ACME });
+    await pages.restart({ helper: createSocketTransport({ path }) });
     const text = await read();
     assert.match(text, /Whether mail is flowing is not known right now/);
     assert.match(text, /It took too long to answer/);
@@ -134,26 +124,26 @@ describe('the overview', () => {
   });
 
   it('shows the queue as it was counted last while the helper is away, and from when that is', async () => {
-    await insertSample(database.db, {
+    await insertSample(pages.database.db, {
       ...{ waiting: 3, held: 0, diskFree: 5e12, diskNeeded: 1.5e7, stalls: [] },
     });
-    await database.db('mail_queue_samples').update({ at: new Date(Date.now() - 60_000) });
-    helper.failure = AWAY;
+    await pages.database.db('mail_queue_samples').update({ at: new Date(Date.now() - 60_000) });
+    pages.helper.failure = AWAY;
     assert.match(await read(), /Mail queue fine 3 mails wait\. .*As of \d\d:\d\d\./);
-    await database.db('mail_queue_samples').delete();
+    await pages.database.db('mail_queue_samples').delete();
   });
 
   it('shows what the DNS says of the domains with its age, the worst first, and asks in the background', async () => {
-    helper.machine['domains'] = {
+    pages.helper.machine['domains'] = {
       settings: { names: ['acme.org', 'lost.example.org', 'box.lan'] },
       unclear: [],
     };
     assert.match(await read(), /acme\.org not checked yet.* asking/);
     await until('both answers', async () => {
-      const answers = await database.db('mail_domain_checks').select('name');
+      const answers = await pages.database.db('mail_domain_checks').select('name');
       return answers.length === 2;
     });
-    const { text: html } = await request(host.app).get('/mail');
+    const { text: html } = await pages.get('/mail');
     const text = textOf(html);
     assert.match(
       text,
@@ -162,25 +152,25 @@ describe('the overview', () => {
     assert.match(text, /Nobody outside can send mail to lost\.example\.org/);
     assert.match(html, /href="\/mail\/configuration\/domains\/lost\.example\.org">See what/);
     assert.doesNotMatch(html, /box\.lan/);
-    const { problems } = await host.plugin.health();
+    const { problems } = await pages.host.plugin.health();
     assert.ok(problems.some(({ key }) => key === 'overview.trouble.dns'));
   });
 
   it('says when the mail queue grows, a destination stalls or room runs out, and leads there', async () => {
     const hour = 60 * 60 * 1000;
     const quiet = { held: 0, diskFree: 5e12, diskNeeded: 1.5e7, stalls: [] };
-    await insertSample(database.db, { ...quiet, waiting: 3 });
+    await insertSample(pages.database.db, { ...quiet, waiting: 3 });
     const before = new Date(Date.now() - 1.2 * hour);
-    await database.db('mail_queue_samples').update({ at: before });
+    await pages.database.db('mail_queue_samples').update({ at: before });
     const oldest = Math.floor((Date.now() - 5 * hour) / 1000);
     const stall = { destination: 'firma.example', messages: 40, oldest, cause: 'refused' };
-    await insertSample(database.db, {
+    await insertSample(pages.database.db, {
       ...quiet,
       waiting: 90,
       diskFree: 60 * 1024 ** 2,
       stalls: [stall],
     });
-    const { text: html } = await request(host.app).get('/mail');
+    const { text: html } = await pages.get('/mail');
     const text = textOf(html);
     assert.match(text, /90 mails wait; an hour before it was 3/);
     assert.match(text, /40 mails for firma\.example cannot be delivered The oldest came /);
@@ -190,8 +180,8 @@ describe('the overview', () => {
       /The mail queue is running out of room 60\sMB are free\. .* To the mail queue/,
     );
     assert.match(html, /href="\/mail\/queue\?recipient=%40firma\.example"/);
-    const german = await request(host.app).get('/mail').set('x-language', 'de');
+    const german = await pages.get('/mail').set('x-language', 'de');
     assert.match(textOf(german.text), /40 Mails an firma\.example lassen sich nicht zustellen/);
-    await database.db('mail_queue_samples').delete();
+    await pages.database.db('mail_queue_samples').delete();
   });
 });

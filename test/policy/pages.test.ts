@@ -1,44 +1,23 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
-import request, { type Test } from 'supertest';
-import { migrateMail } from '../../lib/database/mail-schema.js';
+import { describe, it } from 'node:test';
+import { type Test } from 'supertest';
 import { NO_POLICY, type PolicySettings } from '../../lib/policy/schema.js';
-import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import {
-  AWAY,
-  POLICY_STATUS,
-  recordingHelper,
-  refusedAt,
-  type RecordingHelper,
-} from '../support/recording-helper.js';
+import { AWAY, POLICY_STATUS, refusedAt } from '../support/recording-helper.js';
 
 const PATH = '/mail/security/policy';
 const HOSTILE = '"><script>alert(1)</script>';
 
 describe('the page for strangers', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(async () => {
-    await database.db('mail_changes').delete();
-    await database.db('mail_settings').delete();
-    helper = recordingHelper();
-    host = createDummyHost({ db: database.db, helper });
-  });
+  const pages = pluginPages({ tables: ['changes', 'settings'] });
 
-  const get = (path = PATH): Test => request(host.app).get(path);
-  const post = (fields: Record<string, string>): Test =>
-    request(host.app).post(PATH).type('form').send(fields);
+  const get = (path = PATH): Test => pages.get(path);
+  const post = (fields: Record<string, string>): Test => pages.post(PATH, fields);
   const shown = async (): Promise<Record<string, string>> =>
     formFields((await get().expect(200)).text);
-  const applied = (): PolicySettings => helper.applied.at(-1)?.sections['policy'] as PolicySettings;
+  const applied = (): PolicySettings =>
+    pages.helper.applied.at(-1)?.sections['policy'] as PolicySettings;
   const save = async (change: Record<string, string>): Promise<void> => {
     const answer = await post({ ...(await shown()), ...change, intent: 'save' });
     assert.equal(answer.status, 303, textOf(answer.text));
@@ -61,9 +40,9 @@ describe('the page for strangers', () => {
       ...{ greylisting: true, greylistDelay: 120, connections: 20 },
       blockLists: [{ zone: 'zen.spamhaus.org', weight: 2, enabled: true }],
     });
-    const before = helper.applied.length;
+    const before = pages.helper.applied.length;
     await save({});
-    assert.equal(helper.applied.length, before);
+    assert.equal(pages.helper.applied.length, before);
     assert.match(textOf((await get('/mail/history')).text), /Checks of strangers/);
   });
 
@@ -78,7 +57,7 @@ describe('the page for strangers', () => {
     assert.doesNotMatch(answer.text, /<script>alert/);
     const again = formFields(answer.text);
     for (const [name, value] of Object.entries(typed)) assert.equal(again[name], value);
-    assert.equal(helper.applied.length, 0);
+    assert.equal(pages.helper.applied.length, 0);
   });
 
   it('shows both versions when somebody else saved meanwhile', async () => {
@@ -90,7 +69,7 @@ describe('the page for strangers', () => {
   });
 
   it('says at the switch that its package is missing, as the helper does', async () => {
-    helper.refusal = {
+    pages.helper.refusal = {
       ...refusedAt('validate', 'policy.problem.greylisting.package'),
       values: { section: 'policy', field: 'greylisting' },
     };
@@ -101,7 +80,7 @@ describe('the page for strangers', () => {
 
   it('tells of a list that is left out, and of a server that is down, here and on the overview', async () => {
     await save({ greylisting: 'yes', list0Use: 'yes' });
-    helper.answers['policy-status'] = () => ({
+    pages.helper.answers['policy-status'] = () => ({
       ...POLICY_STATUS,
       servers: [{ name: 'postgrey', answers: false }],
       lists: [{ zone: 'zen.spamhaus.org', state: 'listsAll', ipv6: false, checkedAt: Date.now() }],
@@ -115,7 +94,7 @@ describe('the page for strangers', () => {
   });
 
   it('shows what Postfix goes through, what others have set up included', async () => {
-    helper.answers['policy-status'] = () => ({
+    pages.helper.answers['policy-status'] = () => ({
       ...POLICY_STATUS,
       restrictions: {
         ...POLICY_STATUS.restrictions,
@@ -129,7 +108,7 @@ describe('the page for strangers', () => {
 
   it('says that the helper is away, and saves nothing', async () => {
     const fields = await shown();
-    helper.failure = AWAY;
+    pages.helper.failure = AWAY;
     const answer = await post({ ...fields, greylisting: 'yes', intent: 'save' });
     assert.equal(answer.status, 502);
     assert.equal(formFields(answer.text)['greylisting'], 'yes');

@@ -1,41 +1,25 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import request, { type Test } from 'supertest';
-import { migrateMail } from '../../lib/database/mail-schema.js';
 import type { RelaySettings } from '../../lib/relay-subnets/schema.js';
-import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
 import { CSRF } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import { AWAY, recordingHelper, type RecordingHelper } from '../support/recording-helper.js';
+import { AWAY } from '../support/recording-helper.js';
 
 const PATH = '/mail/configuration/relay-subnets';
 
 describe('the page Open relay subnets', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(async () => {
-    for (const table of ['mail_changes', 'mail_settings', 'mail_relay_networks']) {
-      await database.db(table).delete();
-    }
-    helper = recordingHelper();
-    host = createDummyHost({ db: database.db, helper });
-  });
+  const pages = pluginPages({ tables: ['changes', 'settings', 'relay_networks'] });
 
-  const get = (path = PATH): Test => request(host.app).get(path);
+  const get = (path = PATH): Test => pages.get(path);
   const post = (fields: Record<string, string | string[]>, path = PATH): Test =>
-    request(host.app)
+    request(pages.host.app)
       .post(path)
       .type('form')
       .send({ _csrf: CSRF, intent: 'save', ...fields });
   const applied = (): readonly string[] =>
-    (helper.applied.at(-1)?.sections['relay'] as RelaySettings).networks;
+    (pages.helper.applied.at(-1)?.sections['relay'] as RelaySettings).networks;
   const keyOf = async (network: string): Promise<string> => {
     const { text } = await get().expect(200);
     const row = new RegExp(`value="([^"]+)" aria-label="Tick ${network.replace(/[.]/g, '\\.')}"`);
@@ -50,7 +34,7 @@ describe('the page Open relay subnets', () => {
     const again = await get().expect(200);
     assert.match(again.text, /Office &lt;b&gt;/);
     assert.match(textOf(again.text), /192\.168\.10\.0\/24.*private.*256 addresses/);
-    assert.deepEqual(host.log.errors(), []);
+    assert.deepEqual(pages.host.log.errors(), []);
   });
 
   it('stores an IPv4-mapped form, a netmask and brackets as the network they mean', async () => {
@@ -66,7 +50,7 @@ describe('the page Open relay subnets', () => {
       assert.equal(answer.status, 422, network);
       assert.equal(formFields(answer.text)['network'], network);
     }
-    assert.deepEqual(helper.applied, []);
+    assert.deepEqual(pages.helper.applied, []);
   });
 
   it('refuses what is no network, and keeps what was typed', async () => {
@@ -87,7 +71,7 @@ describe('the page Open relay subnets', () => {
     }
     await post({ network: '10.0.0.7', note: 'a\nb' }).expect(422);
     await post({ network: '10.0.0.7', note: 'x'.repeat(201) }).expect(422);
-    assert.deepEqual(helper.applied, []);
+    assert.deepEqual(pages.helper.applied, []);
   });
 
   it('offers the right network where host bits are set', async () => {
@@ -102,7 +86,7 @@ describe('the page Open relay subnets', () => {
     });
     const fields = formFields(taken.text);
     assert.deepEqual([fields['network'], fields['note']], ['192.168.10.0/24', 'Office']);
-    assert.deepEqual(helper.applied, []);
+    assert.deepEqual(pages.helper.applied, []);
   });
 
   it('asks a second time for a public and for a very wide network', async () => {
@@ -120,8 +104,8 @@ describe('the page Open relay subnets', () => {
     const answer = await post({ network: '8.8.8.8', confirm: 'yes', intent: 'preview' });
     assert.equal(answer.status, 200);
     assert.equal(formFields(answer.text)['confirm'], 'yes');
-    assert.deepEqual(helper.applied, []);
-    assert.deepEqual(await database.db('mail_relay_networks').select(), []);
+    assert.deepEqual(pages.helper.applied, []);
+    assert.deepEqual(await pages.database.db('mail_relay_networks').select(), []);
   });
 
   it('adds no network twice, not even for two who add it at once', async () => {
@@ -150,7 +134,7 @@ describe('the page Open relay subnets', () => {
     await post({ network: '192.168.10.0/24' }).expect(303);
     const { text } = await get();
     assert.doesNotMatch(text, /aria-label="Tick 127/);
-    const { id, version } = (await database
+    const { id, version } = (await pages.database
       .db('mail_relay_networks')
       .where({ network: '127.0.0.0/8' })
       .first()) as { id: string; version: number };
@@ -175,11 +159,11 @@ describe('the page Open relay subnets', () => {
 
   it('tells of what was set by hand, first of all when it lets everybody in', async () => {
     await post({ network: '192.168.10.0/24' }).expect(303);
-    helper.machine['relay'] = {
+    pages.helper.machine['relay'] = {
       settings: { networks: ['127.0.0.0/8', '::1', '192.168.10.0/24', '10.9.0.0/16'] },
       unclear: [{ parameter: 'mynetworks', value: '0.0.0.0/0', key: 'relay.unclear.everyone' }],
     };
-    host = createDummyHost({ db: database.db, helper });
+    await pages.restart();
     const { text } = await get().expect(200);
     assert.match(textOf(text), /Strangers may send through this server/);
     assert.match(textOf(text), /10\.9\.0\.0\/16/);
@@ -188,14 +172,14 @@ describe('the page Open relay subnets', () => {
 
   it('says of no empty list that nobody may send while everybody was let in by hand', async () => {
     const nobody = /Nobody may send without login/;
-    helper.machine['relay'] = { settings: { networks: [] }, unclear: [] };
-    host = createDummyHost({ db: database.db, helper });
+    pages.helper.machine['relay'] = { settings: { networks: [] }, unclear: [] };
+    await pages.restart();
     assert.match(textOf((await get()).text), nobody);
     const unclear = [
       { parameter: 'mynetworks', value: '0.0.0.0/0', key: 'relay.unclear.everyone' },
     ];
-    helper.machine['relay'] = { settings: { networks: [] }, unclear };
-    host = createDummyHost({ db: database.db, helper });
+    pages.helper.machine['relay'] = { settings: { networks: [] }, unclear };
+    await pages.restart();
     const text = textOf((await get()).text);
     assert.match(text, /Strangers may send through this server/);
     assert.doesNotMatch(text, nobody);
@@ -216,7 +200,7 @@ describe('the page Open relay subnets', () => {
       refused: /for another reason/,
     };
     for (const [outcome, words] of Object.entries(outcomes)) {
-      helper.answers['relay-check'] = () => ({
+      pages.helper.answers['relay-check'] = () => ({
         outcome,
         asked: 'running',
         // One asks twice, and is one stranger all the same.
@@ -233,17 +217,17 @@ describe('the page Open relay subnets', () => {
   });
 
   it('keeps what was typed when the helper is away or refuses', async () => {
-    helper.refusal = AWAY;
+    pages.helper.refusal = AWAY;
     const refused = await post({ network: '192.168.10.0/24', note: 'Office' });
     assert.equal(refused.status, 502);
     assert.equal(formFields(refused.text)['network'], '192.168.10.0/24');
-    helper.failure = AWAY;
+    pages.helper.failure = AWAY;
     await post({}, `${PATH}/check`).expect(502);
     await get().expect(200);
   });
 
   it('lets readers look, operators check, and only administrators change', async () => {
-    helper.answers['relay-check'] = () => ({
+    pages.helper.answers['relay-check'] = () => ({
       outcome: 'closed',
       asked: 'running',
       answers: [],

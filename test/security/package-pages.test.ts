@@ -6,12 +6,14 @@ import { SECURITY_DEFAULTS } from '../../lib/security/schema.js';
 import type { PackagePlan } from '../../lib/security/service.js';
 import { formFields, textOf } from '../support/forms.js';
 import { SCANNERS_OFF } from '../support/recording-helper.js';
-import { SECURITY_PATH as PATH, securityPages } from '../support/security-pages.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { htmlProblems } from '../support/valid-html.js';
 import { until } from '../support/wait.js';
 
+const PATH = '/mail/security';
+
 describe('the packages of Security', () => {
-  const pages = securityPages();
+  const pages = pluginPages({ tables: ['changes', 'settings'] });
   const { get, post } = pages;
 
   it('install what is missing only after it was shown, with sizes and memory, and on yes', async () => {

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import request, { type Response } from 'supertest';
+import { type Response } from 'supertest';
 import { HelperError } from '../../lib/errors.js';
 import { SECURITY_DEFAULTS, type SecuritySettings } from '../../lib/security/schema.js';
 import type { ScannerStatus } from '../../lib/security/service.js';
-import { createDummyHost } from '../support/dummy-host.js';
 import { formFields, readForms, textOf } from '../support/forms.js';
 import { AWAY, SCANNERS_OFF } from '../support/recording-helper.js';
-import { SECURITY_PATH as PATH, securityPages } from '../support/security-pages.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { until } from '../support/wait.js';
 
 const ON: SecuritySettings = { ...SECURITY_DEFAULTS, spam: true, virus: true };
@@ -25,8 +24,10 @@ const HEALTHY: ScannerStatus = {
   postfix: { hands: true, elsewhere: false, takesBack: true },
 };
 
+const PATH = '/mail/security';
+
 describe('the pages of Security', () => {
-  const pages = securityPages();
+  const pages = pluginPages({ tables: ['changes', 'settings'] });
   const { get, post, submit } = pages;
   const repair = async (part: string): Promise<Response> => {
     const { _csrf = '' } = formFields((await get(`${PATH}/spam`)).text);
@@ -150,10 +151,7 @@ describe('the pages of Security', () => {
   });
 
   it('fetch newer signatures and rules in the background, through the proxy of the host', async () => {
-    const proxied = createDummyHost({
-      ...{ db: pages.database.db, helper: pages.helper },
-      proxy: 'http://proxy.example:3128',
-    });
+    await pages.restart({ proxy: 'http://proxy.example:3128' });
     pages.helper.answers['security-status'] = () => HEALTHY;
     pages.helper.answers['security-update'] = ({ what }) => ({
       done: [what === 'rules' ? 'rulesCurrent' : 'signaturesCurrent'],
@@ -162,15 +160,13 @@ describe('the pages of Security', () => {
       ['virus', 'signatures', /no newer virus signatures/],
       ['spam', 'rules', /no newer rules for spam/],
     ] as const) {
-      const { text } = await request(proxied.app).get(`${PATH}/${page}`);
+      const { text } = await get(`${PATH}/${page}`);
       const form = readForms(text).find(({ action }) => action === `${PATH}/update`);
       assert.deepEqual(form?.buttons[0]?.value, what);
       const typed = { ...Object.fromEntries(form?.fields ?? []), what };
-      const answer = await request(proxied.app).post(`${PATH}/update`).type('form').send(typed);
+      const answer = await post(`${PATH}/update`, typed);
       assert.equal(answer.status, 303);
-      await until('the end of it', async () =>
-        says.test(textOf((await request(proxied.app).get(PATH)).text)),
-      );
+      await until('the end of it', async () => says.test(textOf((await get(PATH)).text)));
     }
     const calls = pages.helper.calls.filter(({ action }) => action === 'security-update');
     assert.deepEqual(
@@ -203,8 +199,13 @@ describe('the pages of Security', () => {
   });
 
   it('save what each form has, and leave the other’s settings alone', async () => {
-    await submit('virus', { virus: 'yes', whileDown: 'pass', largestObjectMb: '50' });
-    await submit('spam', { spam: 'yes', markLevel: '5,5', keepLevel: '12', subjectTag: '[SPAM]' });
+    await submit(`${PATH}/virus`, { virus: 'yes', whileDown: 'pass', largestObjectMb: '50' });
+    await submit(`${PATH}/spam`, {
+      spam: 'yes',
+      markLevel: '5,5',
+      keepLevel: '12',
+      subjectTag: '[SPAM]',
+    });
     const settings = pages.helper.applied.at(-1)?.sections['security'] as SecuritySettings;
     assert.deepEqual(settings, {
       ...SECURITY_DEFAULTS,
@@ -229,7 +230,7 @@ describe('the pages of Security', () => {
   ];
   for (const [page, field, value, says] of wrong) {
     it(`refuse “${value}” as ${field}, with what is right and everything typed kept`, async () => {
-      const answer = await submit(page, { [field]: value });
+      const answer = await submit(`${PATH}/${page}`, { [field]: value });
       assert.equal(answer.status, 422);
       assert.match(textOf(answer.text), says);
       assert.equal(pages.helper.applied.length, 0);
@@ -244,7 +245,7 @@ describe('the pages of Security', () => {
       ['spam', 'trustedServers'],
       ['virus', 'alertAddress'],
     ] as const) {
-      const answer = await submit(page, { [field]: value });
+      const answer = await submit(`${PATH}/${page}`, { [field]: value });
       assert.equal(answer.status, 422, field);
     }
     assert.equal(pages.helper.applied.length, 0);

@@ -5,15 +5,17 @@ import { HelperError } from '../../lib/errors.js';
 import type { SelfTestResult } from '../../lib/security/service.js';
 import { formFields, textOf } from '../support/forms.js';
 import { AWAY } from '../support/recording-helper.js';
-import { SECURITY_PATH as PATH, securityPages } from '../support/security-pages.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { until } from '../support/wait.js';
 
+const PATH = '/mail/security';
+
 describe('the tests of the scanners', () => {
-  const pages = securityPages();
+  const pages = pluginPages({ tables: ['changes', 'settings'] });
   const { get, post, submit } = pages;
 
   it('send a mail that has to be found, and say what became of it', async () => {
-    await submit('spam', { spam: 'yes' });
+    await submit(`${PATH}/spam`, { spam: 'yes' });
     const ended: SelfTestResult = {
       ...{
         outcome: 'kept',
@@ -47,7 +49,7 @@ describe('the tests of the scanners', () => {
   });
 
   it('lead back to the page of a test that is under way when a second one is refused', async () => {
-    await submit('spam', { spam: 'yes' });
+    await submit(`${PATH}/spam`, { spam: 'yes' });
     let end: (() => void) | undefined;
     pages.helper.answers['security-test'] = () =>
       new Promise((_, reject) => {
@@ -64,7 +66,7 @@ describe('the tests of the scanners', () => {
   });
 
   it('have the button asked for anew once they are over', async () => {
-    await submit('spam', { spam: 'yes' });
+    await submit(`${PATH}/spam`, { spam: 'yes' });
     let end: (() => void) | undefined;
     pages.helper.answers['security-test'] = () =>
       new Promise((_, reject) => {
@@ -88,7 +90,7 @@ describe('the tests of the scanners', () => {
   });
 
   it('send no test to what is no address, and keep what was typed', async () => {
-    await submit('virus', { virus: 'yes' });
+    await submit(`${PATH}/virus`, { virus: 'yes' });
     const { _csrf = '' } = formFields((await get(`${PATH}/virus`)).text);
     for (const testRecipient of ['a b', 'x@y.example\nRCPT TO:<z@w.example>', '-oQ@lab.test']) {
       const answer = await post(`${PATH}/test`, { _csrf, what: 'virus', testRecipient });

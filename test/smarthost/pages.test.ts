@@ -1,43 +1,27 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
-import request, { type Test } from 'supertest';
-import { migrateMail } from '../../lib/database/mail-schema.js';
+import { describe, it } from 'node:test';
+import { type Test } from 'supertest';
 import { open } from '../../lib/secrets/seal.js';
 import { openPassword } from '../../lib/smarthost/binding.js';
 import type { SmarthostSettings } from '../../lib/smarthost/schema.js';
-import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import { AWAY, recordingHelper, type RecordingHelper } from '../support/recording-helper.js';
+import { AWAY } from '../support/recording-helper.js';
 
 const PATH = '/mail/configuration/smarthost';
 const CANARY = ' :|+#"\\canary ä$x';
 
 describe('the page Smarthost', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(async () => {
-    await database.db('mail_changes').delete();
-    await database.db('mail_settings').delete();
-    helper = recordingHelper();
-    host = createDummyHost({ db: database.db, helper });
-  });
+  const pages = pluginPages({ tables: ['changes', 'settings'] });
 
-  const get = (path = PATH): Test => request(host.app).get(path);
-  const post = (fields: Record<string, string>, path = PATH): Test =>
-    request(host.app).post(path).type('form').send(fields);
+  const get = (path = PATH): Test => pages.get(path);
+  const post = (fields: Record<string, string>, path = PATH): Test => pages.post(path, fields);
   const shown = async (): Promise<Record<string, string>> =>
     formFields((await get().expect(200)).text);
   const applied = (): SmarthostSettings =>
-    helper.applied.at(-1)?.sections['smarthost'] as SmarthostSettings;
+    pages.helper.applied.at(-1)?.sections['smarthost'] as SmarthostSettings;
   const password = (): string =>
-    openPassword(applied(), (box, binding) => open(helper.key, box, binding));
+    openPassword(applied(), (box, binding) => open(pages.helper.key, box, binding));
 
   const provider = { host: 'smtp.example.com', port: '587', username: 'me' };
   const saveLogin = async (more: Record<string, string> = {}): Promise<void> => {
@@ -61,14 +45,14 @@ describe('the page Smarthost', () => {
         password: '',
       },
     );
-    const pages = [await get(), await get('/mail/history'), await get('/mail/history/1')];
-    for (const { text } of pages) {
+    const answers = [await get(), await get('/mail/history'), await get('/mail/history/1')];
+    for (const { text } of answers) {
       assert.equal(text.includes('canary'), false);
       assert.equal(text.includes('mb1.'), false);
     }
-    const rows = JSON.stringify(await database.db('mail_change_rows').select());
+    const rows = JSON.stringify(await pages.database.db('mail_change_rows').select());
     assert.equal(rows.includes('mb1.'), false);
-    assert.equal(JSON.stringify(host.log.entries).includes('canary'), false);
+    assert.equal(JSON.stringify(pages.host.log.entries).includes('canary'), false);
   });
 
   it('loses no typed password when two change nothing but the password', async () => {
@@ -108,7 +92,7 @@ describe('the page Smarthost', () => {
 
   it('asks for the password again when it would go elsewhere, or over a weaker connection', async () => {
     await saveLogin();
-    const before = helper.applied.length;
+    const before = pages.helper.applied.length;
     const others: Record<string, string>[] = [
       { host: 'smtp.attacker.example' },
       { port: '2525' },
@@ -127,7 +111,7 @@ describe('the page Smarthost', () => {
         assert.equal(formFields(answer.text)[name], value);
       }
     }
-    assert.equal(helper.applied.length, before);
+    assert.equal(pages.helper.applied.length, before);
   });
 
   it('removes the login, with one tick', async () => {
@@ -135,7 +119,9 @@ describe('the page Smarthost', () => {
     await post({ ...(await shown()), removePassword: 'yes', intent: 'save' }).expect(303);
     assert.equal(applied().username, '');
     assert.equal(applied().password, '');
-    const { rows } = await database.db.raw<{ rows: object[] }>('select value from mail_settings');
+    const { rows } = await pages.database.db.raw<{ rows: object[] }>(
+      'select value from mail_settings',
+    );
     assert.equal(JSON.stringify(rows).includes('mb1.'), false);
   });
 
@@ -163,7 +149,7 @@ describe('the page Smarthost', () => {
       textOf((await post({ ...(await shown()), host: '', username: 'me' }).expect(422)).text),
       /Server: Enter the server that the user name is for/,
     );
-    assert.equal(helper.applied.length, 0);
+    assert.equal(pages.helper.applied.length, 0);
   });
 
   it('refuses bad input at its field, keeps what was typed, and writes nothing', async () => {
@@ -197,7 +183,7 @@ describe('the page Smarthost', () => {
       assert.match(answer.text, /aria-invalid="true"|class="error"/);
       assert.equal(answer.text.includes('canary '), false);
     }
-    assert.equal(helper.applied.length, 0);
+    assert.equal(pages.helper.applied.length, 0);
   });
 
   it('names an umlaut domain by its A-labels, and an address without brackets', async () => {
@@ -210,7 +196,7 @@ describe('the page Smarthost', () => {
   });
 
   it('tests what is typed, and keeps the typed password for the save that follows', async () => {
-    helper.answers['smarthost-test'] = () => ({
+    pages.helper.answers['smarthost-test'] = () => ({
       ok: true,
       cause: 'works',
       encryption: { trust: 'verified', protocol: 'TLSv1.3', cipher: 'X' },
@@ -222,7 +208,7 @@ describe('the page Smarthost', () => {
     });
     const typed = { ...(await shown()), ...provider, password: CANARY, intent: 'test' };
     const started = await post(typed).expect(303);
-    assert.equal(helper.applied.length, 0);
+    assert.equal(pages.helper.applied.length, 0);
     const { text } = await settled(started.headers['location'] as string);
     assert.match(textOf(text), /It works/);
     assert.match(text, /&lt;script&gt;/);
@@ -244,7 +230,7 @@ describe('the page Smarthost', () => {
   });
 
   it('shows a test to nobody but the one who started it', async () => {
-    helper.answers['smarthost-test'] = () => ({ ok: false, cause: 'other', dialogue: [] });
+    pages.helper.answers['smarthost-test'] = () => ({ ok: false, cause: 'other', dialogue: [] });
     const started = await post({ ...(await shown()), host: 'smtp.example.com', intent: 'test' });
     const id = (started.headers['location'] as string).split('test=')[1] ?? '';
     await get(`${PATH}/test/${id}`).set('x-login', 'mallory').expect(404);
@@ -252,7 +238,7 @@ describe('the page Smarthost', () => {
   });
 
   it('sends a test message to one plain address', async () => {
-    helper.answers['test-message'] = () => ({
+    pages.helper.answers['test-message'] = () => ({
       state: 'sent',
       queueId: '4B1',
       relay: 'smtp.example.com[192.0.2.1]:587',
@@ -278,19 +264,19 @@ describe('the page Smarthost', () => {
 
   it('keeps what was typed when the helper is away or refuses', async () => {
     const fields = { ...(await shown()), ...provider, tls: 'smtps', port: '465', intent: 'save' };
-    helper.refusal = AWAY;
+    pages.helper.refusal = AWAY;
     const refused = await post({ ...fields, password: CANARY });
     assert.equal(refused.status, 502);
     assert.equal(formFields(refused.text)['port'], '465');
     assert.notEqual(formFields(refused.text)['passwordRef'], undefined);
-    helper.refusal = {
+    pages.helper.refusal = {
       ...AWAY,
       stage: 'validate',
       key: 'smarthost.problem.passwordAgain',
       values: { field: 'password' },
     };
     await post({ ...fields, password: CANARY }).expect(422);
-    helper.failure = AWAY;
+    pages.helper.failure = AWAY;
     await post({ ...fields, password: CANARY }).expect(502);
     await get().expect(200);
   });

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import request, { type Test } from 'supertest';
-import { migrateMail } from '../../lib/database/mail-schema.js';
 import type { Finding } from '../../lib/takeover/finding.js';
-import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import { AWAY, recordingHelper, type RecordingHelper } from '../support/recording-helper.js';
+import { AWAY } from '../support/recording-helper.js';
 import { htmlProblems } from '../support/valid-html.js';
 
 const PATH = '/mail/takeover';
@@ -27,30 +25,20 @@ const FINDINGS: readonly Finding[] = [
 ];
 
 describe('taking over an existing server', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(async () => {
-    for (const table of ['mail_changes', 'mail_settings', 'mail_domains', 'mail_relay_networks']) {
-      await database.db(table).delete();
-    }
-    helper = recordingHelper();
-    const settings = () =>
-      Object.fromEntries(Object.entries(helper.machine).map(([id, one]) => [id, one.settings]));
-    helper.answers['takeover'] = () => ({ findings: FINDINGS, settings: settings(), edits: {} });
-    helper.result = { status: 'unchanged', activation: 'none' };
-    host = createDummyHost({ db: database.db, helper });
+  const pages = pluginPages({
+    tables: ['changes', 'settings', 'domains', 'relay_networks'],
+    prepare: (helper) => {
+      const settings = () =>
+        Object.fromEntries(Object.entries(helper.machine).map(([id, one]) => [id, one.settings]));
+      helper.answers['takeover'] = () => ({ findings: FINDINGS, settings: settings(), edits: {} });
+      helper.result = { status: 'unchanged', activation: 'none' };
+    },
   });
 
-  const get = (path: string): Test => request(host.app).get(path);
+  const get = (path: string): Test => pages.get(path);
   const accept = async (status = 303) => {
     const fields = formFields((await get(PATH).expect(200)).text);
-    return request(host.app).post(PATH).type('form').send(fields).expect(status);
+    return pages.post(PATH, fields).expect(status);
   };
 
   it('is offered on the overview until something was saved', async () => {
@@ -76,7 +64,7 @@ describe('taking over an existing server', () => {
   it('saves what the machine says, once somebody says yes, as one change that touches nothing', async () => {
     const answer = await accept();
     assert.match(answer.headers['location'] ?? '', /takeover\?saved=\d+$/);
-    const [applied] = helper.applied;
+    const [applied] = pages.helper.applied;
     assert.deepEqual(Object.keys(applied?.sections ?? {}), [
       'base',
       'tls',
@@ -98,29 +86,29 @@ describe('taking over an existing server', () => {
 
   it('saves nothing when the machine was changed while somebody looked', async () => {
     const fields = formFields((await get(PATH)).text);
-    helper.machine['domains'] = { settings: { names: ['new.example'] }, unclear: [] };
-    const answer = await request(host.app).post(PATH).type('form').send(fields).expect(422);
+    pages.helper.machine['domains'] = { settings: { names: ['new.example'] }, unclear: [] };
+    const answer = await pages.post(PATH, fields).expect(422);
     assert.match(textOf(answer.text), /changed the mail server or a page while you were looking/);
-    assert.equal(helper.applied.length, 0);
+    assert.equal(pages.helper.applied.length, 0);
   });
 
   it('saves nothing when that would change something on the machine', async () => {
-    helper.result = { parameters: [{ name: 'myhostname', before: 'a', after: 'b' }] };
+    pages.helper.result = { parameters: [{ name: 'myhostname', before: 'a', after: 'b' }] };
     const answer = await accept(422);
     assert.match(textOf(answer.text), /would change something on this machine \(myhostname\)/);
-    assert.equal(helper.applied.length, 0);
+    assert.equal(pages.helper.applied.length, 0);
   });
 
   it('passes over pages that have saved settings', async () => {
     const path = '/mail/configuration/base';
     const fields = formFields((await get(path)).text);
-    await request(host.app)
+    await request(pages.host.app)
       .post(path)
       .type('form')
       .send({ ...fields, mailServerName: 'mine.example', intent: 'save' })
       .expect(303);
     await accept();
-    const taken = helper.applied.at(-1);
+    const taken = pages.helper.applied.at(-1);
     assert.deepEqual(Object.keys(taken?.sections ?? {}), [
       'tls',
       'security',
@@ -135,13 +123,13 @@ describe('taking over an existing server', () => {
   it('is for administrators; others may look', async () => {
     const { text } = await get(PATH).set('x-roles', 'mail.read').expect(200);
     assert.doesNotMatch(text, /Take over these settings/);
-    await request(host.app).post(PATH).set('x-roles', 'mail.read,mail.operate').expect(403);
+    await request(pages.host.app).post(PATH).set('x-roles', 'mail.read,mail.operate').expect(403);
   });
 
   it('says so when the helper is away', async () => {
-    helper.failure = AWAY;
+    pages.helper.failure = AWAY;
     const answer = await get(PATH).expect(502);
     assert.match(textOf(answer.text), /helper/i);
-    assert.deepEqual(host.log.errors(), []);
+    assert.deepEqual(pages.host.log.errors(), []);
   });
 });

@@ -1,19 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
-import request, { type Test } from 'supertest';
+import { describe, it } from 'node:test';
+import { type Test } from 'supertest';
 import type { HostCertificate } from '../../lib/contract.js';
-import { migrateMail } from '../../lib/database/mail-schema.js';
 import type { ResultOf } from '../../lib/privileged/actions/index.js';
 import type { TlsSettings } from '../../lib/tls/schema.js';
-import { createDummyHost, type DummyHost } from '../support/dummy-host.js';
+import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
-import {
-  AWAY,
-  ENCRYPTION,
-  recordingHelper,
-  type RecordingHelper,
-} from '../support/recording-helper.js';
+import { AWAY, ENCRYPTION } from '../support/recording-helper.js';
 
 const PATH = '/mail/configuration/tls';
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -47,33 +40,24 @@ const CERTIFICATES = [
 ];
 
 describe('the page Encryption and sign-in', () => {
-  let database: MemoryDatabase;
-  let helper: RecordingHelper;
-  let host: DummyHost;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
-  beforeEach(async () => {
-    await database.db('mail_changes').delete();
-    await database.db('mail_settings').delete();
-    helper = recordingHelper();
-    const [mail, soon, expired, locked] = CERTIFICATES as [HostCertificate, ...HostCertificate[]];
-    const certificates = [
-      ...[mail, soon, expired].flatMap((one) => (one ? [found(one)] : [])),
-      ...(locked ? [found(locked, { problem: 'certificate.problem.keyUnreadable' })] : []),
-    ];
-    helper.answers['encryption'] = () => ({ ...ENCRYPTION, certificates, login: 'dovecot' });
-    host = createDummyHost({ db: database.db, helper, certificates: CERTIFICATES });
+  const pages = pluginPages({
+    tables: ['changes', 'settings'],
+    host: { certificates: CERTIFICATES },
+    prepare: (helper) => {
+      const [mail, soon, expired, locked] = CERTIFICATES as [HostCertificate, ...HostCertificate[]];
+      const certificates = [
+        ...[mail, soon, expired].flatMap((one) => (one ? [found(one)] : [])),
+        ...(locked ? [found(locked, { problem: 'certificate.problem.keyUnreadable' })] : []),
+      ];
+      helper.answers['encryption'] = () => ({ ...ENCRYPTION, certificates, login: 'dovecot' });
+    },
   });
 
-  const get = (path = PATH): Test => request(host.app).get(path);
-  const post = (fields: Record<string, string>): Test =>
-    request(host.app).post(PATH).type('form').send(fields);
+  const get = (path = PATH): Test => pages.get(path);
+  const post = (fields: Record<string, string>): Test => pages.post(PATH, fields);
   const shown = async (): Promise<Record<string, string>> =>
     formFields((await get().expect(200)).text);
-  const applied = (): TlsSettings => helper.applied.at(-1)?.sections['tls'] as TlsSettings;
+  const applied = (): TlsSettings => pages.helper.applied.at(-1)?.sections['tls'] as TlsSettings;
   const save = async (change: Record<string, string>): Promise<void> => {
     const answer = await post({ ...(await shown()), ...change, intent: 'save' });
     assert.equal(answer.status, 303, textOf(answer.text));
@@ -147,13 +131,13 @@ describe('the page Encryption and sign-in', () => {
         422,
       );
     }
-    assert.equal(helper.applied.length, 0);
+    assert.equal(pages.helper.applied.length, 0);
   });
 
   it('keeps a certificate that went bad until somebody chooses another one, and tells it on the overview', async () => {
     await save({ certificate: 'mail' });
     const gone = { ...ENCRYPTION, certificates: [], login: null };
-    helper.answers['encryption'] = () => gone;
+    pages.helper.answers['encryption'] = () => gone;
     const { text } = await get();
     assert.match(textOf(text), /mail\.example\.com.*Not usable/);
     await save({ outgoing: 'none' });
@@ -168,14 +152,14 @@ describe('the page Encryption and sign-in', () => {
       textOf((await get('/mail/')).text),
       /The certificate soon\.example\.com expires in 5 days/,
     );
-    const answer = helper.answers['encryption'] as () => object;
-    helper.answers['encryption'] = () => ({ ...answer(), login: null });
+    const answer = pages.helper.answers['encryption'] as () => object;
+    pages.helper.answers['encryption'] = () => ({ ...answer(), login: null });
     assert.match(textOf((await get('/mail/')).text), /Nobody can sign in to send mail/);
     assert.match(textOf((await get()).text), /Neither Dovecot nor saslauthd answers/);
   });
 
   it('shows at the field what the helper refuses about it', async () => {
-    helper.refusal = {
+    pages.helper.refusal = {
       ...{ stage: 'validate', key: 'tls.problem.noLogin', detail: '', restored: true },
       values: { section: 'tls', field: 'submission' },
     };
@@ -187,8 +171,8 @@ describe('the page Encryption and sign-in', () => {
 
   it('offers the certificate of the set-up only while somebody knows it', async () => {
     await save({ certificate: 'mail' });
-    const answer = helper.answers['encryption'] as () => object;
-    helper.answers['encryption'] = () => ({ ...answer(), original: null });
+    const answer = pages.helper.answers['encryption'] as () => object;
+    pages.helper.answers['encryption'] = () => ({ ...answer(), original: null });
     const { text } = await get();
     assert.doesNotMatch(text, /name="certificate" value=""/);
     const refused = await post({ ...(await shown()), certificate: '', intent: 'save' });
@@ -206,7 +190,7 @@ describe('the page Encryption and sign-in', () => {
       .set('x-roles', 'mail.read,mail.operate')
       .expect(403);
     const fields = await shown();
-    helper.failure = AWAY;
+    pages.helper.failure = AWAY;
     await get().expect(200);
     await get('/mail/configuration/base').expect(200);
     const refused = await post({ ...fields, outgoing: 'may', intent: 'save' });

@@ -1,67 +1,59 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import express from 'express';
 import nunjucks from 'nunjucks';
 import request from 'supertest';
 import type { Host } from '../../lib/contract.js';
-import { migrateMail } from '../../lib/database/mail-schema.js';
 import { createPlugin } from '../../lib/plugin.js';
-import { createDummyHost, recordingLog } from '../support/dummy-host.js';
+import { recordingLog } from '../support/dummy-host.js';
 import { formFields, textOf } from '../support/forms.js';
-import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
+import { pluginPages } from '../support/plugin-pages.js';
+import { openMemoryDatabase } from '../support/memory-database.js';
 import { recordingHelper } from '../support/recording-helper.js';
 
 describe('a page', () => {
-  let database: MemoryDatabase;
-  before(async () => {
-    database = await openMemoryDatabase();
-    await migrateMail(database.db);
-  });
-  after(() => database.close());
+  const pages = pluginPages({ tables: [] });
 
   it('stands in the layout of the host', async () => {
-    const { app, log } = createDummyHost({ db: database.db, helper: recordingHelper() });
-    const answer = await request(app).get('/mail').expect(200);
+    const answer = await pages.get('/mail').expect(200);
     assert.match(answer.text, /<main id="main" data-current="overview">\s*<div class="mailserver"/);
     assert.match(answer.text, /<title>Mailserver – Acme Server<\/title>/);
     assert.match(answer.headers['vary'] ?? '', /HX-Request/);
-    assert.deepEqual(log.errors(), []);
+    assert.deepEqual(pages.host.log.errors(), []);
   });
 
   it('comes alone for htmx', async () => {
-    const { app } = createDummyHost({ db: database.db, helper: recordingHelper() });
-    const answer = await request(app).get('/mail').set('HX-Request', 'true').expect(200);
+    const answer = await pages.get('/mail').set('HX-Request', 'true').expect(200);
     assert.doesNotMatch(answer.text, /<html/);
     assert.match(answer.text, /^<title>Mailserver<\/title>\s*<div class="mailserver"/);
   });
 
   it('is not to be had by people without the role', async () => {
-    const { app } = createDummyHost({ db: database.db, helper: recordingHelper() });
-    const answer = await request(app).get('/mail/configuration/base').set('x-roles', 'none');
+    const answer = await pages.get('/mail/configuration/base').set('x-roles', 'none');
     assert.equal(answer.status, 403);
-    const reader = request(app).post('/mail/configuration/base').set('x-roles', 'mail.read');
+    const reader = request(pages.host.app)
+      .post('/mail/configuration/base')
+      .set('x-roles', 'mail.read');
     assert.equal((await reader.type('form').send({ _csrf: 'x' })).status, 403);
   });
 
   it('says in words that an address leads nowhere, or that a form is too much', async () => {
-    const { app, log } = createDummyHost({ db: database.db, helper: recordingHelper() });
-    const missing = await request(app).get('/mail/nowhere').set('x-language', 'de');
+    const missing = await pages.get('/mail/nowhere').set('x-language', 'de');
     assert.equal(missing.status, 404);
     assert.match(textOf(missing.text), /Hier ist nichts/);
-    assert.deepEqual(log.errors(), []);
+    assert.deepEqual(pages.host.log.errors(), []);
   });
 
   it('tells nothing internal when the fault is ours, and everything to the log', async () => {
-    const { app, log } = createDummyHost({ db: database.db, helper: recordingHelper() });
-    await database.db.schema.renameTable('mail_settings', 'hidden');
+    await pages.database.db.schema.renameTable('mail_settings', 'hidden');
     try {
-      const answer = await request(app).get('/mail/configuration/base');
+      const answer = await pages.get('/mail/configuration/base');
       assert.equal(answer.status, 500);
       assert.doesNotMatch(answer.text, /mail_settings|select/);
       assert.match(textOf(answer.text), /tell help@acme\.example the number [\w-]+/);
-      assert.equal(log.errors().length, 1);
+      assert.equal(pages.host.log.errors().length, 1);
     } finally {
-      await database.db.schema.renameTable('hidden', 'mail_settings');
+      await pages.database.db.schema.renameTable('hidden', 'mail_settings');
     }
   });
 });
