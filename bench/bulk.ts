@@ -16,6 +16,7 @@ const CONNECTIONS = '5';
 /** What a mailing may take, as a multiple of what the bare tool takes. */
 const LIMIT = 1.5;
 const MIB = 1024;
+const MEMORY_LOOKS = 10;
 
 const [what = 'speed', first = '', second = ''] = process.argv.slice(2);
 if (what === 'kill') await kills(Number(first || 50), Number(second || 2_000));
@@ -56,12 +57,20 @@ async function speed(people: number): Promise<void> {
     console.log(`smtp-source once more${tell(after)}`);
     console.log(`ratio ${ratio.toFixed(2)} until all is delivered (limit ${LIMIT})`);
     const { memory } = ours;
-    console.log(`memory of the console: ${memory.before} MB before, ${memory.most} MB at most`);
+    console.log(`memory of the console: ${memory[0]} MB before, ${Math.max(...memory)} MB at most`);
+    console.log(`  in ${MEMORY_LOOKS} even steps of the mailing: ${steps(memory).join(' ')} MB`);
     console.log(`processor time of the console: ${ours.cpu.toFixed(1)} s`);
     if (ratio > LIMIT) process.exitCode = 1;
   } finally {
     await at.stop();
   }
+}
+
+/** What a course that is flat shows early and late. */
+function steps(course: readonly number[]): readonly (number | undefined)[] {
+  return Array.from({ length: MEMORY_LOOKS }, (_, step) =>
+    course.at(Math.round((step * (course.length - 1)) / (MEMORY_LOOKS - 1))),
+  );
 }
 
 interface Times {
@@ -93,11 +102,8 @@ async function bareTool({ lab }: BulkLab, people: number): Promise<Times> {
 
 async function mailing(at: BulkLab, people: number) {
   const { console: pid } = (await at.lab.facts()).pids;
-  const before = residentMib(pid);
-  let most = before;
-  const watch = setInterval(() => {
-    most = Math.max(most, residentMib(pid));
-  }, 500);
+  const memory = [residentMib(pid)];
+  const watch = setInterval(() => void memory.push(residentMib(pid)), 500);
   const draft = await at.write({
     subject: 'To all',
     include: ['everyone'],
@@ -114,7 +120,7 @@ async function mailing(at: BulkLab, people: number) {
   const cpu = cpuSeconds(pid) - cpuBefore;
   await at.waitFor(draft, new RegExp(`${people.toLocaleString('en')} were delivered`));
   clearInterval(watch);
-  return { handedIn, delivered, cpu, memory: { before, most } };
+  return { handedIn, delivered, cpu, memory };
 }
 
 async function empty({ root }: BulkLab['lab']): Promise<void> {
