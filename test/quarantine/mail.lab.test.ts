@@ -249,6 +249,36 @@ describe('the quarantine', () => {
     assert.match(dump.stdout, / 1 +0 +non-token data: nham\b/);
   });
 
+  it('teaches it many at once, each of which counts, and tells which could not be learnt', async () => {
+    const names = Array.from(
+      { length: 30 },
+      (_, at) => `spam-manymany${String(at).padStart(2, '0')}Xx`,
+    );
+    const front = 'X-Envelope-From: <a@b.example>\nX-Envelope-To: <alice@lab.test>\n';
+    for (const [at, name] of names.entries()) {
+      const header = `From: a@b.example\nSubject: pills ${at}\nMessage-ID: <pills-${at}@c>`;
+      await writeFile(`${folder()}/${name}`, `${front}${header}\n\nBuy pills number ${at} now\n`);
+    }
+    const params = { action: 'spam', evenInfected: false } as const;
+    const ids = [...names, 'spam-notThereXxYy', 'virus-notToLearnXx'];
+    const result = await root.helper.call('quarantine-act', params, {
+      actor: 'test',
+      input: [ids],
+    });
+    const { done, gone, failed } = result;
+    assert.deepEqual({ done, gone, failed }, { done: 30, gone: 1, failed: 1 });
+    assert.deepEqual(
+      result.failures.map(({ id, why }) => [id, why]),
+      [['virus-notToLearnXx', 'virusSpam']],
+    );
+    const dump = await root.run('/usr/bin/sa-learn', [
+      ...['--dbpath', `${root.places.root}/var/lib/amavis/.spamassassin/bayes`],
+      ...['--dump', 'magic'],
+    ]);
+    assert.match(dump.stdout, / 31 +0 +non-token data: nspam\b/, dump.stdout + dump.stderr);
+    for (const name of names) await rm(`${folder()}/${name}`);
+  });
+
   it('deletes what is older than was chosen', async () => {
     for (const [name, days] of [
       ['spam-oldoldoldold', 8],

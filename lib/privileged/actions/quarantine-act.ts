@@ -29,6 +29,9 @@ import { defineAction, plainParams } from './action.js';
 /** Time for the mail that is under way when the slice is over. */
 const ACT_TIMEOUT_MS = ACT_SLICE_MS + 10 * 60 * 1000;
 
+/** Mails that SpamAssassin learns from at once, as spam: to load its rules takes longer than to read a mail. */
+const LEARNT_AT_ONCE = 25;
+
 interface Params {
   readonly action: QuarantineAction;
   /** Somebody said a second time that a virus is to be delivered. */
@@ -60,19 +63,23 @@ export const quarantineActAction = defineAction({
     try {
       lock = delivers(action) ? await takeReleaseLock(paths) : null;
       await changing();
-      for (const id of ids) {
-        if (signal.aborted || Date.now() > sliceEnds) break;
-        const end = await act(folder, action, id, { door, paths, evenInfected });
-        if (end === null) done += 1;
-        else if (end !== 'gone' && end.why === 'learn') {
-          // It is on its way all the same.
-          done += 1;
-          unlearnt += 1;
-          if (failures.length < MAX_TOLD_FAILURES) failures.push({ id, ...end });
-        } else if (end === 'gone') gone += 1;
-        else {
-          failed += 1;
-          if (failures.length < MAX_TOLD_FAILURES) failures.push({ id, ...end });
+      const queue = [...ids];
+      while (queue.length > 0 && !signal.aborted && Date.now() <= sliceEnds) {
+        const some = queue.splice(0, action === 'spam' ? LEARNT_AT_ONCE : 1);
+        const ends =
+          action === 'spam'
+            ? await learnSpam(folder, some, paths)
+            : [await act(folder, action, some[0] ?? '', { door, paths, evenInfected })];
+        for (const [at, id] of some.entries()) {
+          const end = ends[at] ?? null;
+          if (end === 'gone') gone += 1;
+          else if (end === null) done += 1;
+          else {
+            // What was only not learnt is on its way all the same.
+            if (end.why === 'learn') [done, unlearnt] = [done + 1, unlearnt + 1];
+            else failed += 1;
+            if (failures.length < MAX_TOLD_FAILURES) failures.push({ id, ...end });
+          }
         }
         progress({ done: done + gone + failed, total: ids.size });
       }
@@ -125,27 +132,50 @@ async function act(
   },
 ): Promise<End> {
   try {
-    if (action === 'spam') {
-      if (kindOf(id) === 'virus') return { why: 'virusSpam', detail: '' };
-      const mail = await mailToLearn(folder, id);
-      if (mail === null) return 'gone';
-      const said = await learn('spam', mail, paths);
-      return said === null ? null : { why: 'tool', detail: said };
-    }
     if (door !== null) {
       const mail = action === 'ham' ? await mailToLearn(folder, id) : null;
       const end = await releaseMail(folder, id, { ...door, evenInfected });
       if (end !== null) return end;
       // What was delivered is kept back no longer, whatever comes of the learning: it would be delivered again.
       await folder.remove(id);
-      const said = mail === null ? null : await learn('ham', mail, paths).catch(String);
+      const said = mail === null ? null : await learn('ham', [mail], paths).catch(String);
       return said === null ? null : { why: 'learn', detail: said };
     }
     return (await folder.remove(id)) ? null : 'gone';
   } catch (error) {
-    if (hasCode(error, 'ECONNREFUSED')) return { why: 'away', detail: '' };
-    return { why: 'tool', detail: error instanceof Error ? error.message : String(error) };
+    return endOf(error);
   }
+}
+
+/** One end for each. Rules are loaded once for all; where that fails, once for each, to know with which. */
+async function learnSpam(
+  folder: QuarantineFolder,
+  ids: readonly string[],
+  paths: Paths,
+): Promise<readonly End[]> {
+  const mails = await Promise.all(
+    ids.map(async (id): Promise<Buffer | End> => {
+      if (kindOf(id) === 'virus') return { why: 'virusSpam', detail: '' };
+      return mailToLearn(folder, id).then((mail) => mail ?? 'gone', endOf);
+    }),
+  );
+  const there = mails.flatMap((mail) => (Buffer.isBuffer(mail) ? [mail] : []));
+  const together = there.length === 0 ? null : await learn('spam', there, paths).catch(String);
+  const ends: End[] = [];
+  for (const mail of mails) {
+    if (!Buffer.isBuffer(mail)) ends.push(mail);
+    else if (together === null) ends.push(null);
+    else {
+      const said = there.length === 1 ? together : await learn('spam', [mail], paths).catch(String);
+      ends.push(said === null ? null : { why: 'tool', detail: said });
+    }
+  }
+  return ends;
+}
+
+function endOf(error: unknown): End {
+  if (hasCode(error, 'ECONNREFUSED')) return { why: 'away', detail: '' };
+  return { why: 'tool', detail: error instanceof Error ? error.message : String(error) };
 }
 
 /** All ids, checked before anything is done with one. */

@@ -14,8 +14,9 @@ import type { Paths } from '../paths.js';
 import type { QuarantineFolder } from './folder.js';
 
 const SA_LEARN = '/usr/bin/sa-learn';
-/** It loads all rules first, in milliseconds. */
-const LEARN_TIMEOUT_MS = 60_000;
+/** It loads all rules first, and then takes its time for each mail, in milliseconds. */
+const LOAD_TIMEOUT_MS = 60_000;
+const MAIL_TIMEOUT_MS = 10_000;
 const MAX_DETAIL_CHARS = 1_000;
 
 /** What is to be learnt of a mail that was kept back; null when it is not there. */
@@ -24,22 +25,25 @@ export async function mailToLearn(folder: QuarantineFolder, id: string): Promise
   return head === null || head.length === 0 ? null : head.subarray(startOfMail(head));
 }
 
-/** Null when it was learnt, or was known; else why not, in the words of the tool. */
+/** Null when all were learnt, or known; else why not, in the words of the tool. */
 export async function learn(
   as: 'ham' | 'spam',
-  mail: Buffer,
+  mails: readonly Buffer[],
   { root }: Paths,
 ): Promise<string | null> {
   if (!existsSync(SA_LEARN)) return 'sa-learn';
   const place = await mkdtemp(`${root}/run/mailserver-learn-`);
   try {
-    const file = path.join(place, 'mail');
-    await writeFile(file, mail, { mode: 0o600 });
+    const files = mails.map((_, at) => path.join(place, `mail-${at}`));
     const { stdout } = await runNative('/usr/bin/id', ['-g', AMAVIS_USER]);
     // It may read there and not write: root takes this folder away again, and is to find nothing else in it.
-    await chown(file, 0, Number(stdout));
+    for (const [at, file] of files.entries()) {
+      await writeFile(file, mails[at] ?? '', { mode: 0o600 });
+      await chown(file, 0, Number(stdout));
+      await chmod(file, 0o640);
+    }
     await chown(place, 0, Number(stdout));
-    await Promise.all([chmod(file, 0o640), chmod(place, 0o710)]);
+    await chmod(place, 0o710);
     const home = `${root}${AMAVIS_HOME}`;
     const answer = await runNativeAs(
       { user: AMAVIS_USER, allGroups: true, home },
@@ -47,13 +51,14 @@ export async function learn(
       [
         ...[`--${as}`, '--max-size=0', `--siteconfigpath=${root}${SPAMASSASSIN_FOLDER}`],
         // Where amavis has it.
-        ...[`--dbpath=${home}/.spamassassin/bayes`, file],
+        ...[`--dbpath=${home}/.spamassassin/bayes`, ...files],
       ],
-      { timeoutMs: LEARN_TIMEOUT_MS, cwd: home },
+      { timeoutMs: LOAD_TIMEOUT_MS + mails.length * MAIL_TIMEOUT_MS, cwd: home },
     );
     const said = `${answer.stdout}${answer.stderr}`.trim();
     // "0 message(s)" is learnt already.
-    if (answer.code === 0 && /\(1 message\(s\) examined\)/.test(said)) return null;
+    const examined = Number(/\((\d+) message\(s\) examined\)/.exec(said)?.[1]);
+    if (answer.code === 0 && examined === mails.length) return null;
     return said.slice(-MAX_DETAIL_CHARS) || 'sa-learn';
   } finally {
     await rm(place, { recursive: true, force: true });
