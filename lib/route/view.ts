@@ -65,7 +65,7 @@ function viewStep(t: Translator, step: RouteStep): RouteView['steps'][number] {
     if (kind === 'virtual' && !ours) return t('route.step.foreign', values);
     if (kind === 'virtual' && kindOfName(rule.key) === 'catchAll')
       return t('route.step.catchAll', values);
-    return t(`route.step.${kind}`, values);
+    return t(`route.step.${aliasKey(kind, values)}`, values);
   };
   return { text: text(), rule: ruleText(rule) };
 }
@@ -73,7 +73,12 @@ function viewStep(t: Translator, step: RouteStep): RouteView['steps'][number] {
 function viewSettingsStep(t: Translator, step: Step): RouteView['steps'][number] {
   const values = { ...wordsOf(t, step), name: displayAddress(step.name) };
   const key = step.rule === 'system' || step.rule === 'catchAll' ? step.rule : 'virtual';
-  return { text: t(`route.step.${key}`, values), rule: '' };
+  return { text: t(`route.step.${aliasKey(key, values)}`, values), rule: '' };
+}
+
+/** An alias that is written as the address is says it once. */
+function aliasKey(kind: string, { name, address }: { name: string; address: string }): string {
+  return kind === 'virtual' && name === address ? 'own' : kind;
 }
 
 function wordsOf(

@@ -89,6 +89,11 @@ describe('where mail would go', () => {
     await lab.sendMail({ from: 'x@example.net', to: `first@${DOMAIN}`, subject: 'to-the-far-end' });
     const { to } = await sink.waitFor('to-the-far-end');
     assert.deepEqual(to, ['someone@far.example']);
+    await save(`whole@${DOMAIN}`, 'third');
+    assert.match(
+      (await wayOf(`whole@${DOMAIN}`)).text,
+      /The alias whole@example.org leads to third/,
+    );
   });
 
   it('is told for names in other scripts, and the mail goes there', async () => {
