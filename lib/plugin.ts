@@ -211,7 +211,7 @@ export function createPlugin(
   const dailyRules = createDailyRules({ db, helper, log, proxy: () => host.proxy() });
   const queue = createQueueService({ db, helper, log });
   const bulk = createBulkService({ db, helper, machine, directory: host.directory, worlds, log });
-  const queueWatch = createQueueWatch({ db, helper, log });
+  const queueWatch = createQueueWatch({ db, helper, log, onLarge: () => queue.foresee() });
   const trace = createTraceService({ helper, log });
   const quarantine = createQuarantineService({ db, helper, log });
   const holdings: readonly Holding[] = [

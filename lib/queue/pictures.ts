@@ -57,6 +57,8 @@ export type Look =
   | { readonly kind: 'building'; readonly building: Building };
 
 export interface Pictures {
+  /** Somebody may look soon: the head of a large queue is asked for, and nobody waits for it. */
+  foresee(actor: string): void;
   /** What there is to see at once: a fresh picture, or the head of a large queue. Throws `HelperError`. */
   glance(actor: string): Promise<Look>;
   /** A fresh picture. When it takes long: the one before, or where there is none, how far it is. Throws `HelperError`. */
@@ -94,6 +96,12 @@ export function createPictures(
   let head: Head | null = null;
   let headAhead: Promise<Look> | null = null;
   let spoils = 0;
+  /** What is under way does not show the change. */
+  const forgetHead = (): void => {
+    head = null;
+    headAhead = null;
+    spoils += 1;
+  };
   let idle: NodeJS.Timeout | undefined;
 
   const touch = (): void => {
@@ -194,26 +202,36 @@ export function createPictures(
     return { kind: 'head', head: taken, renewing: false };
   };
 
+  /** One that is under way is for all who ask meanwhile. */
+  const askAhead = (actor: string): Promise<Look> => {
+    if (headAhead !== null) return headAhead;
+    const ahead = lookAtHead(actor).finally(() => {
+      if (headAhead === ahead) headAhead = null;
+    });
+    ahead.catch((error: unknown) => log.warn({ err: error }, 'the mail queue could not be listed'));
+    headAhead = ahead;
+    return ahead;
+  };
+
+  const headAge = (): number =>
+    head === null ? Number.POSITIVE_INFINITY : now().getTime() - head.at.getTime();
+
   /** The head as it is, when it is not too old; then a newer one is asked for, which nobody waits for. Throws `HelperError`. */
   const keptHead = async (actor: string): Promise<Look | null> => {
-    if (head === null) return null;
-    const age = now().getTime() - head.at.getTime();
-    if (age >= HEAD_KEPT_MS) return null;
-    if (age < FRESH_MS) return { kind: 'head', head, renewing: false };
-    if (headAhead === null) {
-      headAhead = lookAtHead(actor).finally(() => (headAhead = null));
-      headAhead.catch((error: unknown) =>
-        log.warn({ err: error }, 'the mail queue could not be listed'),
-      );
-    }
-    return lately<Look>(headAhead, { kind: 'head', head, renewing: true });
+    if (head === null || headAge() >= HEAD_KEPT_MS) return null;
+    if (headAge() < FRESH_MS) return { kind: 'head', head, renewing: false };
+    return lately<Look>(askAhead(actor), { kind: 'head', head, renewing: true });
   };
 
   return {
+    foresee(actor) {
+      if ((shot !== null && isFresh(shot)) || headAge() < HEAD_KEPT_MS / 2) return;
+      void askAhead(actor);
+    },
     async glance(actor) {
       if (shot !== null && isFresh(shot)) return look(actor);
       try {
-        return (await keptHead(actor)) ?? (await lookAtHead(actor));
+        return (await keptHead(actor)) ?? (await askAhead(actor));
       } catch (error) {
         if (shot === null || !(error instanceof HelperError)) throw error;
         return { kind: 'shot', shot, failure: error, renewing: false };
@@ -226,15 +244,13 @@ export function createPictures(
       return build(actor);
     },
     remove(ids) {
-      head = null;
-      spoils += 1;
+      forgetHead();
       if (shot !== null) shot = without(shot, ids);
       building?.gone.push(ids);
       if (shot === null || shot.took < CHEAP_BUILD_MS) spoiled = true;
     },
     spoil() {
-      head = null;
-      spoils += 1;
+      forgetHead();
       spoiled = true;
     },
     close: () => clearTimeout(idle),

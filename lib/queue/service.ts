@@ -60,6 +60,8 @@ export interface QueueReading {
 
 export interface QueueService {
   readonly jobs: QueueJobs;
+  /** The queue is large, and somebody may look at it next: its first page is asked for ahead. */
+  foresee(): void;
   /** Throws `HelperError` when nothing at all is known. */
   list(query: QueueQuery, actor: string): Promise<QueueList | QueueReading>;
   /** How many match now; null while the listing takes too long. Throws `HelperError`. */
@@ -94,6 +96,7 @@ export function createQueueService(parts: QueueParts): QueueService {
 
   return {
     jobs,
+    foresee: () => pictures.foresee('pages'),
     async list(query, actor) {
       const plain = query.sort === '' && query.page === 1 && isUnfiltered(query);
       const look = await (plain ? pictures.glance(actor) : pictures.look(actor));

@@ -14,7 +14,7 @@ import { CAUSE_IDS, type Cause } from './causes.js';
 import { Picture } from './picture.js';
 import { NO_FILTER, type QueueFilter } from './query.js';
 import { groupRows, matchingRows } from './selection.js';
-import { totalOf } from './pictures.js';
+import { MEDIUM_QUEUE, totalOf } from './pictures.js';
 import { insertSample, readSamples, type QueueSample, type Stall } from './store.js';
 
 /** Between two looks, in milliseconds. */
@@ -81,10 +81,13 @@ export function createQueueWatch({
   db,
   helper,
   log,
+  onLarge = () => undefined,
 }: {
   readonly db: Knex;
   readonly helper: Helper | null;
   readonly log: Log;
+  /** Somebody was told how many wait, and it is a large queue. */
+  readonly onLarge?: () => void;
 }): QueueWatch {
   const holder = randomUUID();
   let counted: { readonly at: number; readonly now: Promise<QueueNow | null> } | null = null;
@@ -95,6 +98,7 @@ export function createQueueWatch({
       const options = { actor: 'pages', timeoutMs: COUNT_TIMEOUT_MS };
       const { counts, disk } = await helper.call('queue-counts', {}, options);
       const { hold: held } = counts;
+      if (totalOf(counts) > MEDIUM_QUEUE) onLarge();
       return { waiting: totalOf(counts) - held, held, diskFree: disk.free, at: new Date() };
     } catch (error) {
       if (!(error instanceof HelperError)) throw error;

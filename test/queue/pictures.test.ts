@@ -90,6 +90,33 @@ describe('the picture that pages share', () => {
     pictures.close();
   });
 
+  it('has its head already when somebody was told before that the queue is large', async () => {
+    const { state, pictures } = setUp(MEDIUM_QUEUE + 1);
+    pictures.foresee('anna');
+    pictures.foresee('ben');
+    assert.equal((await pictures.glance('anna')).kind, 'head');
+    assert.equal(state.heads, 1);
+    state.now += HEAD_KEPT_MS / 2;
+    pictures.foresee('anna');
+    await pictures.glance('anna');
+    assert.equal(state.heads, 2);
+    pictures.close();
+  });
+
+  it('has no head that was asked for before the queue was changed', async () => {
+    const { state, pictures, release } = setUp(MEDIUM_QUEUE + 1);
+    state.slow = true;
+    pictures.foresee('anna');
+    await new Promise(setImmediate);
+    pictures.spoil();
+    state.slow = false;
+    const seen = await pictures.glance('anna');
+    assert.equal(state.heads, 2);
+    assert.equal(seen.kind, 'head');
+    release();
+    pictures.close();
+  });
+
   it('is taken anew after the queue was changed', async () => {
     const { state, pictures } = setUp(3);
     await pictures.look('anna');
