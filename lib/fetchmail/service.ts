@@ -24,8 +24,10 @@ import {
 } from './schema.js';
 import { createStatusWatch, type Statuses } from './statuses.js';
 import {
+  countQueries,
   findQuery,
   insertQuery,
+  queriesOfLogin,
   readQueries,
   removeQuery,
   updateQuery,
@@ -139,12 +141,12 @@ export function createFetchmailService(parts: FetchmailParts): FetchmailService 
 
   const saving = (key: RowKey | null, values: QueryValues, actor: string): Intent =>
     intent((key === null ? addedTitle : editedTitle)(values.name), actor, async (trx) => {
-      const all = await readQueries(trx);
-      if (key === null && all.length >= MAX_QUERIES) {
+      if (key === null && (await countQueries(trx)) >= MAX_QUERIES) {
         const limit = { limit: MAX_QUERIES };
         throw new UserError({ key: 'fetchmail.problem.tooMany', values: limit, field: 'name' });
       }
-      const same = all.find((query) => query.id !== key?.id && sameMailbox(query, values));
+      const others = (await queriesOfLogin(trx, values)).filter(({ id }) => id !== key?.id);
+      const same = others.find((query) => sameMailbox(query, values));
       if (same) {
         const named = { name: same.name };
         throw new UserError({ key: 'fetchmail.problem.taken', values: named, field: 'remoteUser' });

@@ -24,6 +24,21 @@ export async function readQueries(db: Knex): Promise<StoredQuery[]> {
   return rows.map(toQuery);
 }
 
+export async function countQueries(db: Knex): Promise<number> {
+  const counted = await db(QUERIES_TABLE).count<{ count: string }[]>();
+  return Number(counted[0]?.count ?? 0);
+}
+
+/** Those that log in at the same server with the same name. */
+export async function queriesOfLogin(
+  db: Knex,
+  { server, remoteUser }: Pick<QueryValues, 'server' | 'remoteUser'>,
+): Promise<StoredQuery[]> {
+  const login = { server, remote_user: remoteUser };
+  const rows = await db(QUERIES_TABLE).where(login).orderBy('id').select<Row[]>();
+  return rows.map(toQuery);
+}
+
 export async function findQuery(db: Knex, id: string): Promise<StoredQuery | null> {
   if (!/^[1-9][0-9]{0,17}$/.test(id)) return null;
   const row = await db(QUERIES_TABLE).where('id', id).first<Row | undefined>();

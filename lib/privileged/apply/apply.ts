@@ -100,8 +100,10 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     if (repeated) return repeated;
   }
   const folder = await openStage(paths);
-  const present = await readConfig(folder, paths, context.secrets);
-  const decided = await decideDrift(params, state, present, context);
+  const reading = readConfig(folder, paths, context.secrets);
+  reading.catch(() => undefined);
+  const decided = await decideDrift(params, state, reading, context);
+  const present = await reading;
   const plan = makePlan(registry, params.sections, state, present, decided);
   const files = [
     ...(await planFiles(plan.files, plan.sameFiles, paths)),
@@ -225,7 +227,7 @@ function alreadyDone(
 async function decideDrift(
   params: ApplyParams,
   state: HelperState,
-  present: ConfigView,
+  present: Promise<ConfigView>,
   { paths, registry }: ApplyContext,
 ): Promise<Decided> {
   const touched = new Set(Object.keys(params.sections));

@@ -16,14 +16,16 @@ import { isBelow, ownedServices } from './render.js';
 import { tableEdits } from './table-edits.js';
 import { digestOfEdit } from './tables.js';
 
-/** All differences, or only those of the named sections. */
+/** All differences, or only those of the named sections. Files are read while the configuration is still on its way. */
 export async function findDrift(
   state: HelperState,
-  view: ConfigView,
+  present: ConfigView | Promise<ConfigView>,
   paths: Paths,
   registry: SectionRegistry,
   only?: ReadonlySet<string>,
 ): Promise<readonly DriftEntry[]> {
+  const files = editedFiles(state, paths);
+  const view = await present;
   const entries: DriftEntry[] = [];
   const report = (section: Section | undefined, entry: Omit<DriftEntry, 'section'>): void => {
     if (section && (only === undefined || only.has(section.id))) {
@@ -61,10 +63,7 @@ export async function findDrift(
     const digest = digestOf(String(theirs));
     report(section, { kind: 'master', name, ours, theirs, digest });
   }
-  for (const [name, ours] of Object.entries(state.written.files)) {
-    const theirs = readOwnText(`${paths.root}${name}`);
-    const digest = digestOf(theirs ?? '');
-    if (theirs !== null && digest === ours) continue;
+  for (const { name, ours, theirs, digest } of files) {
     const section = owner(({ owns }) => owns.files.includes(name) || isBelow(owns.folders, name));
     const written = section ? writtenFile(section, name, ours, state, view) : null;
     const isShown =
@@ -102,6 +101,25 @@ export async function findDrift(
     }
   }
   return entries;
+}
+
+interface EditedFile {
+  readonly name: string;
+  /** Digest of what we wrote. */
+  readonly ours: string;
+  /** What stands there; null when it is gone. */
+  readonly theirs: string | null;
+  readonly digest: string;
+}
+
+function editedFiles({ written }: HelperState, paths: Paths): readonly EditedFile[] {
+  const edited: EditedFile[] = [];
+  for (const [name, ours] of Object.entries(written.files)) {
+    const theirs = readOwnText(`${paths.root}${name}`);
+    const digest = digestOf(theirs ?? '');
+    if (theirs === null || digest !== ours) edited.push({ name, ours, theirs, digest });
+  }
+  return edited;
 }
 
 /** The whole list as we left it: foreign elements as they are, and of our kind exactly ours. */
