@@ -6,7 +6,7 @@
  * exactly as typed. As root.
  */
 import { spawnSync } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -206,16 +206,15 @@ async function saves(queries: number): Promise<void> {
       .db('mail_changes')
       .orderBy('number', 'desc')
       .first<{ result: { timing: object } }>('result');
-    const file = `${root.places.root}/etc/mailserver/fetchmail/${href.split('/').at(-1) ?? ''}.rc`;
-    await readFile(file);
-    const bare = await medianOf(async () => {
-      spawnSync('/usr/bin/fetchmail', ['-f', file, '--configdump'], { env: { HOME: '/tmp' } });
-      await Promise.resolve();
-    });
-    const limit = bare * 1.3 + 100;
+    const folder = `${root.places.root}/etc/mailserver/fetchmail`;
+    const file = `${href.split('/').at(-1) ?? ''}.rc`;
+    const own = await ownCopy(release, await readFile(join(folder, file), 'utf8'));
+    const whole = await ownCopy(release, await allInOne(folder));
+    const [bare, all] = [await dumping(own), await dumping(whole)];
+    const limit = all * 1.3 + 100;
     console.log(`list page with ${queries} queries: ${list.toFixed(0)} ms (wanted: below 50)`);
     console.log(
-      `saving one: ${saved.toFixed(0)} ms; fetchmail --configdump alone ${bare.toFixed(0)} ms (wanted: below ${limit.toFixed(0)})`,
+      `saving one: ${saved.toFixed(0)} ms; fetchmail --configdump of its file ${bare.toFixed(0)} ms, of all in one ${all.toFixed(0)} ms (wanted: below ${limit.toFixed(0)})`,
     );
     console.log(`the last one, in the helper: ${JSON.stringify(change?.result.timing)}`);
   } finally {
@@ -223,6 +222,30 @@ async function saves(queries: number): Promise<void> {
     await root.stop();
     await rm(release, { recursive: true, force: true });
   }
+}
+
+/** What somebody has who keeps all queries in one file, with the settings of the whole once. */
+async function allInOne(folder: string): Promise<string> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.rc'));
+  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
+  return texts.map((text, at) => (at === 0 ? text : text.replace(/^set .*\n/gm, ''))).join('\n');
+}
+
+/** fetchmail reads only what belongs to whoever runs it. */
+async function ownCopy(folder: string, text: string): Promise<string> {
+  const file = join(folder, `${String(text.length)}.rc`);
+  await writeFile(file, text, { mode: 0o600 });
+  return file;
+}
+
+function dumping(file: string): Promise<number> {
+  return medianOf(async () => {
+    const env = { HOME: '/tmp' };
+    const options = { env, stdio: 'ignore' } as const;
+    const { status } = spawnSync('/usr/bin/fetchmail', ['-f', file, '--configdump'], options);
+    if (status !== 0) throw new Error(`fetchmail does not understand ${file}`);
+    await Promise.resolve();
+  });
 }
 
 /** As on a machine: one file, with the code V8 made of it. Returns where it lies. */
