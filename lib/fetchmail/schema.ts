@@ -207,7 +207,10 @@ export function faultsOf(query: QueryValues, { password = true } = {}): readonly
   };
   if (!isLine(query.name, MAX_NAME_CHARS) || query.name === '') wrong('name');
   if (!isHost(query.server)) wrong(query.sameServer ? 'name' : 'server', 'server');
-  else if (query.sameServer && !isServerOfName(query)) wrong('name', 'server');
+  else if (query.sameServer && query.name !== query.server) {
+    // Most names are the server letter by letter and need not be read.
+    if (hostOfName(query.name) !== query.server) wrong('name', 'server');
+  }
   if (query.port !== null && !isCount(query.port, 1, 65_535)) wrong('port');
   judgeLogin(query, password, wrong);
   judgeDestination(query, wrong);
@@ -279,11 +282,6 @@ function judgeFetching(query: QueryValues, wrong: Wrong): void {
     const value = query[field];
     if (value !== null && !isCount(value, 1, MAX_COUNT)) wrong(field);
   }
-}
-
-/** Most names are the server, letter by letter: those need not be read. */
-function isServerOfName({ name, server }: QueryValues): boolean {
-  return name === server || hostOfName(name) === server;
 }
 
 /** The server a name stands for, when it is one; the name itself otherwise. */
