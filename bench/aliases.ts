@@ -263,7 +263,7 @@ async function memoryInWords(total: number): Promise<string> {
   return `memory of the console ${total} MB${own}`;
 }
 
-/** The memory of WebAssembly is the one large piece in front of a reserved one of gigabytes (proc_pid_smaps(5)). */
+/** The memory of WebAssembly is the largest piece in front of a reserved one of gigabytes (proc_pid_smaps(5)). */
 async function databaseMemory(): Promise<number> {
   const { pids } = await lab.facts();
   const text = await readFile(`/proc/${pids.console}/smaps`, 'utf8');
@@ -271,13 +271,14 @@ async function databaseMemory(): Promise<number> {
     /^[0-9a-f]+-[0-9a-f]+ (\S+) .*\nSize: +(\d+) kB\n(?:.*\n)*?Rss: +(\d+) kB/gm,
   );
   let before = { writable: false, resident: 0 };
+  let most = 0;
   for (const [, mode = '', size, resident] of pieces) {
     if (before.writable && mode.startsWith('---') && Number(size) > RESERVED_KIB) {
-      return Math.round(before.resident / 1024);
+      most = Math.max(most, before.resident);
     }
     before = { writable: mode.startsWith('rw'), resident: Number(resident) };
   }
-  return 0;
+  return Math.round(most / 1024);
 }
 
 /** From here on the kernel counts the most memory anew (proc_pid_clear_refs(5)). */

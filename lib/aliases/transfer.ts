@@ -27,6 +27,7 @@ import {
   type RowMark,
 } from './import-store.js';
 import { kindOfName, splitAddress } from './address.js';
+import { tidyIndexes } from './index-store.js';
 import type { World } from './resolve.js';
 import {
   findByNames,
@@ -164,6 +165,9 @@ export function createAliasTransfer({
         },
         actor,
         writePages: (trx) => guardedPages(trx, now, write(trx, id, actor)),
+      });
+      await tidyIndexes(db).catch((error: unknown) => {
+        log.warn({ err: error }, 'look-ups of aliases are slow until the database tidies up');
       });
       await changeImport(db, id, { state: 'done', change: change.id });
     } catch (error) {

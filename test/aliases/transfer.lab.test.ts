@@ -54,7 +54,10 @@ for (const [engine, startEngine] of Object.entries(engines)) {
         params: Readonly<Record<string, unknown>>,
         { input }: { input?: AsyncIterable<unknown> | Iterable<unknown> },
       ): Promise<unknown> => {
-        if (action !== 'apply') return null;
+        if (action !== 'apply') {
+          if (failure?.stage === 'run') throw new HelperError(failure);
+          return null;
+        }
         const announced = params['contents'] as Record<string, { base: string | null }> | undefined;
         base = announced?.['aliases']?.base ?? null;
         sent = new Map();
@@ -129,6 +132,20 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       assert.equal(found.state, 'refused');
       assert.deepEqual(found.failure?.problems, [{ key: failure.key, values }]);
       assert.deepEqual(await db('mail_aliases').orderBy('id'), rows);
+    });
+
+    it('whose end nobody knows is brought to it, sent whole where its rows are too many to be held', async () => {
+      const values = {};
+      failure = { stage: 'run', key: 'helper.connect.cut', values, detail: '', restored: false };
+      const { found } = await save(await read(fileOf(MANY, () => 'alice')));
+      assert.equal(found.failure?.problems[0]?.key, 'helper.unsettled');
+      await db('mail_changes').where('state', 'applying').update({ row_count: 100_000 });
+      failure = null;
+      const { settled } = await changes.recover();
+      assert.equal(settled?.state, 'applied');
+      assert.deepEqual(settled.rows, []);
+      assert.equal(base, null);
+      assert.equal(sent.size, MANY);
     });
 
     it('in which something is wrong is not saved at all', async () => {
