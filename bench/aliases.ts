@@ -96,8 +96,9 @@ async function importUpTo(client: ConsoleClient, from: number, to: number): Prom
 
 async function untilIdle(client: ConsoleClient, path: string): Promise<void> {
   for (;;) {
-    const { html } = await client.get(path);
-    if (!html.includes('id="import"')) return;
+    // A kept connection may end just when it is used again; a browser would ask once more.
+    const page = await client.get(path).catch(() => null);
+    if (page && !page.html.includes('id="import"')) return;
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }
@@ -105,8 +106,8 @@ async function untilIdle(client: ConsoleClient, path: string): Promise<void> {
 /** The list says so while there are aliases that nobody has looked at yet. */
 async function untilLooked(client: ConsoleClient): Promise<void> {
   for (;;) {
-    const { html } = await client.get('/mail/aliases?q=zqzqzq&state=fine');
-    if (!html.includes('still being checked')) return;
+    const page = await client.get('/mail/aliases?q=zqzqzq&state=fine').catch(() => null);
+    if (page && !page.html.includes('still being checked')) return;
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }
