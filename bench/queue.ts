@@ -185,6 +185,8 @@ async function ourDeletion(
       await pause(ASK_EVERY_MS);
     }
   })();
+  // What goes wrong there is told at the end, and not before what was measured.
+  asking.catch(() => undefined);
   const { ms } = await timed(async () => {
     const started = await client.send(question, { confirm: 'yes' });
     const job = new URL(started.url).searchParams.get('job') ?? '';
