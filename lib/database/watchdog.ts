@@ -10,8 +10,11 @@ import type { StartedPGlite } from './pglite.js';
 
 const PROBE_EVERY_MS = 5_000;
 
-/** A probe that takes longer has hung. */
-export const PROBE_LIMIT_MS = 10_000;
+/**
+ * A probe that takes longer has hung. Only seconds count in which this process got round: while a long statement runs, on
+ * a machine that has hardly any time for it, nothing can answer.
+ */
+const PROBE_LIMIT_SECONDS = 10;
 
 /** The thread kills after this many of its own seconds without a sign of life; a suspended machine counts none. */
 const SILENT_SECONDS = 45;
@@ -47,19 +50,21 @@ export function watch(
   let probe: Promise<void> | null = null;
   const timer = setInterval(() => {
     if (probe) return;
-    const limit = setTimeout(
-      () => end('the embedded database does not answer: ending this process'),
-      PROBE_LIMIT_MS,
-    );
+    let seconds = 0;
+    const limit = setInterval(() => {
+      seconds += 1;
+      if (seconds < PROBE_LIMIT_SECONDS) return;
+      end('the embedded database does not answer: ending this process');
+    }, 1_000);
     probe = pglite
       .execProtocolRaw(SYNC)
       .then((answer) => {
         if (answer.length === 0) return;
-        clearTimeout(limit);
+        clearInterval(limit);
         thread.postMessage('alive');
       })
       .catch((error: unknown) => {
-        clearTimeout(limit);
+        clearInterval(limit);
         if (!pglite.closed) end(`the embedded database failed: ${String(error)}`);
       })
       .finally(() => {
