@@ -77,7 +77,7 @@ describe('in a text browser', () => {
   });
 
   it('one removes it again, asked first', async () => {
-    await browser.press('Remove…');
+    await browser.pressIn('text.example', 'Remove…');
     await browser.waitFor('Remove the domain text.example?');
     assert.match(await lab.postconf('mydestination'), /\btext\.example\b/);
     await browser.press('Remove the domain');

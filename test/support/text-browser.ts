@@ -122,6 +122,13 @@ export class TextBrowser {
     await this.#keys('Enter');
   }
 
+  /** The same in a row of a list: the first of these words after the last time that the row's name is said. */
+  async pressIn(row: string, words: string): Promise<void> {
+    const screen = flat(await this.waitFor(words));
+    await this.#goTo(numberBefore(screen.slice(screen.lastIndexOf(row)), words));
+    await this.#keys('Enter');
+  }
+
   /** Goes to an address, as one types it. */
   async open(url: string): Promise<void> {
     await this.#keys('g');
