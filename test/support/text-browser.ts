@@ -122,10 +122,11 @@ export class TextBrowser {
     await this.#keys('Enter');
   }
 
-  /** The same in a row of a list: the first of these words after the last time that the row's name is said. */
+  /** The same in a row of a list: the first of these words after the link that is the row's name. */
   async pressIn(row: string, words: string): Promise<void> {
     const screen = flat(await this.waitFor(words));
-    await this.#goTo(numberBefore(screen.slice(screen.lastIndexOf(row)), words));
+    const start = screen.indexOf(`[${numberBefore(screen, row)}]`);
+    await this.#goTo(numberBefore(screen.slice(start), words));
     await this.#keys('Enter');
   }
 
