@@ -69,6 +69,30 @@ describe('the history', () => {
     assert.equal(await name(), 'three.example.com');
   });
 
+  it('shows the first rows of a change with very many, how many more there are, and no preview of its undo', async () => {
+    const { db } = pages.database;
+    const made: { rows: { number: string }[] } = await db.raw(
+      `insert into mail_changes (actor, state, sections, title_key, title_values, row_count)
+       values ('ann', 'applied', '{aliases}', 'aliases.change.imported', '{"added": 1200, "changed": 0}', 1200)
+       returning number`,
+    );
+    const id = made.rows[0]?.number ?? '';
+    await db.raw(
+      `insert into mail_change_rows (change, position, table_name, row_id, after)
+       select ?, n - 1, 'mail_aliases', n::text,
+              jsonb_build_object('id', n, 'name', 'many' || n, 'targets', array['alice'], 'enabled', true, 'version', n)
+         from generate_series(1, 1200) as n`,
+      [id],
+    );
+    const page = textOf((await get(`/mail/history/${id}`).expect(200)).text);
+    assert.match(page, /many100 /);
+    assert.doesNotMatch(page, /many101 /);
+    assert.match(page, /1,100 more entries were changed/);
+    const asked = textOf((await get(`/mail/history/${id}/undo`).expect(200)).text);
+    assert.match(asked, /This is a large change, so there is no preview/);
+    assert.equal(pages.helper.applied.length, 0);
+  });
+
   it('goes back to before a change, over everything since', async () => {
     await save('one.example.com');
     const id = await save('two.example.com');
