@@ -75,7 +75,17 @@ export function serverPool(url: string, log: Log): Knex {
       connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS,
       keepAlive: true,
     },
-    pool: { min: 0, max: SERVER_SESSIONS },
+    pool: {
+      min: 0,
+      max: SERVER_SESSIONS,
+      // Our queries are short, and compiling one takes a server 200 ms: what the planner expects of a recursive one is too much.
+      afterCreate: (
+        session: RawSession,
+        done: (error: Error | null, session: RawSession) => void,
+      ) => {
+        session.query('set jit = off', (error) => done(error, session));
+      },
+    },
     acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
     log: knexLog(log),
   });
