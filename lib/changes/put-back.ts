@@ -1,7 +1,7 @@
 /** Undoes the writes of a refused change, whatever tables they were in: old rows exactly as they were, versions included. */
 import type { Knex } from 'knex';
 import type { Row } from './change.js';
-import { ROWS_PER_STATEMENT } from './rows.js';
+import { isTaken, ROWS_PER_STATEMENT } from './rows.js';
 
 /** A touched row with its old image complete, boxes included. */
 export interface WrittenRow {
@@ -63,14 +63,12 @@ async function insert(trx: Knex.Transaction, { table, rows }: Batch): Promise<vo
   ]);
 }
 
-const UNIQUE_VIOLATION = '23505';
-
 /** All at once; where two rows had exchanged a unique value that cannot work, then one by one in their order. */
 async function restore(trx: Knex.Transaction, { table, rows }: Batch): Promise<void> {
   try {
     await trx.transaction((savepoint) => overwrite(savepoint, table, rows));
   } catch (error) {
-    if (rows.length === 1 || (error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
+    if (rows.length === 1 || !isTaken(error)) throw error;
     for (const row of rows) await overwrite(trx, table, [row]);
   }
 }

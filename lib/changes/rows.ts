@@ -10,6 +10,11 @@ import type { Row, TouchedRow } from './change.js';
 /** Rows that cross to the database in one statement. */
 export const ROWS_PER_STATEMENT = 500;
 
+/** Whether another row has a value that no two may have. */
+export function isTaken(error: unknown): boolean {
+  return (error as { readonly code?: unknown }).code === '23505';
+}
+
 /** Which row, and the version the person had before their eyes. */
 export interface RowKey {
   readonly id: string;

@@ -8,6 +8,7 @@ import {
   deleteRow,
   deleteRows,
   insertRows,
+  isTaken,
   lockRow,
   ownColumns,
   ROWS_PER_STATEMENT,
@@ -123,18 +124,24 @@ function isPlain({ table, id, before, after }: NetRow, all: SecretsCatalogue): b
   );
 }
 
-/** Rows of one table each, as many as one statement takes. */
+/** Rows of one table each, with the same columns (an upgrade may have added some), as many as one statement takes. */
 function groupsOf(rows: readonly NetRow[]): readonly (readonly NetRow[])[] {
   const groups: NetRow[][] = [];
+  const shapeOf = ({ table, before }: NetRow): string =>
+    [table, ...Object.keys(before ?? {}).sort()].join(' ');
   for (const row of rows) {
     const last = groups.at(-1);
-    if (last?.[0]?.table === row.table && last.length < ROWS_PER_STATEMENT) last.push(row);
+    const fits = last?.[0] !== undefined && shapeOf(last[0]) === shapeOf(row);
+    if (fits && last.length < ROWS_PER_STATEMENT) last.push(row);
     else groups.push([row]);
   }
   return groups;
 }
 
-/** What `takeBack` does, for many rows that are there now. */
+/**
+ * What `takeBack` does, for many rows that are there now. Where a unique value went from one of them to another that cannot
+ * work at once: then one by one in their order.
+ */
 async function takeBackTogether(
   trx: Knex.Transaction,
   rows: readonly NetRow[],
@@ -146,13 +153,18 @@ async function takeBackTogether(
     row.before === null ? [] : [{ key: keyOf(row), values: ownColumns(row.before) }],
   );
   try {
-    return changes.length > 0
-      ? await updateEach(trx, table, changes, { actor })
-      : await deleteRows(trx, table, rows.map(keyOf));
+    return await trx.transaction((savepoint) =>
+      changes.length > 0
+        ? updateEach(savepoint, table, changes, { actor })
+        : deleteRows(savepoint, table, rows.map(keyOf)),
+    );
   } catch (error) {
     if (error instanceof NotFoundError) throw new ConflictError({}, null, 0);
-    throw error;
+    if (rows.length === 1 || !isTaken(error)) throw error;
   }
+  const touched: TouchedRow[] = [];
+  for (const row of rows) touched.push(...(await takeBack(trx, row, { secrets: [] }, {}, actor)));
+  return touched;
 }
 
 async function takeBack(

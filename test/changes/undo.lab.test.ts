@@ -1,14 +1,23 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { Knex } from 'knex';
-import type { Changes } from '../../lib/changes/service.js';
-import { readDomains, removeDomain } from '../../lib/domains/store.js';
+import { insertRows, updateRow, updateRows } from '../../lib/changes/rows.js';
+import { createChanges, type Changes } from '../../lib/changes/service.js';
+import { domainsSource } from '../../lib/domains/source.js';
+import { addDomains, readDomains, removeDomain } from '../../lib/domains/store.js';
 import { ConflictError, UserError } from '../../lib/errors.js';
 import { readSettings } from '../../lib/settings/store.js';
 import { engines } from '../support/databases.js';
 import type { FakeHelper } from '../support/fake-helper.js';
 import { freshChanges } from '../support/fresh-changes.js';
-import { saveBase, saveDomains, saveRelay, type RelaySettings } from '../support/intents.js';
+import {
+  saveBase,
+  saveDomains,
+  saveRelay,
+  testSources,
+  type RelaySettings,
+} from '../support/intents.js';
+import { silentLog } from '../support/log.js';
 
 for (const [name, start] of Object.entries(engines)) {
   describe(`undo and history on ${name}`, () => {
@@ -99,6 +108,56 @@ for (const [name, start] of Object.entries(engines)) {
         (await readDomains(db))!.map((row) => row.name),
         ['first.example'],
       );
+    });
+
+    it('takes back names that went from one row to another', async () => {
+      await changes.save(saveDomains(['a.example', 'b.example']));
+      const rename = async (id: string, to: string) => {
+        const row = (await readDomains(db))!.find((one) => one.id === id)!;
+        const write = (trx: Knex.Transaction) =>
+          updateRow(trx, 'mail_domains', row, { name: to }, { actor: 'anna' });
+        return changes.save({ ...saveDomains([]), write });
+      };
+      const since = [await rename('1', 'c.example')];
+      since.unshift(await rename('2', 'a.example'));
+      await changes.save(changes.undo(since, { actor: 'anna' }));
+      const found = (await readDomains(db))!.map((row) => [row.id, row.name]);
+      assert.deepEqual(found, [
+        ['1', 'a.example'],
+        ['2', 'b.example'],
+      ]);
+    });
+
+    it('gives each row back what is known of it, where an upgrade added a column', async () => {
+      const table = 'mail_relay_networks';
+      const tables = { [table]: { secrets: [] } };
+      const source = { ...domainsSource, section: 'networks', tables };
+      changes = createChanges({ db, helper, sources: [...testSources, source], log: silentLog });
+      const actor = { actor: 'anna' };
+      const networks = ['192.0.2.0/25', '192.0.2.128/25'];
+      const noted = networks.map((network) => ({ network, note: 'first' }));
+      const made = await changes.save({
+        ...saveDomains(['a.example']),
+        write: async (trx) => [
+          ...(await addDomains(trx, ['a.example'], 'anna')),
+          ...(await insertRows(trx, table, noted, actor)),
+        ],
+      });
+      const keys = made.rows
+        .filter((row) => row.table === table)
+        .map(({ id, after }) => ({ id, version: Number(after?.version) }));
+      const change = await changes.save({
+        ...saveDomains([]),
+        write: (trx) => updateRows(trx, table, keys, { note: 'second' }, actor),
+      });
+
+      const [recent, older] = change.rows;
+      const { network } = older!.before!;
+      const rows = [recent!, { ...older!, before: { network } }];
+      await changes.save(changes.undo([{ ...change, rows }], actor));
+      const noteOf = (id: string) => db(table).where({ id }).first<{ note: string }>('note');
+      assert.equal((await noteOf(recent!.id)).note, 'first');
+      assert.equal((await noteOf(older!.id)).note, 'second');
     });
 
     it('goes back over everything since a change, in one change', async () => {
