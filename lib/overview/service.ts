@@ -216,6 +216,7 @@ export function createOverviewService({
         ask(patience),
       ]);
       const { machine: view, queue: notices, chain, tls: ofTls, policy: ofPolicy } = overview;
+      const { missed } = patience;
       const parts = [
         postfixPart(view),
         queuePart(now, notices),
@@ -223,14 +224,17 @@ export function createOverviewService({
         policyPart(rules.settings, ofPolicy),
         scanningPart(chain),
         encryptionPart(encryption.settings, means, ofTls),
-      ];
-      return { overview, parts, missed: [...patience.missed] };
+      ].map((part) => (missed.has(part.id) ? unlessFine(part) : part));
+      const state = missed.size > 0 && overview.state === 'ok' ? 'warn' : overview.state;
+      return { overview: { ...overview, state }, parts, missed: [...missed] };
     },
     async health() {
-      const { troubles, failure, queue: notices } = await look(createPatience(patienceMs));
+      const patience = createPatience(patienceMs);
+      const { troubles, failure, queue: notices } = await look(patience);
       const problems: Words[] = [
         ...troubles,
         ...notices.map(({ key, values }) => ({ key, values })),
+        ...(patience.missed.size > 0 ? [{ key: 'overview.missed.title', values: {} }] : []),
       ];
       if (failure !== null) problems.unshift({ key: failure.key, values: failure.values });
       const failing = troubles.some(({ severity }) => severity === 'bad');
@@ -241,6 +245,11 @@ export function createOverviewService({
       };
     },
   };
+}
+
+/** Of what did not answer nobody can say that it is fine. */
+function unlessFine(part: Part): Part {
+  return part.kind === 'ok' ? { ...part, kind: 'off', word: 'overview.word.unknown' } : part;
 }
 
 function serverTroubles(view: MachineView): readonly Trouble[] {

@@ -106,6 +106,20 @@ describe('the overview', () => {
     assert.match(text, /Mail server fine Postfix 3\.7\.11 is running\./);
     assert.match(text, /Fetch mail not known/);
     assert.match(text, /Spam and virus protection not known/);
+    assert.doesNotMatch(text, /nothing for you to do/);
+    const { status, problems } = await pages.host.plugin.health();
+    assert.equal(status, 'degraded');
+    assert.ok(problems.some(({ key }) => key === 'overview.missed.title'));
+  });
+
+  it('calls nothing fine that did not answer in time', async () => {
+    pages.helper.machine['domains'] = { settings: { names: ['acme.org'] }, unclear: [] };
+    await pages.restart({ patienceMs: 300 });
+    pages.helper.answers['encryption'] = () => new Promise(() => undefined);
+    const text = await read();
+    assert.match(text, /Nothing new is known here of: Encryption\./);
+    assert.match(text, /Encryption not known/);
+    assert.match(text, /There is something for you to do\./);
   });
 
   it('waits for nothing twice while the helper takes requests and never answers', async () => {
