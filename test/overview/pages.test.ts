@@ -102,7 +102,11 @@ describe('the overview', () => {
     pages.helper.answers['security-status'] = () => new Promise(() => undefined);
     pages.helper.answers['fetchmail-status'] = () => new Promise(() => undefined);
     const text = await read();
-    assert.match(text, /Nothing new is known here of: Fetch mail and Spam and virus protection\./);
+    // On a slow machine there may be more of it.
+    assert.match(
+      text,
+      /Nothing new is known here of: [^.]*Fetch mail[^.]*Spam and virus protection/,
+    );
     assert.match(text, /Mail server fine Postfix 3\.7\.11 is running\./);
     assert.match(text, /Fetch mail not known/);
     assert.match(text, /Spam and virus protection not known/);
@@ -117,7 +121,7 @@ describe('the overview', () => {
     await pages.restart({ patienceMs: 300 });
     pages.helper.answers['encryption'] = () => new Promise(() => undefined);
     const text = await read();
-    assert.match(text, /Nothing new is known here of: Encryption\./);
+    assert.match(text, /Nothing new is known here of: [^.]*Encryption/);
     assert.match(text, /Encryption not known/);
     assert.match(text, /There is something for you to do\./);
   });
