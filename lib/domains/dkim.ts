@@ -10,6 +10,8 @@ import { toUnicodeDomain } from './schema.js';
 export interface SigningKey {
   /** The domain that signs; `*` when each sender's domain does. */
   readonly domain: string;
+  /** Where each sender's domain signs: those that another key signs for. */
+  readonly except?: readonly string[];
   readonly selector: string;
   readonly kind: 'rsa' | 'ed25519';
   /** The public key, as `p=` of the record has it. */
@@ -38,7 +40,9 @@ export async function checkDkim(
 ): Promise<Finding> {
   const shown = toUnicodeDomain(domain);
   if (signing === null) return finding('off', 'domains.check.dkim.unknown', { domain: shown });
-  const keys = signing.keys.filter((key) => key.domain === domain || key.domain === '*');
+  const keys = signing.keys.filter(
+    (key) => key.domain === domain || (key.domain === '*' && !key.except?.includes(domain)),
+  );
   const selectors = keys.map(({ selector }) => selector).join(', ');
   const answers = await Promise.all(keys.map((key) => published(dns, domain, key)));
   for (const wrong of ['missing', 'revoked', 'other'] as const) {

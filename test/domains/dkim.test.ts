@@ -54,6 +54,11 @@ describe('the DKIM check of a domain', () => {
     const found = await check([dkimRecord(KEY)], { keys: [KEY, second], unreadable: [] });
     assert.equal(found.key, 'domains.check.dkim.missing');
     assert.equal(found.values['selector'], 's2');
+    const others = { ...second, except: ['acme.org'] };
+    assert.equal(
+      await brief([dkimRecord(KEY)], { keys: [KEY, others], unreadable: [] }),
+      'ok same',
+    );
   });
 
   it('says quietly that mail of the domain is not signed here', async () => {

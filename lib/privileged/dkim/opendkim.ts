@@ -22,6 +22,8 @@ export async function opendkimKeys(file: string): Promise<readonly SigningKey[] 
     const text = await readIfThere(file);
     if (text === null) return [];
     const options = optionsOf(text);
+    // What stands in another file may say anything.
+    if (options.has('include')) return null;
     if (!(options.get('mode') ?? 'sv').includes('s')) return [];
     return options.has('keytable') ? await fromTables(options) : await fromOneKey(options);
   } catch (error) {
@@ -55,7 +57,10 @@ async function fromOneKey(options: Options): Promise<readonly SigningKey[]> {
   }));
 }
 
-/** The signing table says for whom which key is taken, the key table what the key is. */
+/**
+ * The signing table says for whom which key is taken, the key table what the key is. The first entry for a sender counts
+ * alone, unless several signatures were asked for; in a table without patterns `*` is what is looked for last.
+ */
 async function fromTables(options: Options): Promise<readonly SigningKey[]> {
   const [keys, senders] = await Promise.all(
     ['keytable', 'signingtable'].map(async (name) => {
@@ -66,21 +71,38 @@ async function fromTables(options: Options): Promise<readonly SigningKey[]> {
       });
     }),
   );
+  // Of two of the same name the first counts.
+  const entries = new Map<string, string>();
+  for (const { key, value } of keys ?? []) if (!entries.has(key)) entries.set(key, value);
+  const several = /^[ty1]/i.test(options.get('multiplesignatures') ?? '');
+  const inOrder = /^refile:/.test(options.get('signingtable') ?? '');
+  const domains = senders?.flatMap(({ key }) => wholeDomain(key) ?? []) ?? [];
+  const before = new Set<string>();
   const found = new Map<string, SigningKey>();
   for (const { key: sender, value } of senders ?? []) {
+    const whole = wholeDomain(sender);
+    if (!several && whole !== null && before.has(whole)) continue;
+    if (whole !== null) before.add(whole);
+    const except = several ? [] : inOrder ? [...before] : domains;
     for (const name of value.split(/[\s,]+/)) {
-      const entry = keys?.find(({ key }) => key === name);
+      const entry = entries.get(name);
       if (entry === undefined) continue;
-      const [domain = '', selector = '', ...file] = entry.value.split(':');
+      const [domain = '', selector = '', ...file] = entry.split(':');
       const signs = domain === EACH ? signingDomain(sender) : domain.toLowerCase();
       found.set(`${signs} ${selector}`, {
         domain: signs,
         selector,
         ...(await readKey(file.join(':').replaceAll(EACH, signs))),
+        ...(signs === '*' && except.length > 0 ? { except } : {}),
       });
     }
   }
   return [...found.values()];
+}
+
+/** The domain whose senders all match, each of them; null where it is only some, or those of many domains. */
+function wholeDomain(sender: string): string | null {
+  return /^(?:\*@)?([\w-][\w.-]*)$/.exec(sender)?.[1]?.toLowerCase() ?? null;
 }
 
 /** The domain of a sender in a signing table: `user@domain`, `domain`, `.domain`, `*@domain`, `*`. */

@@ -71,6 +71,32 @@ describe('what OpenDKIM signs', () => {
     ]);
   });
 
+  it('is what the first entry for a domain says, unless several signatures were asked for', async () => {
+    const key = join(folder, 'key.private');
+    const keys = write(
+      'KeyTable',
+      `new acme.org:s2:${key}\nold acme.org:s1:${key}\neach %:mail:${key}\n`,
+    );
+    const patterns = write('patterns', '*@acme.org new\n*@acme.org old\n* each\n*@b.org each\n');
+    const plain = write('plain', '* each\nacme.org new\n');
+    const tables = [`KeyTable ${keys}`, `SigningTable refile:${patterns}`];
+    assert.deepEqual(await signed(...tables), ['acme.org s2', '* mail', 'b.org mail']);
+    const [, each] = (await opendkimKeys(file)) ?? [];
+    assert.deepEqual(each?.except, ['acme.org']);
+    assert.deepEqual(await signed(...tables, 'MultipleSignatures yes'), [
+      ...['acme.org s2', 'acme.org s1', '* mail', 'b.org mail'],
+    ]);
+    assert.equal((await opendkimKeys(file))?.[2]?.except, undefined);
+    assert.deepEqual(await signed(`KeyTable ${keys}`, `SigningTable ${plain}`), [
+      ...['* mail', 'acme.org s2'],
+    ]);
+    assert.deepEqual((await opendkimKeys(file))?.[0]?.except, ['acme.org']);
+  });
+
+  it('is not known while another file is part of the configuration', async () => {
+    assert.equal(await signed('Include /etc/opendkim/more.conf'), null);
+  });
+
   it('is not known while a table or a key cannot be read', async () => {
     const table = write('KeyTable', 'k1 acme.org:s1:/nowhere/key\n');
     const senders = write('SigningTable', '*@acme.org k1\n');
