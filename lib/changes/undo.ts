@@ -91,24 +91,44 @@ export function undoIntent(
           missing.map(({ field }) => ({ key: 'changes.error.secretNeeded', values: {}, field })),
         );
       }
-      const touched: TouchedRow[] = [];
-      // Names become free before they are taken again.
-      const order = ['remove', 'restore', 'insert'] as const;
-      for (const kind of order) {
-        const ofKind = rows.filter((each) => kindOf(each) === kind);
-        const many = new Set(kind === 'insert' ? [] : ofKind.filter((row) => isPlain(row, all)));
-        for (const group of groupsOf([...many])) {
-          touched.push(...(await takeBackTogether(trx, group, actor)));
-        }
-        for (const row of ofKind.filter((each) => !many.has(each))) {
-          const asked = questions.filter(({ table, id }) => table === row.table && id === row.id);
-          const boxes = Object.fromEntries(asked.map(({ path, field }) => [path, secrets[field]]));
-          touched.push(...(await takeBack(trx, row, secretsOfRow(all, row), boxes, actor)));
-        }
+      try {
+        return await takeAllBack(trx, rows, questions, { all, actor, secrets });
+      } catch (error) {
+        // A name that the old row had is another one's by now.
+        throw isTaken(error) ? new ConflictError({}, null, 0) : error;
       }
-      return touched;
     },
   };
+}
+
+async function takeAllBack(
+  trx: Knex.Transaction,
+  rows: readonly NetRow[],
+  questions: readonly SecretQuestion[],
+  {
+    all,
+    actor,
+    secrets,
+  }: Required<UndoOptions> & {
+    readonly all: SecretsCatalogue;
+  },
+): Promise<TouchedRow[]> {
+  const touched: TouchedRow[] = [];
+  // Names become free before they are taken again.
+  const order = ['remove', 'restore', 'insert'] as const;
+  for (const kind of order) {
+    const ofKind = rows.filter((each) => kindOf(each) === kind);
+    const many = new Set(kind === 'insert' ? [] : ofKind.filter((row) => isPlain(row, all)));
+    for (const group of groupsOf([...many])) {
+      touched.push(...(await takeBackTogether(trx, group, actor)));
+    }
+    for (const row of ofKind.filter((each) => !many.has(each))) {
+      const asked = questions.filter(({ table, id }) => table === row.table && id === row.id);
+      const boxes = Object.fromEntries(asked.map(({ path, field }) => [path, secrets[field]]));
+      touched.push(...(await takeBack(trx, row, secretsOfRow(all, row), boxes, actor)));
+    }
+  }
+  return touched;
 }
 
 function kindOf({ before, after }: NetRow): 'remove' | 'restore' | 'insert' {

@@ -128,6 +128,16 @@ for (const [name, start] of Object.entries(engines)) {
       ]);
     });
 
+    it('refuses when another row has the name by now', async () => {
+      await changes.save(saveDomains(['a.example', 'b.example']));
+      const first = (await readDomains(db))![0]!;
+      const write = (trx: Knex.Transaction) => removeDomain(trx, first);
+      const removed = await changes.save({ ...saveDomains([]), write });
+      await changes.save(saveDomains([first.name]));
+      await assert.rejects(changes.save(changes.undo([removed], { actor: 'anna' })), ConflictError);
+      assert.equal((await changes.history()).changes.length, 3);
+    });
+
     it('gives each row back what is known of it, where an upgrade added a column', async () => {
       const table = 'mail_relay_networks';
       const tables = { [table]: { secrets: [] } };
