@@ -45,9 +45,22 @@ export async function amavisKeys(
   }
 }
 
-/** Reads what `showkeys` says: a remark for each key, and its record as a zone file has it. Pure. */
+/**
+ * Reads what `showkeys` says: a remark for each key, and its record as a zone file has it. Pure. Of several keys for a domain
+ * the first signs, and the one for each domain signs for those that have none (get_dkim_key of Amavis/DKIM.pm).
+ */
 export function parseKeys(text: string): readonly SigningKey[] {
   if (!/^signs$/m.test(text)) return [];
+  const all = listedKeys(text);
+  const first = new Map<string, SigningKey>();
+  for (const key of all) if (!first.has(key.domain)) first.set(key.domain, key);
+  const except = [...first.keys()].filter((domain) => domain !== '*');
+  return [...first.values()].map((key) =>
+    key.domain === '*' && except.length > 0 ? { ...key, except } : key,
+  );
+}
+
+function listedKeys(text: string): readonly SigningKey[] {
   return text
     .split(/^; key#/m)
     .slice(1)
