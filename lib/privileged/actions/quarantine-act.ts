@@ -30,7 +30,7 @@ import { defineAction, plainParams } from './action.js';
 const ACT_TIMEOUT_MS = ACT_SLICE_MS + 10 * 60 * 1000;
 
 /** Mails that SpamAssassin learns from at once, as spam: to load its rules takes longer than to read a mail. */
-const LEARNT_AT_ONCE = 25;
+const LEARNT_AT_ONCE = 8;
 
 interface Params {
   readonly action: QuarantineAction;
