@@ -66,6 +66,8 @@ export interface Daemon {
 
 /** How long a daemon has to end after it was asked to, before it is killed, in milliseconds (amavisd takes 6.5 s). */
 const STOP_LIMIT_MS = 20_000;
+/** How long one that has ended may be listed still, in milliseconds. */
+const VANISH_LIMIT_MS = 5_000;
 /** How often is looked whether it answers, in milliseconds. */
 const LOOK_AGAIN_MS = 100;
 /** How much of a log is told when a daemon does not come up, in bytes. */
@@ -198,10 +200,18 @@ function directAdapter(definition: DaemonDefinition, paths: Paths): Adapter {
   const pid = async (): Promise<number | null> => {
     const [id, started] = ((await readText(pidFile)) ?? '').split(' ');
     if (!id || !started) return null;
-    return (await startTimeOf(Number(id))) === started.trim() ? Number(id) : null;
+    return (await startTimeOf(id)) === started.trim() ? Number(id) : null;
+  };
+  /** One that has ended counts as running for a daemon that asks kill(2) about it, until its parent has looked. */
+  const vanished = async (): Promise<void> => {
+    const [id = '', started = ''] = ((await readText(pidFile)) ?? '').trim().split(' ');
+    const end = Date.now() + VANISH_LIMIT_MS;
+    while ((await statusOf(id))?.started === started && Date.now() < end)
+      await sleep(LOOK_AGAIN_MS);
   };
   /** Where only the first process was killed, the others hold its ports. Their group keeps its number until all are gone. */
   const endOrphans = async (): Promise<void> => {
+    await vanished();
     const [id] = ((await readText(pidFile)) ?? '').split(' ');
     if (id && !existsSync(`/proc/${id}`)) signal(-Number(id), 'SIGKILL');
   };
@@ -213,6 +223,7 @@ function directAdapter(definition: DaemonDefinition, paths: Paths): Adapter {
     while ((await pid()) !== null && Date.now() < end) await sleep(LOOK_AGAIN_MS);
     // What it started is in its session (setsid(2)).
     signal(-id, 'SIGKILL');
+    await vanished();
     await rm(pidFile, { force: true });
   };
   const start = async (): Promise<Order> => {
@@ -230,7 +241,7 @@ function directAdapter(definition: DaemonDefinition, paths: Paths): Adapter {
     child.on('error', () => undefined);
     child.unref();
     if (child.pid !== undefined) {
-      await writeFile(pidFile, `${child.pid} ${(await startTimeOf(child.pid)) ?? ''}`);
+      await writeFile(pidFile, `${child.pid} ${(await startTimeOf(String(child.pid))) ?? ''}`);
     }
     const service = [path.basename(program), ...args].join(' ');
     return { service, succeeded: child.pid !== undefined, said: '' };
@@ -258,12 +269,20 @@ function directAdapter(definition: DaemonDefinition, paths: Paths): Adapter {
 }
 
 /** When the process began, in ticks since boot; null when there is none, or it has ended and nobody has asked about it. */
-async function startTimeOf(pid: number): Promise<string | null> {
+async function startTimeOf(pid: string): Promise<string | null> {
+  const status = await statusOf(pid);
+  return status === null || status.ended ? null : status.started;
+}
+
+/** Of a process that is listed (proc(5)): when it began, and whether it has ended; null when there is none. */
+async function statusOf(
+  pid: string,
+): Promise<{ readonly started: string; readonly ended: boolean } | null> {
   try {
     const status = await readFile(`/proc/${pid}/stat`, 'utf8');
     // The name in parentheses may hold anything; the state is the third field, the start time the 22nd.
-    const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
+    const [state = '', ...fields] = status.slice(status.lastIndexOf(')') + 2).split(' ');
+    return { started: fields[18] ?? '', ended: state === 'Z' || state === 'X' };
   } catch {
     return null;
   }
