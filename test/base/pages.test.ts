@@ -4,7 +4,6 @@ import request, { type Test } from 'supertest';
 import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
 import { AWAY, refusedAt } from '../support/recording-helper.js';
-import {} from '../support/memory-database.js';
 
 const PATH = '/mail/configuration/base';
 

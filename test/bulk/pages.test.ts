@@ -39,10 +39,7 @@ describe('the pages of bulk mail', () => {
   const get = (path = PATH, roles = 'mail.read,mail.operate'): Test =>
     pages.get(path).set('x-roles', roles);
   const post = (path: string, fields: Record<string, string | string[]>): Test =>
-    request(pages.host.app)
-      .post(path)
-      .type('form')
-      .send({ _csrf: CSRF, ...fields });
+    pages.post(path, { _csrf: CSRF, ...fields });
   const typed = (more: Record<string, string | string[]> = {}) => ({
     ...{
       from: 'anna@example.com',

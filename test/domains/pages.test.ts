@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Response, type Test } from 'supertest';
+import type { Response, Test } from 'supertest';
 import { fakeDns } from '../support/fake-dns.js';
 import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import request, { type Test } from 'supertest';
+import type { Test } from 'supertest';
 import { CSRF } from '../support/dummy-host.js';
 import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
@@ -13,10 +13,7 @@ describe('the pages of the exceptions', () => {
 
   const get = (path = ''): Test => pages.get(PATH + path);
   const post = (path: string, fields: object): Test =>
-    request(pages.host.app)
-      .post(PATH + path)
-      .type('form')
-      .send({ _csrf: CSRF, ...fields });
+    pages.post(PATH + path, { _csrf: CSRF, ...fields });
   const add = async (value: string, note = ''): Promise<void> => {
     const answer = await post('/new', { value, note, enabled: '1', version: '0', intent: 'save' });
     assert.equal(answer.status, 303, textOf(answer.text));

@@ -1,14 +1,13 @@
 /** The pages of the queries, on the dummy host with a recording helper. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Test } from 'supertest';
+import type { Test } from 'supertest';
 import type { DirectoryUser } from '../../lib/contract.js';
 import type { FetchmailSettings, FetchQuery } from '../../lib/fetchmail/schema.js';
 import { openPassword } from '../../lib/fetchmail/security.js';
 import { open } from '../../lib/secrets/seal.js';
 import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
-import {} from '../support/recording-helper.js';
 
 const PATH = '/mail/fetchmail';
 const ALICE: DirectoryUser = {

@@ -39,7 +39,7 @@ describe('the first steps', () => {
       .type('form')
       .send({ _csrf: CSRF, intent });
   const sendTest = (testRecipient = 'x@far.example') =>
-    request(pages.host.app).post('/mail/configuration/smarthost/message').type('form').send({
+    pages.post('/mail/configuration/smarthost/message', {
       _csrf: CSRF,
       from: 'overview',
       testSender: 'anna@acme.org',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import request, { type Test } from 'supertest';
+import type { Test } from 'supertest';
 import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';
 import { refusedAt } from '../support/recording-helper.js';
@@ -15,20 +15,14 @@ describe('the history', () => {
     formFields((await get(FORM).expect(200)).text)['mailServerName'];
   const save = async (mailServerName: string): Promise<string> => {
     const fields = formFields((await get(FORM).expect(200)).text);
-    const answer = await request(pages.host.app)
-      .post(FORM)
-      .type('form')
-      .send({ ...fields, mailServerName, intent: 'save' })
+    const answer = await pages
+      .post(FORM, { ...fields, mailServerName, intent: 'save' })
       .expect(303);
     return /saved=(\d+)/.exec(answer.headers['location'] ?? '')?.[1] ?? '';
   };
   const undo = async (id: string, scope: string): Promise<void> => {
     const page = await get(`/mail/history/${id}/undo?scope=${scope}`).expect(200);
-    await request(pages.host.app)
-      .post(`/mail/history/${id}/undo`)
-      .type('form')
-      .send(formFields(page.text))
-      .expect(303);
+    await pages.post(`/mail/history/${id}/undo`, formFields(page.text)).expect(303);
   };
 
   it('says that nothing was changed, and where changes will stand', async () => {
@@ -60,11 +54,7 @@ describe('the history', () => {
     const id = await save('two.example.com');
     const page = formFields((await get(`/mail/history/${id}/undo`).expect(200)).text);
     await save('three.example.com');
-    const answer = await request(pages.host.app)
-      .post(`/mail/history/${id}/undo`)
-      .type('form')
-      .send(page)
-      .expect(409);
+    const answer = await pages.post(`/mail/history/${id}/undo`, page).expect(409);
     assert.match(textOf(answer.text), /Take that change back first/);
     assert.equal(await name(), 'three.example.com');
   });
@@ -107,11 +97,7 @@ describe('the history', () => {
     const id = await save('two.example.com');
     const page = formFields((await get(`/mail/history/${id}/undo?scope=since`).expect(200)).text);
     await save('three.example.com');
-    const answer = await request(pages.host.app)
-      .post(`/mail/history/${id}/undo`)
-      .type('form')
-      .send(page)
-      .expect(409);
+    const answer = await pages.post(`/mail/history/${id}/undo`, page).expect(409);
     assert.match(answer.text, /three\.example\.com/);
     assert.equal(await name(), 'three.example.com');
   });
@@ -120,10 +106,8 @@ describe('the history', () => {
     await save('one.example.com');
     const fields = formFields((await get(FORM).expect(200)).text);
     pages.helper.refusal = refusedAt('check', 'helper.check.postfix');
-    await request(pages.host.app)
-      .post(FORM)
-      .type('form')
-      .send({ ...fields, mailServerName: 'two.example.com', intent: 'save' })
+    await pages
+      .post(FORM, { ...fields, mailServerName: 'two.example.com', intent: 'save' })
       .expect(502);
     const page = await get('/mail/history?state=refused').expect(200);
     assert.match(textOf(page.text), /refused/);

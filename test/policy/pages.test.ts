@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Test } from 'supertest';
+import type { Test } from 'supertest';
 import { NO_POLICY, type PolicySettings } from '../../lib/policy/schema.js';
 import { pluginPages } from '../support/plugin-pages.js';
 import { formFields, textOf } from '../support/forms.js';

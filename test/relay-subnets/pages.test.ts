@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import request, { type Test } from 'supertest';
+import type { Test } from 'supertest';
 import type { RelaySettings } from '../../lib/relay-subnets/schema.js';
 import { CSRF } from '../support/dummy-host.js';
 import { pluginPages } from '../support/plugin-pages.js';
@@ -14,10 +14,7 @@ describe('the page Open relay subnets', () => {
 
   const get = (path = PATH): Test => pages.get(path);
   const post = (fields: Record<string, string | string[]>, path = PATH): Test =>
-    request(pages.host.app)
-      .post(path)
-      .type('form')
-      .send({ _csrf: CSRF, intent: 'save', ...fields });
+    pages.post(path, { _csrf: CSRF, intent: 'save', ...fields });
   const applied = (): readonly string[] =>
     (pages.helper.applied.at(-1)?.sections['relay'] as RelaySettings).networks;
   const keyOf = async (network: string): Promise<string> => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Response } from 'supertest';
+import type { Response } from 'supertest';
 import { HelperError } from '../../lib/errors.js';
 import { SECURITY_DEFAULTS, type SecuritySettings } from '../../lib/security/schema.js';
 import type { ScannerStatus } from '../../lib/security/service.js';

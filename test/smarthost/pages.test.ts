@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Test } from 'supertest';
+import type { Test } from 'supertest';
 import { open } from '../../lib/secrets/seal.js';
 import { openPassword } from '../../lib/smarthost/binding.js';
 import type { SmarthostSettings } from '../../lib/smarthost/schema.js';

@@ -102,10 +102,8 @@ describe('taking over an existing server', () => {
   it('passes over pages that have saved settings', async () => {
     const path = '/mail/configuration/base';
     const fields = formFields((await get(path)).text);
-    await request(pages.host.app)
-      .post(path)
-      .type('form')
-      .send({ ...fields, mailServerName: 'mine.example', intent: 'save' })
+    await pages
+      .post(path, { ...fields, mailServerName: 'mine.example', intent: 'save' })
       .expect(303);
     await accept();
     const taken = pages.helper.applied.at(-1);

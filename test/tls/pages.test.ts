@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Test } from 'supertest';
+import type { Test } from 'supertest';
 import type { HostCertificate } from '../../lib/contract.js';
 import type { ResultOf } from '../../lib/privileged/actions/index.js';
 import type { TlsSettings } from '../../lib/tls/schema.js';
