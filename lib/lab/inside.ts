@@ -16,7 +16,8 @@ import {
 import { startSupervised, type SupervisedProcess } from '../launch/supervised-process.js';
 import { startAtBoot } from '../privileged/services/daemons.js';
 import { DAEMONS } from '../privileged/services/all.js';
-import { masterPid, postfixService } from '../privileged/services/postfix.js';
+import { postfixService } from '../privileged/services/postfix.js';
+import { masterPid } from '../privileged/services/processes.js';
 import { enterLab } from './namespace.js';
 
 /** What `lab.ts` gives as the one argument. */

@@ -6,7 +6,7 @@ import { HelperError } from '../../lib/errors.js';
 import { openJournal, swap, type Follow } from '../../lib/privileged/apply/journal.js';
 import { takeLock } from '../../lib/privileged/lock.js';
 import { pathsBelow, type Paths } from '../../lib/privileged/paths.js';
-import { masterPid } from '../../lib/privileged/services/postfix.js';
+import { masterPid } from '../../lib/privileged/services/processes.js';
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
 import { Saver } from '../support/saver.js';
 

@@ -117,9 +117,10 @@ describe('the quarantine', () => {
       return /kept back by the content filter/.test(page.text) ? page : null;
     });
     assert.match(trace.text, /The content filter kept the mail to alice@lab\.test back/);
-    const refusals = await client.get('/mail/security/refusals');
-    assert.match(refusals.text, /A virus/);
-    assert.match(refusals.text, /Taken for spam/);
+    await until('the refusals to tell both', async () => {
+      const { text } = await client.get('/mail/security/refusals');
+      return /A virus/.test(text) && /Taken for spam/.test(text);
+    });
   });
 
   it('releases mail so that it arrives once, for those it was kept from, and is not caught again', async () => {

@@ -2,9 +2,10 @@
  * A private root with its own Postfix on loopback and its own users, for tests of the privileged side: the same tree a
  * lab has, without console and listener. Everything of it runs in one mount namespace and is gone after `stop()`.
  */
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +17,8 @@ import { endLabProcesses, identifyLab } from '../../lib/lab/processes.js';
 import { makeTree } from '../../lib/lab/tree.js';
 import { placesBelow, type Places } from '../../lib/launch/places.js';
 import { runNative, type NativeOptions, type NativeResult } from '../../lib/privileged/native.js';
-import { until } from './wait.js';
+import { haveEnded, workersOf } from '../../lib/privileged/services/processes.js';
+import { LIMIT_MS } from './wait.js';
 
 const HOLDER = fileURLToPath(new URL('./root-holder.js', import.meta.url));
 
@@ -80,12 +82,10 @@ export async function startPostfixRoot(options: PostfixRootOptions = {}): Promis
   const postfix: PostfixRoot['postfix'] = (...args) =>
     run('/usr/sbin/postfix', ['-c', places.configDir, ...args]);
   const reload = async (): Promise<void> => {
-    const reloads = async (): Promise<number> =>
-      (await readFile(places.mailLog, 'utf8')).split(' reload -- version').length;
-    const before = await reloads();
+    const before = await workersOf(places);
     const answer = await postfix('reload');
     if (answer.code !== 0) throw new Error(`Postfix did not reload: ${answer.stderr}`);
-    await until('Postfix to reload', async () => (await reloads()) > before);
+    assert.ok(await haveEnded(places, before, LIMIT_MS), 'all with the old settings end');
   };
   const stop = async (): Promise<void> => {
     holder.stdin.end();

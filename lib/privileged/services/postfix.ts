@@ -1,15 +1,17 @@
 /** Starting, reloading and asking Postfix, whoever supervises it. Success is a behaviour, never an exit status. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runNative, type NativeResult } from '../native.js';
 import type { Paths } from '../paths.js';
+import { haveEnded, masterPid, workersOf } from './processes.js';
 
 const POSTFIX = '/usr/sbin/postfix';
 const CHROOT_SCRIPT = '/usr/lib/postfix/configure-instance.sh';
 /** How long Postfix has to come up, in milliseconds (a new queue takes 2.7 s). */
 const START_LIMIT_MS = 30_000;
+/** How long the idle processes with the old configuration may take to end, in milliseconds: moments, on a busy machine too. */
+const RELOAD_LIMIT_MS = 2_000;
 
 /** Who looks after the daemons of this machine. */
 export type Supervisor = 'systemd' | 'init' | 'direct';
@@ -33,6 +35,7 @@ export interface PostfixService {
   running(): Promise<boolean>;
   /** Starts it when it is down; resolves when the master process is there. */
   start(): Promise<Attempt>;
+  /** Resolves when no process that was idle goes on with the old configuration. */
   reload(): Promise<NativeResult>;
   restart(): Promise<Attempt>;
   /** Stops it when it runs; resolves when its master process is gone. */
@@ -56,7 +59,12 @@ export function postfixService(paths: Paths): PostfixService {
       if (!(await running())) answer = await directly(paths, 'start', answer);
       return until(answer);
     },
-    reload: () => postfix(paths, 'reload'),
+    reload: async () => {
+      const before = await workersOf(paths);
+      const answer = await runNative(POSTFIX, ['-c', paths.configDir, 'reload']);
+      if (answer.code === 0) await haveEnded(paths, before, RELOAD_LIMIT_MS);
+      return answer;
+    },
     restart: async () => {
       const before = await masterPid(paths);
       let answer = await supervise(paths, 'restart');
@@ -111,25 +119,8 @@ async function ask(program: string, args: readonly string[]): Promise<Answer> {
   return { succeeded: code === 0, service, said: `${stdout}${stderr}`.trim() };
 }
 
-function postfix(paths: Paths, command: 'reload'): Promise<NativeResult> {
-  return runNative(POSTFIX, ['-c', paths.configDir, command]);
-}
-
 /** Copies resolv.conf, certificates and the like to where Debian's daemons see them, as its own start does. */
 async function fillChroot(paths: Paths): Promise<void> {
   if (paths.root !== '' || !existsSync(CHROOT_SCRIPT)) return;
   await runNative(CHROOT_SCRIPT, ['-']);
-}
-
-/** The process in Postfix' pid file when it is a master(8), else null; a thirtieth of what `postfix status` costs. */
-export async function masterPid(paths: Paths): Promise<number | null> {
-  try {
-    const pid = (await readFile(`${paths.queueDir}/pid/master.pid`, 'utf8')).trim();
-    if (!/^\d+$/.test(pid)) return null;
-    const status = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // One that has ended and that nobody has asked about yet is still there, as `Z` (proc(5)).
-    return /^\d+ \(master\) [^ZX]/.test(status) ? Number(pid) : null;
-  } catch {
-    return null;
-  }
 }

@@ -1,0 +1,55 @@
+/** A reload is over when nobody goes by the old configuration any more. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { postfixService } from '../../../lib/privileged/services/postfix.js';
+import { workersOf } from '../../../lib/privileged/services/processes.js';
+import { startPostfixRoot, type PostfixRoot } from '../../support/postfix-root.js';
+import { SmtpClient } from '../../support/smtp-client.js';
+import { until } from '../../support/wait.js';
+
+describe('a reload of Postfix', () => {
+  let root: PostfixRoot;
+  before(async () => {
+    root = await startPostfixRoot();
+  });
+  after(() => root.stop());
+
+  const smtpds = async (): Promise<number[]> => {
+    const names = await Promise.all(
+      (await workersOf(root.places)).map(async (pid) => ({
+        pid: Number(pid),
+        name: (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim(),
+      })),
+    );
+    return names.filter(({ name }) => name === 'smtpd').map(({ pid }) => pid);
+  };
+
+  it('waits for an idle process that is slow to end, so that the next mail meets the new one', async () => {
+    const [client] = await SmtpClient.open(root.smtpPort);
+    await client.command('QUIT');
+    client.close();
+    const [old = assert.fail('no smtpd')] = await smtpds();
+    process.kill(old, 'SIGSTOP');
+    const reloaded = postfixService(root.places).reload();
+    await until('the master to reload', async () =>
+      (await readFile(root.places.mailLog, 'utf8')).includes(' reload -- version'),
+    );
+    // As long as a busy machine may let it wait.
+    await pause(300);
+    process.kill(old, 'SIGCONT');
+    assert.equal((await reloaded).code, 0);
+    assert.ok(!(await smtpds()).includes(old));
+  });
+
+  it('does not wait for ever for one that serves somebody', async () => {
+    const [client] = await SmtpClient.open(root.smtpPort);
+    await client.command('EHLO client.example');
+    const [busy = assert.fail('no smtpd')] = await smtpds();
+    assert.equal((await postfixService(root.places).reload()).code, 0);
+    assert.ok((await smtpds()).includes(busy));
+    assert.equal((await client.command('MAIL FROM:<a@b.example>')).code, 250);
+    client.close();
+  });
+});
