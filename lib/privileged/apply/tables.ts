@@ -3,16 +3,17 @@
  * Any word of `postmap` on stderr is a failure: it returns 0 for bad lines and duplicates (postmap(1)).
  */
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { HelperError } from '../../errors.js';
 import { foldCase } from '../../sections/fold-case.js';
 import type { TableContent } from '../../sections/section.js';
-import { readText, statusOf, writeSynced } from '../files.js';
+import { readText, statusOf } from '../files.js';
 import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
 import { digestOf } from '../state.js';
 import { NOTHING_DECIDED, undecided, type Decided } from './decided.js';
 import type { Replacement } from './journal.js';
+import { holdsExactly } from './table-pages.js';
 
 export const POSTMAP = '/usr/sbin/postmap';
 /** How long one table may take, in milliseconds (300,000 entries take about a second). */
@@ -124,7 +125,7 @@ export async function buildTable(
   const source = `${folder}/${name}`;
   const file = `${source}.lmdb`;
   await rm(file, { force: true });
-  if (!secret) await writeSynced(source, text, { uid: 0, gid: 0, mode: 0o644 });
+  if (!secret) await writeFile(source, text, { mode: 0o644, flag: 'wx' });
   const args = ['-c', paths.configDir, ...(secret ? ['-i'] : []), tableMap(file)];
   const build = await runNative(POSTMAP, args, {
     timeoutMs: BUILD_TIMEOUT_MS,
@@ -132,8 +133,14 @@ export async function buildTable(
   });
   if (build.code !== 0 || build.stderr !== '') throw refusedTable(name, build.stderr);
   await chmod(file, secret ? 0o600 : 0o644);
-  if ((await digestOfTable(file, paths)) !== digestOf(text)) throw refusedTable(name, '');
+  if (!(await holdsText(file, text, paths))) throw refusedTable(name, '');
   return file;
+}
+
+/** Whether a table answers all of this text and no more. Its pages say so at once; where they do not, Postfix is asked. */
+async function holdsText(file: string, text: string, paths: Paths): Promise<boolean> {
+  if (await holdsExactly(file, Buffer.from(text))) return true;
+  return (await digestOfTable(file, paths)) === digestOf(text);
 }
 
 /** Digest of all that a table answers, in the order of its keys: that of the text it was built from. */

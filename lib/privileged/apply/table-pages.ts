@@ -1,0 +1,150 @@
+/**
+ * What a table file holds, read from its pages: `postmap -s` takes two locks for every entry, which is longer than the
+ * building. The file is one that nobody writes to meanwhile. Its format is LMDB's data version 1 (mdb.c: MDB_meta,
+ * MDB_page, MDB_node), as machines with 64 bits and the low byte first write it.
+ */
+import { readFile } from 'node:fs/promises';
+
+const MAGIC = 0xbeefc0de;
+const DATA_VERSION = 1;
+/** Bytes before the contents of a page, and before the key of a node. */
+const PAGE_HEADER = 16;
+const NODE_HEADER = 8;
+/** Kinds of pages (P_BRANCH, P_LEAF) and of values: one that is too large for its page lies on pages of its own (F_BIGDATA). */
+const BRANCH = 0x01;
+const LEAF = 0x02;
+const ON_OWN_PAGES = 0x01;
+
+const TAB = 9;
+const NEWLINE = 10;
+
+/**
+ * Whether the table holds exactly these lines, `key TAB value NEWLINE` in the order of their keys' bytes, and a search
+ * from its root comes to each of them. True is certain; false also says that the pages are not as this knows them.
+ */
+export async function holdsExactly(file: string, lines: Buffer): Promise<boolean> {
+  const bytes = await readFile(file);
+  try {
+    return new PageReader(bytes, lines).agrees();
+  } catch (error) {
+    // An offset that leads out of the file.
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+interface Root {
+  readonly page: number;
+  /** Levels of pages. */
+  readonly depth: number;
+  readonly entries: number;
+}
+
+/** Where a key begins and ends in the file. */
+type Place = readonly [from: number, to: number];
+
+class PageReader {
+  /** How far the lines were found, in bytes, and how many of them. */
+  #at = 0;
+  #found = 0;
+  #pageSize = 0;
+  /** The key of the last entry. */
+  #last: Place = [0, 0];
+
+  constructor(
+    private readonly bytes: Buffer,
+    private readonly lines: Buffer,
+  ) {}
+
+  agrees(): boolean {
+    const root = this.#root();
+    if (root === null) return false;
+    if (root.entries > 0 && !this.#pageAgrees(root.page, root.depth, null)) return false;
+    return this.#at === this.lines.length && this.#found === root.entries;
+  }
+
+  /** Of the two headers the one that was written last counts. */
+  #root(): Root | null {
+    const first = this.#header(0);
+    if (first === null) return null;
+    this.#pageSize = first.pageSize;
+    const second = this.#header(first.pageSize);
+    if (second === null || second.pageSize !== first.pageSize) return null;
+    return second.transaction > first.transaction ? second : first;
+  }
+
+  #header(page: number) {
+    const at = page + PAGE_HEADER;
+    const main = at + 72;
+    if (this.bytes.readUInt32LE(at) !== MAGIC) return null;
+    if (this.bytes.readUInt32LE(at + 4) !== DATA_VERSION) return null;
+    return {
+      pageSize: this.bytes.readUInt32LE(at + 24),
+      depth: this.bytes.readUInt16LE(main + 6),
+      entries: this.#number(main + 32),
+      page: this.#number(main + 40),
+      transaction: this.#number(main + 56),
+    };
+  }
+
+  #number(at: number): number {
+    return Number(this.bytes.readBigUInt64LE(at));
+  }
+
+  /** `least`: the key that led here, which none of the page may be below. */
+  #pageAgrees(page: number, depth: number, least: Place | null): boolean {
+    const start = page * this.#pageSize;
+    const kind = this.bytes.readUInt16LE(start + 10);
+    if (kind !== (depth > 1 ? BRANCH : LEAF)) return false;
+    const nodes = (this.bytes.readUInt16LE(start + 12) - PAGE_HEADER) / 2;
+    for (let index = 0; index < nodes; index += 1) {
+      const node = start + this.bytes.readUInt16LE(start + PAGE_HEADER + 2 * index);
+      const agrees =
+        depth > 1
+          ? this.#branchAgrees(node, depth, index === 0 ? null : this.#keyOf(node), least)
+          : this.#entryAgrees(node, index === 0 ? least : null);
+      if (!agrees) return false;
+    }
+    return nodes > 0;
+  }
+
+  /** The first branch of a page has no key of its own: it takes all that comes before the second. */
+  #branchAgrees(node: number, depth: number, key: Place | null, least: Place | null): boolean {
+    if (key !== null && !this.#isAbove(key, this.#last)) return false;
+    const page = this.bytes.readUInt32LE(node) + this.bytes.readUInt16LE(node + 4) * 2 ** 32;
+    return this.#pageAgrees(page, depth - 1, key ?? least);
+  }
+
+  #keyOf(node: number): Place {
+    const key = node + NODE_HEADER;
+    return [key, key + this.bytes.readUInt16LE(node + 6)];
+  }
+
+  /** Whether one key comes after another. */
+  #isAbove(key: Place, other: Place): boolean {
+    return this.bytes.compare(this.bytes, other[0], other[1], key[0], key[1]) > 0;
+  }
+
+  /** Whether the next line is this entry. Postfix ends keys and values with a zero byte, or not (dict_lmdb.c). */
+  #entryAgrees(node: number, least: Place | null): boolean {
+    const { bytes, lines } = this;
+    const [key, keyEnd] = this.#keyOf(node);
+    const flags = bytes.readUInt16LE(node + 4);
+    const length = bytes.readUInt32LE(node);
+    if (flags !== 0 && flags !== ON_OWN_PAGES) return false;
+    const value = flags === 0 ? keyEnd : this.#number(keyEnd) * this.#pageSize + PAGE_HEADER;
+    const valueEnd = value + length;
+    const keyText = bytes[keyEnd - 1] === 0 ? keyEnd - 1 : keyEnd;
+    const valueText = bytes[valueEnd - 1] === 0 ? valueEnd - 1 : valueEnd;
+    const tab = this.#at + keyText - key;
+    const end = tab + 1 + valueText - value;
+    if (lines[tab] !== TAB || lines[end] !== NEWLINE) return false;
+    if (bytes.compare(lines, this.#at, tab, key, keyText) !== 0) return false;
+    if (bytes.compare(lines, tab + 1, end, value, valueText) !== 0) return false;
+    this.#last = [key, keyEnd];
+    if (least !== null && this.#isAbove(least, this.#last)) return false;
+    this.#at = end + 1;
+    this.#found += 1;
+    return true;
+  }
+}
