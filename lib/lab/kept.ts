@@ -48,7 +48,7 @@ async function madeBy(home: string): Promise<string> {
 }
 
 /** The folder `path`, made by `fill` when it is not there yet. Two labs that start at once may both make it. */
-async function keep(path: string, fill: (folder: string) => Promise<void>): Promise<string> {
+export async function keep(path: string, fill: (folder: string) => Promise<void>): Promise<string> {
   if (existsSync(path)) return path;
   await mkdir(dirname(path), { recursive: true });
   await removeOld(dirname(path));

@@ -18,6 +18,7 @@ import { makeTree } from '../../lib/lab/tree.js';
 import { placesBelow, type Places } from '../../lib/launch/places.js';
 import { runNative, type NativeOptions, type NativeResult } from '../../lib/privileged/native.js';
 import { haveEnded, workersOf } from '../../lib/privileged/services/processes.js';
+import { releasedHelper } from './released-helper.js';
 import { LIMIT_MS } from './wait.js';
 
 const HOLDER = fileURLToPath(new URL('./root-holder.js', import.meta.url));
@@ -47,7 +48,7 @@ export interface PostfixRootOptions {
   readonly below?: string;
   /** Told the pid of each helper that starts. */
   readonly onHelper?: (pid: number) => void;
-  /** The helper's program file, where it is that of a release. */
+  /** The helper's program file, where it is not that of a release made from this build. */
   readonly program?: string;
 }
 
@@ -103,7 +104,7 @@ export async function startPostfixRoot(options: PostfixRootOptions = {}): Promis
     root,
     enter,
     ...(options.onHelper ? { onStart: options.onHelper } : {}),
-    ...(options.program ? { program: options.program } : {}),
+    program: options.program ?? (await releasedHelper()),
   });
   return {
     places,
