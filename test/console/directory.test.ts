@@ -44,6 +44,12 @@ describe('the lines of passwd and group', () => {
     assert.deepEqual(readGroups(GROUP)[1], { id: '100', name: 'users' });
   });
 
+  it('name a group once, in the order of its lines, however often somebody stands in it', () => {
+    const often = `office:x:1500:ben,ben,anna\nusers:x:100:anna,ben\nstaff:x:100:ben\n`;
+    const ben = readUsers(PASSWD, often, { min: 1000, max: 60000 })[3];
+    assert.deepEqual(ben?.groups, ['office', 'users', 'staff']);
+  });
+
   it('tell who cannot sign in', () => {
     assert.equal(user('anna')?.locked, false);
     assert.equal(user('ben')?.locked, true);

@@ -68,6 +68,7 @@ export function createNssDirectory(
     }
     const same =
       before === null ||
+      before === after ||
       (JSON.stringify(before.users) === JSON.stringify(after.users) &&
         JSON.stringify(before.groups) === JSON.stringify(after.groups));
     if (!same) for (const listener of listeners) listener();

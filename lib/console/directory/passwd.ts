@@ -26,8 +26,9 @@ export function readUidRange(loginDefs: string): UidRange {
 
 /** Lines that are not seven fields with a numeric id (comments, `+::` of NIS) are passed over. */
 export function readUsers(passwd: string, group: string, range: UidRange): DirectoryUser[] {
-  const groups = groupLines(group);
+  const groupsOf = memberships(groupLines(group));
   const seen = new Set<string>();
+  const ids = new Set<string>();
   const users: DirectoryUser[] = [];
   for (const line of passwd.split('\n')) {
     const fields = line.split(':');
@@ -36,21 +37,41 @@ export function readUsers(passwd: string, group: string, range: UidRange): Direc
     seen.add(login);
     const number = Number(uid);
     const system = number < range.min || number > range.max;
+    // The uid outlives a rename of the login; a second login of the same uid is told apart by its name.
+    const id = ids.has(uid) ? `${uid}/${login}` : uid;
+    ids.add(id);
     users.push({
-      // The uid outlives a rename of the login; a second login of the same uid is told apart by its name.
-      id: users.some((user) => user.id === uid) ? `${uid}/${login}` : uid,
+      id,
       login,
       name: fullName(gecos, login),
       addresses: [],
       hasMailbox: !system,
       system,
       locked: CLOSED_SHELL.test(shell),
-      groups: groups
-        .filter(({ id, members }) => id === gid || members.includes(login))
-        .map(({ name }) => name),
+      groups: groupsOf(login, gid),
     });
   }
   return users;
+}
+
+/** The groups of a person, in the order of their lines. Looked up, not searched: there may be as many groups as people. */
+function memberships(
+  groups: readonly GroupLine[],
+): (login: string, gid: string) => readonly string[] {
+  const lines = { ofId: new Map<string, number[]>(), ofMember: new Map<string, number[]>() };
+  const add = (map: Map<string, number[]>, key: string, line: number): void => {
+    const known = map.get(key);
+    if (known) known.push(line);
+    else map.set(key, [line]);
+  };
+  groups.forEach(({ id, members }, line) => {
+    add(lines.ofId, id, line);
+    for (const member of members) add(lines.ofMember, member, line);
+  });
+  return (login, gid) => {
+    const own = [...(lines.ofId.get(gid) ?? []), ...(lines.ofMember.get(login) ?? [])];
+    return [...new Set(own)].sort((a, b) => a - b).map((line) => groups[line]?.name ?? '');
+  };
 }
 
 export function readGroups(group: string): DirectoryGroup[] {
