@@ -1,5 +1,6 @@
 /** How the console and the helper's listener are started where no systemd does it. */
 import { CLEAN_ENVIRONMENT } from '../privileged/native.js';
+import { CONSOLE_NODE_OPTIONS } from './console-memory.js';
 import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, type Places } from './places.js';
 import type { Settings } from './settings-file.js';
 import type { Installation } from './installation.js';
@@ -32,7 +33,7 @@ export function consoleProgram(
       ...['--reuid', CONSOLE_USER, '--regid', HELPER_GROUP, '--clear-groups'],
       ...['--no-new-privs', '--bounding-set', '-all', '--inh-caps', '-all'],
       ...END_WITH_PARENT,
-      ...[node, '--enable-source-maps', `${release}/dist/lib/console/main.js`],
+      ...[node, ...CONSOLE_NODE_OPTIONS, `${release}/dist/lib/console/main.js`],
     ],
     env: {
       ...CLEAN_ENVIRONMENT,
@@ -53,7 +54,7 @@ export function unprivilegedConsoleProgram(
   stateFolder: string,
   settings: Settings,
 ): ProgramStart {
-  const program = [process.execPath, '--enable-source-maps', `${home}dist/lib/console/main.js`];
+  const program = [process.execPath, ...CONSOLE_NODE_OPTIONS, `${home}dist/lib/console/main.js`];
   return {
     name: 'the console',
     command: SETPRIV,

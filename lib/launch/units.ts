@@ -1,6 +1,7 @@
 /** The systemd units of console, helper, fetcher and block lists, and what we add to postgrey's. Pure: programs in, text out. */
 import type { Installation } from './installation.js';
 import { BLOCK_LISTS_FILE, POSTGREY_FILE } from '../policy/places.js';
+import { CONSOLE_NODE_OPTIONS, MAX_CONSOLE_MIB } from './console-memory.js';
 import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, PROXY_GROUP, type Places } from './places.js';
 
 export const HELPER_SOCKET_UNIT = 'mailserver-helper.socket';
@@ -14,8 +15,6 @@ const MAX_HELPERS = 32;
 /** What one request may take of memory, and of processes: a Postfix to try things on may be among them. */
 const MAX_HELPER_MEMORY = '1G';
 const MAX_HELPER_TASKS = 512;
-/** A new embedded database takes 800 MB while it is made; then the console stays far below. */
-const MAX_CONSOLE_MEMORY = '1536M';
 const MAX_CONSOLE_TASKS = 128;
 /** The fetcher itself takes 60 MB, each fetch under way 10 MB. */
 const MAX_FETCHER_MEMORY = '1G';
@@ -51,8 +50,8 @@ export function renderUnits(
   { node, current }: Pick<Installation, 'node' | 'current'>,
   settingsFile: string,
 ): UnitFiles {
-  const program = (path: string): string =>
-    `${node} --enable-source-maps ${current}/dist/lib/${path}`;
+  const program = (path: string, options: readonly string[] = ['--enable-source-maps']): string =>
+    [node, ...options, `${current}/dist/lib/${path}`].join(' ');
   return {
     'tmpfiles.d/mailserver.conf': `\
 # The way to the privileged helper: for the console's group alone.
@@ -123,13 +122,13 @@ Environment=NODE_ENV=production
 Environment=MAILSERVER_STATE=${places.consoleState}
 Environment=MAILSERVER_HELPER_SOCKET=${places.helperSocket}
 EnvironmentFile=${settingsFile}
-ExecStart=${program('console/main.js')}
+ExecStart=${program('console/main.js', CONSOLE_NODE_OPTIONS)}
 Restart=on-failure
 RestartSec=2
 TimeoutStopSec=30
 StateDirectory=mailserver-console
 StateDirectoryMode=0700
-MemoryMax=${MAX_CONSOLE_MEMORY}
+MemoryMax=${MAX_CONSOLE_MIB}M
 TasksMax=${MAX_CONSOLE_TASKS}
 ${COMMON_HARDENING}\
 CapabilityBoundingSet=
