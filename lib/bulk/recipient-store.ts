@@ -32,11 +32,17 @@ interface RecipientRow {
   readonly changed_at: Date;
 }
 
+/** There is one for each of thousands: written out it takes 112 bytes, put together with a spread 464. */
 function recipientOf(row: RecipientRow): Recipient {
-  const { no, address, name, login, state, reply, attempts } = row;
   return {
-    ...{ no, address, name, login, state, reply, attempts },
+    no: row.no,
+    address: row.address,
+    name: row.name,
+    login: row.login,
+    state: row.state,
     queueId: row.queue_id,
+    reply: row.reply,
+    attempts: row.attempts,
     sentAt: row.sent_at,
     changedAt: row.changed_at,
   };
@@ -108,11 +114,9 @@ export async function settleSending(
   outcomes: readonly Outcome[],
 ): Promise<void> {
   if (outcomes.length === 0) return;
-  const rows = outcomes.map(({ queueId, tried, ...rest }) => ({
-    ...rest,
-    queue_id: queueId,
-    tries: tried ? 1 : 0,
-  }));
+  const rows = outcomes.map(({ no, state, queueId, reply, tried, delay }) => {
+    return { no, state, queue_id: queueId, reply, tries: tried ? 1 : 0, delay };
+  });
   await db.raw(
     `update mail_bulk_recipients as r
         set state = o.state, reply = o.reply, attempts = r.attempts + o.tries,
