@@ -15,6 +15,8 @@ import { killWhileSending } from '../test/support/bulk-rounds.js';
 const CONNECTIONS = '5';
 /** What a mailing may take, as a multiple of what the bare tool takes. */
 const LIMIT = 1.5;
+/** What the memory of the console may grow by from the first half of a mailing to the second, in percent. */
+const GROWTH_LIMIT = 5;
 const MIB = 1024;
 const MEMORY_LOOKS = 10;
 
@@ -59,8 +61,10 @@ async function speed(people: number): Promise<void> {
     const { memory } = ours;
     console.log(`memory of the console: ${memory[0]} MB before, ${Math.max(...memory)} MB at most`);
     console.log(`  in ${MEMORY_LOOKS} even steps of the mailing: ${steps(memory).join(' ')} MB`);
+    const growth = growthOf(memory);
+    console.log(`  ${growth.toFixed(1)} % more at most in its second half (limit ${GROWTH_LIMIT})`);
     console.log(`processor time of the console: ${ours.cpu.toFixed(1)} s`);
-    if (ratio > LIMIT) process.exitCode = 1;
+    if (ratio > LIMIT || growth > GROWTH_LIMIT) process.exitCode = 1;
   } finally {
     await at.stop();
   }
@@ -71,6 +75,13 @@ function steps(course: readonly number[]): readonly (number | undefined)[] {
   return Array.from({ length: MEMORY_LOOKS }, (_, step) =>
     course.at(Math.round((step * (course.length - 1)) / (MEMORY_LOOKS - 1))),
   );
+}
+
+/** By how much the second half goes over the most that the first one took, in percent; garbage comes and goes in both. */
+function growthOf(course: readonly number[]): number {
+  const middle = Math.ceil(course.length / 2);
+  const most = Math.max(...course.slice(0, middle));
+  return Math.max(0, (100 * Math.max(...course.slice(middle))) / most - 100);
 }
 
 interface Times {

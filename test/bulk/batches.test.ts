@@ -1,6 +1,8 @@
 /** One batch after the other, on a real database, with a mail server that does what the test says. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { sendBatches } from '../../lib/bulk/batches.js';
 import type { BatchResult } from '../../lib/bulk/courier.js';
 import {
@@ -21,6 +23,8 @@ const TEXT = {
   ...{ formatted: false, include: [], exclude: [], rate: 0 },
 };
 const BATCH = 2;
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 describe('batches of a mailing', () => {
   let database: MemoryDatabase;
@@ -108,6 +112,25 @@ describe('batches of a mailing', () => {
     });
     assert.equal(times, 2);
     assert.equal(await states(), 'accepted accepted waiting waiting waiting waiting waiting');
+  });
+
+  it('are let go of when they are over, so that a mailing to many takes no more memory', async () => {
+    const over: WeakRef<object>[] = [];
+    let times = 0;
+    await send(async (some) => {
+      times += 1;
+      const result = all(some);
+      if (times === 2) over.push(...[...some, ...result.outcomes].map((one) => new WeakRef(one)));
+      if (times === 4) {
+        await until('the second batch to be collected', () => {
+          collectGarbage();
+          return over.every((one) => one.deref() === undefined);
+        });
+      }
+      return result;
+    });
+    assert.equal(times, 4);
+    assert.equal(over.length, 2 * BATCH);
   });
 
   it('in doubt are to be looked up', async () => {
