@@ -1,6 +1,7 @@
 /**
- * The whole table of aliases as the helper builds it on a private root: from the first entry that crosses to the answer,
- * and of that how long the entries took to cross; beside `postmap` on the same table in the same run.
+ * The whole table of aliases, from the rows in the database to the running Postfix, on a private root: a save of all that
+ * there is, and beside it, in the same run, the same rows streamed and no more, bare `postmap` on the same lines, and a
+ * save of one alias.
  */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -8,96 +9,129 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { ApplyParams, ApplyResult, ContentsItem } from '../lib/privileged/protocol.js';
+import type { Knex } from 'knex';
+import { aliasesSource } from '../lib/aliases/source.js';
+import { readAllEnabled } from '../lib/aliases/store.js';
+import { requestWithContents } from '../lib/changes/contents.js';
+import { HelperError } from '../lib/errors.js';
+import type { ApplyResult } from '../lib/privileged/protocol.js';
+import { engines } from '../test/support/databases.js';
 import { startPostfixRoot, type PostfixRoot } from '../test/support/postfix-root.js';
 import { median, timed } from './measure.js';
 
 const ROUNDS = 5;
-/** Entries of one item. */
-const AT_ONCE = 2_000;
 const ALIASES = { aliases: { active: true, catchAll: false } };
 
 export interface Building {
   /** Milliseconds, each the median of some rounds. */
   readonly whole: number;
-  /** Until the helper had taken the last entry. */
+  /** Of it, from the last entry on until the table was built, read back and in its place. */
+  readonly rest: number;
+  /** And then, until the running Postfix had proved itself. */
+  readonly proof: number;
+  /** The same rows, read, sent and checked by the same code; then the helper refuses. */
   readonly stream: number;
   readonly postmap: number;
   /** An apply of one alias on the same table: what any save takes besides. */
   readonly one: number;
 }
 
-export async function measureBuilding(size: number): Promise<Building> {
+export async function measureBuilding(size: number, server: boolean): Promise<Building> {
+  const start = engines[server ? 'a PostgreSQL server' : 'the embedded database'];
+  if (!start) throw new Error('no database');
+  const databases = await start();
   const root = await startPostfixRoot();
   const scratch = await mkdtemp(join(tmpdir(), 'mailserver-bench-'));
   try {
-    return await measureOn(root, scratch, size);
+    return await measureOn(root, await databases.fresh(), scratch, size);
   } finally {
     await root.stop();
+    await databases.stop();
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
-async function measureOn(root: PostfixRoot, scratch: string, size: number): Promise<Building> {
+async function measureOn(
+  root: PostfixRoot,
+  db: Knex,
+  scratch: string,
+  size: number,
+): Promise<Building> {
   const databaseId = randomUUID();
   let change = 0;
-  const apply = async (params: Partial<ApplyParams>, input: Iterable<ContentsItem> = []) => {
-    change += 1;
-    const all = { databaseId, change, dryRun: false, sections: ALIASES, ...params };
-    const options = { actor: 'bench', ...(params.contents ? { input } : {}) };
-    return (await root.transport.request('apply', all, options)) as ApplyResult;
+  const request = (number: number, base: string | null, delta = new Map<string, unknown>()) => {
+    const source = aliasesSource.contents;
+    if (!source) throw new Error('aliases have contents');
+    const sections = new Map([['aliases', { source, base, delta }]]);
+    const params = { databaseId, change: number, dryRun: false, sections: ALIASES };
+    const contents = { sections, sources: new Map([['aliases', aliasesSource]]), db };
+    return requestWithContents(root.transport, params, 'bench', contents) as Promise<ApplyResult>;
   };
-  await apply({ sections: { domains: { names: ['example.org'] } } });
+  const apply = (base: string | null, delta?: Map<string, unknown>) => {
+    change += 1;
+    return request(change, base, delta);
+  };
+  const sections = { domains: { names: ['example.org'] } };
+  change += 1;
+  const first = { databaseId, change, dryRun: false, sections };
+  await root.transport.request('apply', first, { actor: 'bench' });
+  await addRows(db, 1, 1);
   // The first one changes main.cf too.
-  await apply(
-    { contents: { aliases: { base: null } } },
-    items(1, () => undefined),
-  );
-  const times: Record<keyof Building, number[]> = { whole: [], stream: [], postmap: [], one: [] };
+  await apply(null);
+  await addRows(db, 2, size);
+  const times: Record<keyof Building, number[]> = {
+    ...{ whole: [], rest: [], proof: [], stream: [], postmap: [], one: [] },
+  };
   for (let round = 0; round < ROUNDS; round += 1) {
     // Another table each time: one that is there already is not built again.
-    const count = size + round;
+    await addRows(db, size + round + 1, size + round + 1);
+    times.stream.push(await timed(() => refused(request(change, null))));
     const begun = performance.now();
-    let streamed = 0;
-    const input = items(count, () => (streamed = performance.now() - begun));
-    const { contents } = await apply({ contents: { aliases: { base: null } } }, input);
+    const { contents, timing } = await apply(null);
     times.whole.push(performance.now() - begun);
-    times.stream.push(streamed);
+    const { render = 0, check = 0, swap = 0, prove = 0 } = timing;
+    times.rest.push(render + check + swap);
+    times.proof.push(prove);
     const table = join(scratch, `table-${round}`);
-    await writeFile(table, textOf(count));
+    await writeFile(table, await textOf(db));
     const bare = () => promisify(execFile)('/usr/sbin/postmap', [`lmdb:${table}`]);
     times.postmap.push(await timed(bare));
-    const base = contents?.['aliases'] ?? null;
-    const entry = [`one-more-${round}@example.org`, ['alice']] as const;
-    const one = () =>
-      apply({ contents: { aliases: { base } } }, [{ section: 'aliases', entries: [entry] }]);
-    times.one.push(await timed(one));
+    const one = new Map([[`one-more-${round}@example.org`, ['alice']]]);
+    times.one.push(await timed(() => apply(contents?.['aliases'] ?? null, one)));
   }
-  const { whole, stream, postmap, one } = times;
+  const { whole, rest, proof, stream, postmap, one } = times;
   return {
-    ...{ whole: median(whole), stream: median(stream) },
-    ...{ postmap: median(postmap), one: median(one) },
+    ...{ whole: median(whole), rest: median(rest), proof: median(proof) },
+    ...{ stream: median(stream), postmap: median(postmap), one: median(one) },
   };
 }
 
-function nameOf(index: number): string {
-  return `person.${index}@example.org`;
+/** What was sent is not what was done under that number: so it says once it has it all. */
+async function refused(request: Promise<unknown>): Promise<void> {
+  const error = await request.then(
+    () => null,
+    (cause: unknown) => cause,
+  );
+  if (error instanceof HelperError && error.key === 'helper.validate.outdated') return;
+  throw new Error('the rows alone were not refused', { cause: error });
 }
 
-function* items(count: number, taken: () => void): Iterable<ContentsItem> {
-  for (let first = 1; first <= count; first += AT_ONCE) {
-    const length = Math.min(AT_ONCE, count - first + 1);
-    const numbers = Array.from({ length }, (_, index) => first + index);
-    const entries = numbers.map(
-      (n) => [nameOf(n), ['alice', `target${n}@outside.example`]] as const,
-    );
-    yield { section: 'aliases', entries };
+async function addRows(db: Knex, from: number, to: number): Promise<void> {
+  await db.raw(
+    `insert into mail_aliases (name, targets, updated_by)
+     select 'person.' || n || '@example.org', array['alice', 'target' || n || '@outside.example'], 'bench'
+       from generate_series(?::integer, ?::integer) as n`,
+    [from, to],
+  );
+}
+
+/** The lines of the table, in the order in which the rows come. */
+async function textOf(db: Knex): Promise<string> {
+  const lines: string[] = [];
+  for await (const page of readAllEnabled(db)) {
+    for (const [name, [local = '', address = '']] of page) {
+      lines.push(`${name}\t${local}@example.org, ${address}\n`);
+    }
   }
-  taken();
-}
-
-function textOf(count: number): string {
-  const numbers = Array.from({ length: count }, (_, index) => index + 1);
-  const lines = numbers.map((n) => `${nameOf(n)}\talice@example.org, target${n}@outside.example\n`);
   return lines.join('');
 }

@@ -1,5 +1,4 @@
 /** Domain names, and the settings of the section Local domains. */
-import { isIP } from 'node:net';
 import { domainToASCII, domainToUnicode } from 'node:url';
 import Joi from 'joi';
 
@@ -35,8 +34,9 @@ export function toAsciiDomain(typed: string): string | null {
 
 /** Whether a text is a domain name in A-label form, lower case, without a final dot. One label is enough. */
 export function isAsciiDomain(name: string): boolean {
-  if (name.length === 0 || name.length > MAX_DOMAIN_LENGTH || isIP(name) !== 0) return false;
+  if (name.length === 0 || name.length > MAX_DOMAIN_LENGTH) return false;
   const labels = name.split('.');
+  // An IPv6 address has colons, which no label takes.
   const looksLikeAddress = /^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '');
   return !looksLikeAddress && labels.every(isAsciiLabel);
 }

@@ -24,7 +24,7 @@ export interface NativeResult {
 }
 
 export interface NativeOptions {
-  readonly input?: string | Iterable<string>;
+  readonly input?: string | Buffer | Iterable<string>;
   /** Gets what the tool prints, chunk by chunk and without a limit; `stdout` of the result is then empty. */
   readonly onStdout?: (chunk: Buffer) => void;
   readonly timeoutMs?: number;
@@ -91,8 +91,8 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
-function feed(stdin: NodeJS.WritableStream, input: string | Iterable<string>): void {
-  if (typeof input === 'string') {
+function feed(stdin: NodeJS.WritableStream, input: string | Buffer | Iterable<string>): void {
+  if (typeof input === 'string' || Buffer.isBuffer(input)) {
     stdin.end(input);
     return;
   }

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import Joi from 'joi';
 import { HelperError } from '../../lib/errors.js';
 import { apply } from '../../lib/privileged/apply/apply.js';
+import { NOTHING_FOLLOWS } from '../../lib/privileged/apply/contents-received.js';
 import { findDrift } from '../../lib/privileged/apply/drift.js';
 import { pathsBelow, type Paths } from '../../lib/privileged/paths.js';
 import { readConfig } from '../../lib/privileged/postfix/config-view.js';
@@ -53,7 +54,7 @@ describe('a secret table that was edited by hand', () => {
     change += 1;
     return apply(
       { databaseId, change, dryRun: false, sections: { locked: { password } }, ...more },
-      { paths, registry, received: new Map(), changing: () => Promise.resolve() },
+      { paths, registry, receiving: NOTHING_FOLLOWS, changing: () => Promise.resolve() },
     );
   }
 

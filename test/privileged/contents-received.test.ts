@@ -6,11 +6,17 @@ import { sections } from '../../lib/sections/index.js';
 
 type Pair = readonly [key: string, entry: readonly string[] | null];
 
-function receive(base: string | null, batches: readonly (readonly Pair[])[], maxBytes?: number) {
+async function receive(
+  base: string | null,
+  batches: readonly (readonly Pair[])[],
+  maxBytes?: number,
+) {
   const items = (async function* () {
     for (const entries of batches) yield await Promise.resolve({ section: 'aliases', entries });
   })();
-  return receiveContents({ aliases: { base } }, items, sections, maxBytes);
+  const receiving = receiveContents({ aliases: { base } }, items, sections, maxBytes);
+  await receiving.digests;
+  return receiving.sections.get('aliases')?.pieces ?? [];
 }
 
 function refusal(key: string, values: Record<string, unknown>): (error: unknown) => boolean {
@@ -23,12 +29,30 @@ function refusal(key: string, values: Record<string, unknown>): (error: unknown)
 }
 
 describe('entries that follow a request', () => {
-  it('are kept by their keys', async () => {
-    const received = await receive(null, [
-      [['sales', ['info@example.com']]],
-      [['info', ['a@b.example']]],
-    ]);
-    assert.deepEqual([...(received.get('aliases')?.entries.keys() ?? [])], ['sales', 'info']);
+  it('are passed on as they come, with their source text', async () => {
+    const sales: Pair = ['sales', ['info@example.com']];
+    const info: Pair = ['info', ['a@b.example']];
+    const pieces: unknown[] = [];
+    for await (const { entries, text } of await receive(null, [[sales], [info]])) {
+      pieces.push([entries, text.toString()]);
+    }
+    const expected = [sales, info].map((pair) => [[pair], `${JSON.stringify(pair)}\n`]);
+    assert.deepEqual(pieces, expected);
+  });
+
+  it('end with the refusal of one, for who takes them too', async () => {
+    const bad: Pair = ['sales', ['/etc/passwd']];
+    const items = (async function* () {
+      yield await Promise.resolve({ section: 'aliases', entries: [['info', ['a@b.example']]] });
+      yield { section: 'aliases', entries: [bad] };
+    })();
+    const { sections: incoming } = receiveContents({ aliases: { base: null } }, items, sections);
+    const taken: unknown[] = [];
+    const taking = (async () => {
+      for await (const piece of incoming.get('aliases')?.pieces ?? []) taken.push(piece.entries);
+    })();
+    await assert.rejects(taking, refusal('helper.contents.entry', { key: 'sales' }));
+    assert.ok(taken.length <= 1);
   });
 
   it('name a key once, in one item or in two', async () => {

@@ -270,6 +270,41 @@ describe('contents of a section', () => {
     assert.ok((await answers()).includes('accepted\troot@example.net'));
   });
 
+  it('change nothing when they are cut off in the middle, and come whole the next time', async () => {
+    const untouched = await answers();
+    const names = Array.from({ length: 8_000 }, (_, n) => `person.${n}@example.net`).sort();
+    const item = (from: number, to: number) => ({
+      section: 'aliases',
+      entries: names.slice(from, to).map((name) => [name, ['root', 'anna@outside.example']]),
+    });
+    const cut = (function* () {
+      yield item(0, 6_000);
+      throw new Error('the database has gone');
+    })();
+    change += 1;
+    const params = { databaseId, change, dryRun: false, sections: ACTIVE };
+    const contents = { aliases: { base: null } };
+    const options = { actor: 'anna', input: cut };
+    await assert.rejects(
+      root.transport.request('apply', { ...params, contents }, options),
+      /the database has gone/,
+    );
+    const again = { actor: 'anna', input: [item(0, 6_000), item(6_000, 8_000)] };
+    change += 1;
+    const whole = { ...params, change, contents };
+    assert.deepEqual(await answers(), untouched);
+    const result = (await root.transport.request('apply', whole, again)) as ApplyResult;
+    base = result.contents?.['aliases'] ?? null;
+    assert.deepEqual(
+      await answers(),
+      names.map((name) => `${name}\troot@example.net, anna@outside.example`),
+    );
+    change += 1;
+    const same = await root.transport.request('apply', { ...whole, change }, again);
+    assert.equal((same as ApplyResult).status, 'applied', 'their source text is new');
+    assert.deepEqual((same as ApplyResult).files, [], 'the table is not');
+  });
+
   it('fold the case of every letter as Postfix does', async () => {
     const letters: string[] = [];
     // Up to what Unicode had long ago: Node and Postfix come with libraries of different years.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { apply } from '../../lib/privileged/apply/apply.js';
+import { NOTHING_FOLLOWS } from '../../lib/privileged/apply/contents-received.js';
 import { findDrift } from '../../lib/privileged/apply/drift.js';
 import { publicKey } from '../../lib/privileged/keys.js';
 import { pathsBelow, type Paths } from '../../lib/privileged/paths.js';
@@ -51,7 +52,7 @@ describe('mail servers as people have them', () => {
     return apply(
       { databaseId, change, dryRun: false, sections: given, leave },
       {
-        ...{ paths, registry: sections, secrets: secretsOf(paths), received: new Map() },
+        ...{ paths, registry: sections, secrets: secretsOf(paths), receiving: NOTHING_FOLLOWS },
         changing: () => Promise.resolve(),
       },
     );

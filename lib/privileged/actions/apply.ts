@@ -51,8 +51,8 @@ export const applyAction = defineAction({
   }),
   run: async (params, { paths, registry, items, changing }) => {
     const known = await registry();
-    const received = await receiveContents(params.contents ?? {}, items, known);
+    const receiving = receiveContents(params.contents ?? {}, items, known);
     const secrets = secretsOf(paths);
-    return apply(params, { paths, registry: known, secrets, received, changing });
+    return apply(params, { paths, registry: known, secrets, receiving, changing });
   },
 });

@@ -17,7 +17,7 @@ import { postfixService } from '../services/postfix.js';
 import { readState, writeState, type HelperState } from '../state.js';
 import { activate, activationFor } from './activate.js';
 import { planContents, type PlannedContents } from './contents.js';
-import type { Received } from './contents-received.js';
+import type { Receiving } from './contents-received.js';
 import { planDaemons } from './daemons.js';
 import { decidedAbout, type Decided } from './decided.js';
 import { planDirectives } from './directives.js';
@@ -58,8 +58,8 @@ export interface ApplyContext {
   readonly paths: Paths;
   readonly registry: SectionRegistry;
   readonly secrets?: Secrets;
-  /** Entries that came with the request. */
-  readonly received: Received;
+  /** Entries that come with the request. */
+  readonly receiving: Receiving;
   /** Called once it is sure that something will be changed, before it is. */
   readonly changing: () => Promise<void>;
 }
@@ -93,10 +93,10 @@ export async function apply(params: ApplyParams, context: ApplyContext): Promise
 async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<ApplyResult> {
   const { paths, registry } = context;
   const clock = stopwatch();
+  const service = postfixService(paths);
   const state = await readState(paths);
-  const digests = digestsOf(context.received);
   if (!params.dryRun) {
-    const repeated = alreadyDone(params, digests, state);
+    const repeated = await alreadyDone(params, context.receiving, state);
     if (repeated) return repeated;
   }
   const folder = await openStage(paths);
@@ -112,9 +112,22 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const tables = await buildTables(plan.tables, paths, decided);
   const requested = new Set(Object.keys(params.sections));
   const { settings } = plan;
-  const contents = await planContents(context.received, requested, {
+  const check = async () => {
+    const wasRunning = await service.running();
+    const daemons = await planDaemons(plan, files, paths);
+    const order = { folder, plan, present, paths, files };
+    return { wasRunning, daemons, ...(await makeAndCheck(order, wasRunning && !params.dryRun)) };
+  };
+  const planning = planContents(context.receiving, requested, {
     ...{ registry, state, settings, view: present, paths },
   });
+  // What is checked does not depend on the entries: while many of them come there is time for it.
+  const early = areAllEntries(context.receiving) ? check() : null;
+  if (early) context.receiving.digests.then(() => clock.lap('stream')).catch(() => undefined);
+  // None is left behind, whichever fails.
+  await Promise.allSettled([planning, early]);
+  const contents = await planning;
+  const { digests } = contents;
   clock.lap('render');
   if (nothingToDo(plan, files, tables, contents)) {
     const result = { ...emptyResult('unchanged'), contents: digests, timing: clock.laps };
@@ -125,13 +138,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     }
     return result;
   }
-  const service = postfixService(paths);
-  const wasRunning = await service.running();
-  const daemons = await planDaemons(plan, files, paths);
-  const { stage, proofBefore } = await makeAndCheck(
-    { folder, plan, present, paths, files },
-    wasRunning && !params.dryRun,
-  );
+  const { wasRunning, daemons, stage, proofBefore } = await (early ?? check());
   clock.lap('check');
   const report = {
     parameters: reportParameters(plan, present),
@@ -202,15 +209,15 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
  * Applying a change twice does nothing the second time; an older one, another one of the same number, or one of another
  * database is refused: then somebody has to compare and decide (`adopt`).
  */
-function alreadyDone(
+async function alreadyDone(
   params: ApplyParams,
-  digests: Digests,
+  receiving: Receiving,
   { record }: HelperState,
-): ApplyResult | null {
+): Promise<ApplyResult | null> {
   if (!record) return null;
   const foreign = record.databaseId !== params.databaseId;
   const same = !foreign && record.change === params.change && record.status !== 'refused';
-  if (same && record.digest === digestOfSettings(params, digests)) {
+  if (same && record.digest === digestOfSettings(params, await receiving.digests)) {
     return record.result ?? emptyResult('unchanged');
   }
   if (params.adopt || (!foreign && !same && record.change <= params.change)) return null;
@@ -249,8 +256,9 @@ function nothingToDo(
   return !editsConfiguration(plan) && swapped === 0 && contents.idle;
 }
 
-function digestsOf(received: Received): Digests {
-  return Object.fromEntries([...received].map(([section, { digest }]) => [section, digest]));
+/** Whether all entries of a section come, which takes as long as there are many. */
+function areAllEntries({ sections }: Receiving): boolean {
+  return [...sections.values()].some(({ base }) => base === null);
 }
 
 function dangerOf({ touched, settings }: Plan): Danger {

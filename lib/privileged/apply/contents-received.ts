@@ -1,9 +1,12 @@
-/** The entries that follow a request, read and checked before anything else is done. */
-import { createHash } from 'node:crypto';
+/** The entries that follow a request, read and checked as they come: what is done with them need not wait for the last. */
+import { createHash, type Hash } from 'node:crypto';
+import { setImmediate as everythingElse } from 'node:timers/promises';
 import { HelperError } from '../../errors.js';
 import type { SectionRegistry } from '../../sections/registry.js';
+import type { SectionContents } from '../../sections/section.js';
 import type { ApplyParams, ContentsItem } from '../protocol.js';
-import { sourceLine, type Entries } from './contents-source.js';
+import { sourceLine } from './contents-source.js';
+import { PieceQueue } from './piece-queue.js';
 import { sectionOrRefuse } from './render.js';
 
 /** Entries one section may have. */
@@ -11,62 +14,115 @@ export const MAX_ENTRIES = 1_000_000;
 /** Bytes of the entries of one request, as they are kept: root's memory is not for the web side to fill. */
 export const MAX_CONTENTS_BYTES = 64 * 1024 * 1024;
 
-/** What came with one request for one section. */
-export interface ReceivedContents {
-  /** Null: these are all entries there are. */
-  readonly base: string | null;
-  readonly entries: Entries;
+/** Entries that are checked before something else gets a turn: about three milliseconds. */
+const AT_ONCE = 500;
+
+/** Some entries of one section, each key once. */
+export interface Piece {
+  readonly entries: readonly (readonly [key: string, entry: unknown])[];
   /** The same as source text. */
-  readonly text: string;
-  /** Of the contents once this is applied. */
-  readonly digest: string;
+  readonly text: Buffer;
 }
 
-export type Received = ReadonlyMap<string, ReceivedContents>;
+/** What comes with one request for one section. */
+export interface Incoming {
+  /** Null: these are all entries there are. */
+  readonly base: string | null;
+  /** Read once, while they come. Throws at stage `validate` when one is refused, and then none of them counts. */
+  readonly pieces: AsyncIterable<Piece>;
+}
 
-/** Reads and checks the entries that follow a request: each key once, within the limits. Throws at stage `validate`. */
-export async function receiveContents(
+export interface Receiving {
+  readonly sections: ReadonlyMap<string, Incoming>;
+  /** Of each section's contents once this is applied. Rejects at stage `validate`; else all entries are in. */
+  readonly digests: Promise<Readonly<Record<string, string>>>;
+}
+
+/** Of a request without entries. */
+export const NOTHING_FOLLOWS: Receiving = { sections: new Map(), digests: Promise.resolve({}) };
+
+interface Inbox extends Incoming {
+  readonly contents: SectionContents;
+  readonly pieces: PieceQueue<Piece>;
+  readonly keys: Set<string>;
+  readonly hash: Hash;
+}
+
+/** Begins to read and check the entries that follow a request: each key once, within the limits. */
+export function receiveContents(
   announced: NonNullable<ApplyParams['contents']>,
   items: AsyncIterable<unknown>,
   registry: SectionRegistry,
   maxBytes = MAX_CONTENTS_BYTES,
-): Promise<Received> {
-  const inbox = new Map(
-    Object.entries(announced).map(([id, { base }]) => {
+): Receiving {
+  const sections = new Map(
+    Object.entries(announced).map(([id, { base }]): [string, Inbox] => {
       const { contents } = sectionOrRefuse(registry, id);
       if (!contents) throw refusedEntry(id, '');
       const hash = createHash('sha256').update(`${base ?? ''}\n`);
-      return [id, { contents, base, entries: new Map() as Entries, lines: [] as string[], hash }];
+      return [id, { contents, base, pieces: new PieceQueue(), keys: new Set(), hash }];
     }),
   );
+  const digests = receiveAll(sections, items, maxBytes);
+  const end = (failure: Error | null): void => {
+    for (const { pieces } of sections.values()) pieces.end(failure);
+  };
+  digests.then(
+    () => end(null),
+    (error: unknown) => end(error as Error),
+  );
+  return { sections, digests };
+}
+
+async function receiveAll(
+  sections: ReadonlyMap<string, Inbox>,
+  items: AsyncIterable<unknown>,
+  maxBytes: number,
+): Promise<Readonly<Record<string, string>>> {
   let bytes = 0;
-  if (inbox.size > 0) {
+  if (sections.size > 0) {
     for await (const item of items) {
       const { section, entries } = item as ContentsItem;
-      const box = inbox.get(section);
+      const box = sections.get(section);
       if (!box || !Array.isArray(entries)) throw refusedEntry(String(section).slice(0, 64), '');
-      for (const pair of entries as readonly unknown[]) {
-        if (!Array.isArray(pair)) throw refusedEntry(section, '');
-        const [key, entry] = pair as [string, unknown];
-        const gone = entry === null && box.base !== null && box.contents.accepts(key, undefined);
-        if (!gone && !box.contents.accepts(key, entry ?? null)) throw refusedEntry(section, key);
-        if (box.entries.has(key)) throw refusedEntry(section, key);
-        const line = sourceLine(key, entry);
-        bytes += Buffer.byteLength(line);
-        if (bytes > maxBytes || box.entries.size >= MAX_ENTRIES) throw tooMuch(section, maxBytes);
-        box.entries.set(key, entry);
-        box.lines.push(line);
-        box.hash.update(line);
+      for (let first = 0; first < entries.length; first += AT_ONCE) {
+        const some = entries.slice(first, first + AT_ONCE) as readonly unknown[];
+        const text = Buffer.from(checkedLines(section, box, some, maxBytes).join(''));
+        bytes += text.length;
+        if (bytes > maxBytes) throw tooMuch(section, maxBytes);
+        box.hash.update(text);
+        box.pieces.push({ entries: some as Piece['entries'], text });
+        await everythingElse();
       }
     }
   }
-  return new Map(
-    [...inbox].map(([id, { base, entries, lines, hash }]) => {
-      const unchanged = base !== null && entries.size === 0;
-      const digest = unchanged ? base : hash.digest('hex');
-      return [id, { base, entries, text: lines.join(''), digest }];
+  return Object.fromEntries(
+    Array.from(sections, ([id, { base, keys, hash }]) => {
+      const unchanged = base !== null && keys.size === 0;
+      return [id, unchanged ? base : hash.digest('hex')];
     }),
   );
+}
+
+/** Some entries as lines of source text. */
+function checkedLines(
+  section: string,
+  { contents, base, keys }: Inbox,
+  entries: readonly unknown[],
+  maxBytes: number,
+): readonly string[] {
+  const lines: string[] = [];
+  for (const pair of entries) {
+    if (!Array.isArray(pair)) throw refusedEntry(section, '');
+    const [key, entry] = pair as [string, unknown];
+    const gone = entry === null && base !== null && contents.accepts(key, undefined);
+    if (!gone && !contents.accepts(key, entry ?? null)) throw refusedEntry(section, key);
+    if (keys.has(key)) throw refusedEntry(section, key);
+    if (keys.size >= MAX_ENTRIES) throw tooMuch(section, maxBytes);
+    keys.add(key);
+    lines.push(sourceLine(key, entry));
+  }
+  return lines;
 }
 
 function tooMuch(section: string, maxBytes: number): HelperError {

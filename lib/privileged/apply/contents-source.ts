@@ -3,10 +3,10 @@
  * key counts, `null` is gone. A change is appended, so its cost does not grow with the text. How much of the file counts
  * says the state, so that what a kill leaves behind the end means nothing.
  */
-import { createReadStream } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { hasCode, syncFolder, writeSynced } from '../files.js';
+import { hasCode, removeIfThere, syncFolder } from '../files.js';
 import type { Paths } from '../paths.js';
 
 export type Entries = Map<string, unknown>;
@@ -52,23 +52,56 @@ export async function appendSource(
   paths: Paths,
   section: string,
   bytes: number,
-  text: string,
+  text: Buffer,
 ): Promise<void> {
   const handle = await open(sourceFile(paths, section), 'r+');
   try {
     await handle.truncate(bytes);
-    await handle.write(text, bytes);
+    await handle.write(text, 0, text.length, bytes);
     await handle.sync();
   } finally {
     await handle.close();
   }
 }
 
-/** Writes a whole text beside its place; gives the file to be swapped in. */
-export async function writeSource(paths: Paths, section: string, text: string): Promise<string> {
+/** A whole text, written beside its place while it is still being made. */
+export interface NewSource {
+  /** Where it belongs. */
+  readonly place: string;
+  /** Goes on in the background. */
+  write(text: Buffer): void;
+  /** Resolves once it is on disk, with the file to be swapped in and its length in bytes. */
+  finish(): Promise<{ readonly file: string; readonly bytes: number }>;
+  /** What was written is of no use. */
+  abandon(): Promise<void>;
+}
+
+export async function startSource(paths: Paths, section: string): Promise<NewSource> {
   const folder = sourceFolder(paths);
   if (await mkdir(folder, { recursive: true, mode: 0o700 })) await syncFolder(paths.stateDir);
-  const built = `${folder}/.${section}.jsonl.mailserver-new`;
-  await writeSynced(built, text, { uid: 0, gid: 0, mode: 0o600 });
-  return built;
+  const file = `${folder}/.${section}.jsonl.mailserver-new`;
+  await removeIfThere(file);
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const handle = await open(file, flags, 0o600);
+  let bytes = 0;
+  let writing = Promise.resolve();
+  return {
+    place: sourceFile(paths, section),
+    write: (text) => {
+      bytes += text.length;
+      writing = writing.then(() => handle.writeFile(text));
+      writing.catch(() => undefined);
+    },
+    finish: async () => {
+      await writing;
+      await handle.sync();
+      await handle.close();
+      return { file, bytes };
+    },
+    abandon: async () => {
+      await writing.catch(() => undefined);
+      await handle.close();
+      await removeIfThere(file);
+    },
+  };
 }

@@ -4,7 +4,7 @@ import { HelperError } from '../../errors.js';
 import type { ContentsLine, Section, SectionContents } from '../../sections/section.js';
 import type { Paths } from '../paths.js';
 import { digestOf, type AppliedContents } from '../state.js';
-import { readSource, type Entries } from './contents-source.js';
+import { readSource } from './contents-source.js';
 import { digestOfTable, refusedTable, tableFile, tableText } from './tables.js';
 
 export type Line = readonly [key: string, value: string | null];
@@ -13,7 +13,7 @@ export type Line = readonly [key: string, value: string | null];
 export function linesOf(
   section: Section,
   contents: SectionContents,
-  entries: Entries,
+  entries: Iterable<readonly [key: string, entry: unknown]>,
   rendering: string,
 ): Map<string, Line[]> {
   const tables = new Map<string, Line[]>(section.owns.tables.map((name) => [name, []]));

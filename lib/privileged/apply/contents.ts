@@ -7,23 +7,26 @@ import type { SectionRegistry } from '../../sections/registry.js';
 import type { AllSettings, Section, SectionContents } from '../../sections/section.js';
 import type { Paths } from '../paths.js';
 import type { ConfigView } from '../postfix/config-view.js';
-import { digestOf, type AppliedContents, type HelperState } from '../state.js';
-import type { Received, ReceivedContents } from './contents-received.js';
+import type { AppliedContents, HelperState } from '../state.js';
+import type { Incoming, Piece, Receiving } from './contents-received.js';
 import {
   appendSource,
   readSource,
-  sourceFile,
   sourceLine,
-  writeSource,
+  startSource,
   type Entries,
+  type NewSource,
 } from './contents-source.js';
-import { isIntact, isPresent, linesOf, stampOf, stampsOf, type Line } from './contents-tables.js';
+import { isIntact, isPresent, linesOf, stampsOf, type Line } from './contents-tables.js';
 import { editInPlace, IN_PLACE_KEYS, planEdit, type InPlaceEdit } from './in-place.js';
 import type { Replacement } from './journal.js';
-import { buildTable, digestOfTable, tableFile, tableText, type BuiltTables } from './tables.js';
+import { TableBuild } from './table-build.js';
+import { tableFile, tableLine, type BuiltTables } from './tables.js';
 
 /** Bytes appended to a source text before it is written anew, where the text itself is shorter. */
 const APPENDED_LIMIT_BYTES = 4 * 1024 * 1024;
+/** Entries of a source text that are taken at once when all is built anew. */
+const ENTRIES_OF_PIECE = 2_000;
 /** Changed keys that are proved by asking Postfix whether it accepts mail for them. */
 const PROVED_KEYS = 5;
 
@@ -56,39 +59,39 @@ interface Part {
   readonly changed: BuiltTables['changed'];
   readonly edits: readonly InPlaceEdit[];
   readonly recipients: readonly string[];
-  readonly appended: string;
+  readonly appended: Buffer;
   readonly applied: Omit<AppliedContents, 'tables'>;
   readonly tables: readonly string[];
 }
 
 /**
- * What has to be done for the entries received, and for those whose rendering changes with the settings.
- * Throws at stage `validate`, with the key `helper.contents.base`, when a section's entries have to be sent whole.
+ * What has to be done for the entries that come, and for those whose rendering changes with the settings. What can be made
+ * while they come is. Throws at stage `validate`, with the key `helper.contents.base`, when a section's entries have to be
+ * sent whole.
  */
 export async function planContents(
-  received: Received,
+  receiving: Receiving,
   requested: ReadonlySet<string>,
   context: Context,
 ): Promise<PlannedContents> {
   const parts: Part[] = [];
   for (const section of context.registry.all) {
-    const part = await planSection(section, received.get(section.id), requested, context);
+    const part = await planSection(section, receiving, requested, context);
     if (part) parts.push(part);
   }
   const { state, paths } = context;
-  const digests = [...received].map(([id, { digest }]) => [id, digest] as const);
   return {
     replacements: parts.flatMap((part) => part.replacements),
     changed: parts.flatMap((part) => part.changed),
     edits: parts.flatMap((part) => part.edits),
     recipients: parts.flatMap((part) => part.recipients).slice(0, PROVED_KEYS),
-    digests: Object.fromEntries(digests),
+    digests: await receiving.digests,
     idle: parts.length === 0,
     commit: async () => {
       for (const { section, edits, appended } of parts) {
         for (const edit of edits) await editInPlace(edit, paths);
         const bytes = state.contents[section]?.bytes ?? 0;
-        if (appended !== '') await appendSource(paths, section, bytes, appended);
+        if (appended.length > 0) await appendSource(paths, section, bytes, appended);
       }
     },
     applied: async () => {
@@ -103,12 +106,13 @@ export async function planContents(
 
 async function planSection(
   section: Section,
-  got: ReceivedContents | undefined,
+  receiving: Receiving,
   requested: ReadonlySet<string>,
   context: Context,
 ): Promise<Part | null> {
   const { contents } = section;
   const was = context.state.contents[section.id];
+  const got = receiving.sections.get(section.id);
   if (!contents) return null;
   if (!was && !got) {
     // Its tables have to be there before main.cf names them.
@@ -117,12 +121,16 @@ async function planSection(
   }
   const rendering = contents.context(context.settings, context.view, was?.context ?? null);
   const same = was?.context === rendering;
-  if (got?.base === null) return planWhole(section, contents, got, rendering, true, context);
+  const digest = async () => (await receiving.digests)[section.id] ?? was?.digest ?? '';
+  if (got?.base === null) {
+    const all = { pieces: got.pieces, digest };
+    return planWhole(section, contents, all, rendering, true, context);
+  }
   if (!got && same) return null;
   if (!was || (got && got.base !== was.digest) || !(await isIntact(section, was, context.paths))) {
     throw otherBase(section.id);
   }
-  const delta = got ?? { entries: new Map() as Entries, digest: was.digest, text: '' };
+  const delta = { ...(await collect(got)), digest: await digest() };
   if (same && delta.entries.size === 0) return null;
   const whole = was.bytes - was.appended;
   const grown = was.appended > Math.max(APPENDED_LIMIT_BYTES, whole);
@@ -137,16 +145,36 @@ async function planSection(
     if (entry === null) entries.delete(key);
     else entries.set(key, entry);
   }
-  const text = Array.from(entries, ([key, entry]) => sourceLine(key, entry)).join('');
-  const all = { entries, text, digest: delta.digest };
+  const all = { pieces: inPieces([...entries]), digest };
   const part = await planWhole(section, contents, all, rendering, !same || !differs, context);
   return { ...part, recipients: recipientsOf(contents, delta.entries, rendering) };
+}
+
+/** All that comes, by its keys. */
+async function collect(
+  incoming: Incoming | undefined,
+): Promise<{ readonly entries: Entries; readonly text: Buffer }> {
+  const entries: Entries = new Map();
+  const texts: Buffer[] = [];
+  for await (const piece of incoming?.pieces ?? []) {
+    for (const [key, entry] of piece.entries) entries.set(key, entry);
+    texts.push(piece.text);
+  }
+  return { entries, text: Buffer.concat(texts) };
+}
+
+function* inPieces(entries: Piece['entries']): Iterable<Piece> {
+  for (let first = 0; first < entries.length; first += ENTRIES_OF_PIECE) {
+    const some = entries.slice(first, first + ENTRIES_OF_PIECE);
+    const text = Buffer.from(some.map(([key, entry]) => sourceLine(key, entry)).join(''));
+    yield { entries: some, text };
+  }
 }
 
 async function planDelta(
   section: Section,
   contents: SectionContents,
-  delta: Pick<ReceivedContents, 'entries' | 'text' | 'digest'>,
+  delta: { readonly entries: Entries; readonly text: Buffer; readonly digest: string },
   was: AppliedContents,
   paths: Paths,
 ): Promise<Part> {
@@ -155,7 +183,7 @@ async function planDelta(
     const edit = await planEdit(tableFile(paths, table), new Map(lines), paths);
     if (edit.wanted.length > 0) edits.push(edit);
   }
-  const bytes = Buffer.byteLength(delta.text);
+  const bytes = delta.text.length;
   return {
     section: section.id,
     replacements: [],
@@ -173,62 +201,88 @@ async function planDelta(
   };
 }
 
-/** `mayBeSame`: the tables may have these entries already; then they are read first. */
+interface AllEntries {
+  readonly pieces: AsyncIterable<Piece> | Iterable<Piece>;
+  /** Asked once the last piece was taken. */
+  readonly digest: () => Promise<string>;
+}
+
+/**
+ * Source text and tables, made while the entries come. `mayBeSame`: the tables may have these entries already; then they
+ * are read first.
+ */
 async function planWhole(
   section: Section,
   contents: SectionContents,
-  { entries, text, digest }: Pick<ReceivedContents, 'entries' | 'text' | 'digest'>,
+  { pieces, digest }: AllEntries,
   rendering: string,
   mayBeSame: boolean,
   { paths }: Context,
 ): Promise<Part> {
-  // postmap works while the source text is written.
-  const [tables, source] = await Promise.allSettled([
-    buildChanged(linesOf(section, contents, entries, rendering), mayBeSame, paths),
-    writeSource(paths, section.id, text),
-  ]);
-  if (tables.status === 'rejected') throw tables.reason;
-  if (source.status === 'rejected') throw source.reason;
-  const status = { uid: 0, gid: 0, mode: 0o600 };
-  const file = sourceFile(paths, section.id);
-  return {
-    section: section.id,
-    replacements: [
-      ...tables.value.replacements,
-      { file, content: { built: source.value }, status },
-    ],
-    changed: tables.value.changed,
-    edits: [],
-    recipients: recipientsOf(contents, entries, rendering),
-    appended: '',
-    applied: { digest, context: rendering, bytes: Buffer.byteLength(text), appended: 0 },
-    tables: section.owns.tables,
-  };
+  const source = await startSource(paths, section.id);
+  const builds = new Map(section.owns.tables.map((name) => [name, new TableBuild(name, paths)]));
+  try {
+    const recipients: string[] = [];
+    for await (const { entries, text } of pieces) {
+      source.write(text);
+      for (const [table, lines] of linesOf(section, contents, entries, rendering)) {
+        builds.get(table)?.add(lines.filter(isPresent).map((line) => tableLine(table, ...line)));
+      }
+      if (recipients.length < PROVED_KEYS) {
+        recipients.push(...recipientsOf(contents, entries, rendering));
+      }
+    }
+    const made = await finishAll(source, builds, mayBeSame, paths);
+    return {
+      section: section.id,
+      ...made,
+      edits: [],
+      recipients: recipients.slice(0, PROVED_KEYS),
+      appended: Buffer.alloc(0),
+      applied: { digest: await digest(), context: rendering, bytes: made.bytes, appended: 0 },
+      tables: section.owns.tables,
+    };
+  } catch (error) {
+    await Promise.allSettled([source.abandon(), ...[...builds.values()].map((b) => b.abandon())]);
+    throw error;
+  }
 }
 
-async function buildChanged(
-  tables: ReadonlyMap<string, readonly Line[]>,
+/** The tables that are other than those in their places, and the source text. */
+async function finishAll(
+  source: NewSource,
+  builds: ReadonlyMap<string, TableBuild>,
   mayBeSame: boolean,
   paths: Paths,
-): Promise<BuiltTables> {
+): Promise<BuiltTables & { readonly bytes: number }> {
   const replacements: Replacement[] = [];
   const changed: BuiltTables['changed'][number][] = [];
-  for (const [table, lines] of tables) {
-    const file = tableFile(paths, table);
-    const wanted = tableText(table, lines.filter(isPresent));
-    const there = mayBeSame && (await stampOf(file)) !== '';
-    if (there && digestOf(wanted) === (await digestOfTable(file, paths))) continue;
-    const built = await buildTable(table, wanted, false, paths);
-    const status = { uid: 0, gid: 0, mode: 0o644 };
-    replacements.push({ file, content: { built }, status, table: true });
-    changed.push({ file, secret: false });
+  // The text goes to disk while the tables are read back.
+  const saving = source.finish();
+  saving.catch(() => undefined);
+  try {
+    for (const [table, build] of builds) {
+      const built = await build.finish(mayBeSame);
+      if (built === null) continue;
+      const file = tableFile(paths, table);
+      const status = { uid: 0, gid: 0, mode: 0o644 };
+      replacements.push({ file, content: { built }, status, table: true });
+      changed.push({ file, secret: false });
+    }
+  } catch (error) {
+    // A full disk stops both, and only here its name is known.
+    await saving;
+    throw error;
   }
-  return { replacements, changed };
+  const saved = await saving;
+  const status = { uid: 0, gid: 0, mode: 0o600 };
+  const text = { file: source.place, content: { built: saved.file }, status };
+  return { replacements: [...replacements, text], changed, bytes: saved.bytes };
 }
 
 function recipientsOf(
   contents: SectionContents,
-  entries: Entries,
+  entries: Iterable<Piece['entries'][number]>,
   rendering: string,
 ): readonly string[] {
   const recipients: string[] = [];

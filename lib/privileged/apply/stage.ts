@@ -158,7 +158,7 @@ async function edit(
   if (answer.code !== 0) throw failed('helper.stage.edit', {}, answer.stderr);
 }
 
-async function backdate(file: string): Promise<void> {
+export async function backdate(file: string): Promise<void> {
   const then = Date.now() / 1000 - BACKDATE_S;
   await utimes(file, then, then);
 }

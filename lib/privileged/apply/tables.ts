@@ -62,7 +62,7 @@ export async function buildTables(
   const changed: BuiltTables['changed'][number][] = [];
   for (const [name, table] of tables) {
     const file = tableFile(paths, name);
-    const text = table && tableText(name, table.entries);
+    const text = table && Buffer.from(tableText(name, table.entries));
     const digest = text === null ? null : digestOf(text);
     const [there, exists] = await Promise.all([readText(digestFile(paths, name)), isThere(file)]);
     const same = there === digest && exists === (table !== null);
@@ -99,7 +99,7 @@ export async function digestOfEdit(name: string, paths: Paths): Promise<string |
 }
 
 /** A fresh folder only root can enter: a `postmap` of a killed request may still write into the old one. */
-async function makeBuildFolder(paths: Paths): Promise<string> {
+export async function makeBuildFolder(paths: Paths): Promise<string> {
   await mkdir(buildFolder(paths), { recursive: true, mode: 0o700 });
   await chmod(paths.ownConfigDir, 0o755);
   await mkdir(`${paths.stateDir}/tables`, { recursive: true, mode: 0o700 });
@@ -117,7 +117,7 @@ export async function closeBuild(paths: Paths): Promise<void> {
  */
 export async function buildTable(
   name: string,
-  text: string,
+  text: Buffer,
   secret: boolean,
   paths: Paths,
 ): Promise<string> {
@@ -138,8 +138,8 @@ export async function buildTable(
 }
 
 /** Whether a table answers all of this text and no more. Its pages say so at once; where they do not, Postfix is asked. */
-async function holdsText(file: string, text: string, paths: Paths): Promise<boolean> {
-  if (await holdsExactly(file, Buffer.from(text))) return true;
+export async function holdsText(file: string, text: Buffer, paths: Paths): Promise<boolean> {
+  if (await holdsExactly(file, text)) return true;
   return (await digestOfTable(file, paths)) === digestOf(text);
 }
 
@@ -158,13 +158,16 @@ export function tableText(
   name: string,
   entries: Iterable<readonly [key: string, value: string]>,
 ): string {
-  const lines = Array.from(entries, ([key, value]) => tableLine(name, key, value));
+  return sortLines(Array.from(entries, ([key, value]) => tableLine(name, key, value)));
+}
+
+/** Lines of a table in the order of their keys' bytes: a line ends its key with a tab, which is below every character of one. */
+export function sortLines(lines: string[]): string {
   const text = lines.sort(byCodeUnits).join('');
   if (isAscii(text)) return text;
   return lines.sort(byBytes).join('');
 }
 
-/** A line ends its key with a tab, which is below every character of a key. */
 function byCodeUnits(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }

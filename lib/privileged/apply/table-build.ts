@@ -1,0 +1,166 @@
+/**
+ * A table that is built while its lines still come. `postmap` reads them from a pipe and puts them in order itself, so
+ * that after the last line little is left to do but to read back what it made.
+ */
+import { constants } from 'node:fs';
+import { chmod, mkdir, open, readFile, writeFile, type FileHandle } from 'node:fs/promises';
+import { statusOf } from '../files.js';
+import { runNative, type NativeResult } from '../native.js';
+import type { Paths } from '../paths.js';
+import { backdate, copyIntoStage } from './stage.js';
+import { holdsExactly } from './table-pages.js';
+import {
+  buildTable,
+  holdsText,
+  makeBuildFolder,
+  POSTMAP,
+  refusedTable,
+  sortLines,
+  tableFile,
+  tableMap,
+} from './tables.js';
+
+/**
+ * From so many bytes on a table is built while the rest comes. More than a pipe holds (64 KiB, pipe(7)): once they are
+ * written `postmap` has opened it, and its end is seen.
+ */
+const STREAMED_BYTES = 256 * 1024;
+/** How long the lines may take to come, in milliseconds: as long as the whole request. */
+const STREAM_TIMEOUT_MS = 600_000;
+/**
+ * Room for a table, in bytes of address space. Where the room of `lmdb_map_size` ends `postmap` begins anew with twice
+ * as much (lmdb_table(5)), which a pipe cannot.
+ */
+const MAP_BYTES = 1024 * 1024 * 1024;
+
+export class TableBuild {
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+  #last = '';
+  #ordered = true;
+  #stream: Promise<StreamedPostmap | null> | null = null;
+
+  constructor(
+    private readonly name: string,
+    private readonly paths: Paths,
+  ) {}
+
+  /** Lines as `tableLine` makes them. */
+  add(lines: readonly string[]): void {
+    const text = lines.join('');
+    const chunk = Buffer.from(text);
+    // Of all characters only those of two code units come in another order than their bytes.
+    this.#ordered &&= chunk.length === text.length || !/[\ud800-\udfff]/.test(text);
+    for (const line of lines) {
+      this.#ordered &&= this.#last < line;
+      this.#last = line;
+    }
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#stream) this.#pass(chunk);
+    else if (this.#bytes >= STREAMED_BYTES) this.#begin();
+  }
+
+  /** The new file, read back; null when the table in its place holds the same. Throws at stage `stage`. */
+  async finish(mayBeSame: boolean): Promise<string | null> {
+    const made = this.#stream?.then((stream) => stream?.end() ?? null);
+    made?.catch(() => undefined);
+    const lines = this.#lines();
+    const there = tableFile(this.paths, this.name);
+    const same =
+      mayBeSame && (await statusOf(there)) !== null && (await holdsExactly(there, lines));
+    const built = await made;
+    if (same) return null;
+    if (!built) return buildTable(this.name, lines, false, this.paths);
+    if (!(await holdsText(built, lines, this.paths))) throw refusedTable(this.name, '');
+    return built;
+  }
+
+  /** Ends what was begun. */
+  async abandon(): Promise<void> {
+    await this.#stream?.then((stream) => stream?.end()).catch(() => undefined);
+  }
+
+  /** All lines in the order of their keys' bytes. */
+  #lines(): Buffer {
+    const all = Buffer.concat(this.#chunks);
+    if (this.#ordered) return all;
+    const lines = all.toString().split('\n').slice(0, -1);
+    return Buffer.from(sortLines(lines.map((line) => `${line}\n`)));
+  }
+
+  #begin(): void {
+    this.#stream = StreamedPostmap.start(this.name, this.paths);
+    this.#stream.catch(() => undefined);
+    for (const chunk of this.#chunks) this.#pass(chunk);
+  }
+
+  #pass(chunk: Buffer): void {
+    void this.#stream?.then((stream) => stream?.write(chunk)).catch(() => undefined);
+  }
+}
+
+/** A `postmap` that reads from a named pipe. */
+class StreamedPostmap {
+  #writing = Promise.resolve();
+
+  private constructor(
+    private readonly name: string,
+    private readonly file: string,
+    private readonly pipe: FileHandle,
+    /** Holds the pipe open until `postmap` does, and no longer than it runs: then who writes is told. */
+    private readonly keeper: FileHandle,
+    private readonly running: Promise<NativeResult>,
+  ) {}
+
+  /** Null where the administrator has set the room for tables: then it is built at the end. */
+  static async start(name: string, paths: Paths): Promise<StreamedPostmap | null> {
+    const folder = await makeBuildFolder(paths);
+    const config = `${folder}/.config`;
+    if (!(await makeRoomyConfig(config, paths))) return null;
+    const source = `${folder}/${name}`;
+    const fifo = await runNative('/usr/bin/mkfifo', ['-m', '600', source]);
+    if (fifo.code !== 0) throw refusedTable(name, fifo.stderr);
+    const file = `${source}.lmdb`;
+    const keeper = await open(source, constants.O_RDWR);
+    const pipe = await open(source, constants.O_WRONLY);
+    const running = runNative(POSTMAP, ['-c', config, tableMap(file)], {
+      timeoutMs: STREAM_TIMEOUT_MS,
+    }).finally(() => keeper.close());
+    running.catch(() => undefined);
+    return new StreamedPostmap(name, file, pipe, keeper, running);
+  }
+
+  /** Goes on in the background. What goes wrong says `end`. */
+  write(chunk: Buffer): void {
+    this.#writing = this.#writing.then(() => this.pipe.writeFile(chunk));
+    this.#writing.catch(() => undefined);
+  }
+
+  /** The table, not yet read back. Throws at stage `stage`. */
+  async end(): Promise<string> {
+    const [written] = await Promise.allSettled([this.#writing]);
+    await this.pipe.close();
+    await this.keeper.close();
+    const { code, stderr } = await this.running;
+    if (code !== 0 || stderr !== '' || written.status === 'rejected') {
+      throw refusedTable(this.name, stderr);
+    }
+    await chmod(this.file, 0o644);
+    return this.file;
+  }
+}
+
+/** Postfix' configuration as it is, with room for large tables. False where it says itself how much room there is. */
+async function makeRoomyConfig(folder: string, paths: Paths): Promise<boolean> {
+  await mkdir(folder, { mode: 0o700 });
+  await copyIntoStage(folder, paths);
+  const file = `${folder}/main.cf`;
+  const text = await readFile(file, 'latin1');
+  if (/^lmdb_map_size/m.test(text)) return false;
+  // Where it says which folder it is in, this would be another one.
+  const elsewhere = text.replace(/^config_directory[^\n]*\n(?:[ \t][^\n]*\n)*/gm, '');
+  await writeFile(file, `${elsewhere}lmdb_map_size = ${MAP_BYTES}\n`, 'latin1');
+  await backdate(file);
+  return true;
+}
