@@ -10,6 +10,7 @@ import type { ApplyParams, ApplyResult } from '../../lib/privileged/protocol.js'
 import { foldCase } from '../../lib/sections/fold-case.js';
 import type { HelperState } from '../../lib/privileged/state.js';
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
+import { until } from '../support/wait.js';
 
 type Entries = readonly (readonly [key: string, targets: readonly string[] | null])[];
 
@@ -303,6 +304,42 @@ describe('contents of a section', () => {
     const same = await root.transport.request('apply', { ...whole, change }, again);
     assert.equal((same as ApplyResult).status, 'applied', 'their source text is new');
     assert.deepEqual((same as ApplyResult).files, [], 'the table is not');
+  });
+
+  it('are refused when somebody edits by hand what is replaced, while they come', async () => {
+    const untouched = await answers();
+    const begun = `${root.places.root}/var/lib/mailserver-helper/contents/.aliases.jsonl.mailserver-new`;
+    const conf = ['-c', root.places.configDir];
+    const edits: Record<string, () => Promise<unknown>> = {
+      aliases: () => utimes(table(), 1, 1),
+      'main.cf': () => root.run('/usr/sbin/postconf', [...conf, '-e', 'smtpd_banner=by hand']),
+    };
+    for (const [name, edit] of Object.entries(edits)) {
+      const input = (async function* () {
+        yield { section: 'aliases', entries: [['first', ['root']]] };
+        await until(
+          'the helper to begin',
+          async () => (await stat(begun).catch(() => null)) !== null,
+        );
+        await edit();
+        yield { section: 'aliases', entries: [['@example.net', ['root']]] };
+      })();
+      change += 1;
+      const sections = { aliases: { active: true, catchAll: true } };
+      const contents = { aliases: { base: null } };
+      const params = { databaseId, change, dryRun: false, sections, contents };
+      const error = await refusal(
+        root.transport.request('apply', params, { actor: 'anna', input }),
+      );
+      assert.deepEqual(
+        [error.stage, error.key, error.values],
+        ['drift', 'helper.drift.meanwhile', { name }],
+      );
+      assert.deepEqual(await answers(), untouched);
+    }
+    const banner = await root.run('/usr/sbin/postconf', [...conf, '-h', 'smtpd_banner']);
+    assert.equal(banner.stdout, 'by hand\n');
+    await root.run('/usr/sbin/postconf', [...conf, '-X', 'smtpd_banner']);
   });
 
   it('fold the case of every letter as Postfix does', async () => {

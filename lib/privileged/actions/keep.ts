@@ -3,7 +3,7 @@
  * there; nothing on the machine changes. A save that says something new about the same place still writes it.
  */
 import Joi from 'joi';
-import { HelperError } from '../../errors.js';
+import { editedMeanwhile } from '../apply/decided.js';
 import { findDrift } from '../apply/drift.js';
 import { presentValue } from '../apply/plan.js';
 import { recover } from '../apply/recover.js';
@@ -39,7 +39,7 @@ export const keepAction = defineAction({
       const drift = await findDrift(state, view, paths, await registry());
       const kept = Object.entries(edits).map(([name, digest]) => {
         const entry = drift.find((one) => one.name === name && one.digest === digest);
-        if (!entry || entry.kind === 'table') throw changedMeanwhile(name);
+        if (!entry || entry.kind === 'table') throw editedMeanwhile(name);
         return entry;
       });
       const written = kept.reduce((all, entry) => withKept(all, entry, view), state.written);
@@ -74,14 +74,4 @@ function withKept(written: Written, { kind, name, digest }: DriftEntry, view: Co
     case 'table':
       return written;
   }
-}
-
-function changedMeanwhile(name: string): HelperError {
-  return new HelperError({
-    stage: 'drift',
-    key: 'helper.drift.meanwhile',
-    values: { name },
-    detail: '',
-    restored: true,
-  });
 }

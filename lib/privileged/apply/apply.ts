@@ -50,7 +50,13 @@ import { emptyResult, reportFiles, reportParameters } from './report.js';
 import { scanQuestions } from './scan-proof.js';
 import { relayQuestions } from './relay-questions.js';
 import { proveOnShadow } from './shadow.js';
-import { closeStages, editsConfiguration, openStage, type Stage } from './stage.js';
+import {
+  closeStages,
+  editsConfiguration,
+  openStage,
+  refuseEditedMeanwhile,
+  type Stage,
+} from './stage.js';
 import { buildTables, closeBuild, type BuiltTables } from './tables.js';
 import { isAboutTls } from './tls-proof.js';
 
@@ -139,6 +145,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     return result;
   }
   const { wasRunning, daemons, stage, proofBefore } = await (early ?? check());
+  if (early) await refuseEditedMeanwhile(stage, paths);
   clock.lap('check');
   const report = {
     parameters: reportParameters(plan, present),

@@ -18,6 +18,7 @@ import {
   type NewSource,
 } from './contents-source.js';
 import { isIntact, isPresent, linesOf, stampsOf, type Line } from './contents-tables.js';
+import { editedMeanwhile } from './decided.js';
 import { editInPlace, IN_PLACE_KEYS, planEdit, type InPlaceEdit } from './in-place.js';
 import type { Replacement } from './journal.js';
 import { TableBuild } from './table-build.js';
@@ -219,6 +220,7 @@ async function planWhole(
   mayBeSame: boolean,
   { paths }: Context,
 ): Promise<Part> {
+  const before = await stampsOf(section.owns.tables, paths);
   const source = await startSource(paths, section.id);
   const builds = new Map(section.owns.tables.map((name) => [name, new TableBuild(name, paths)]));
   try {
@@ -233,6 +235,9 @@ async function planWhole(
       }
     }
     const made = await finishAll(source, builds, mayBeSame, paths);
+    const now = await stampsOf(section.owns.tables, paths);
+    const edited = section.owns.tables.find((name) => now[name] !== before[name]);
+    if (edited !== undefined) throw editedMeanwhile(edited);
     return {
       section: section.id,
       ...made,

@@ -46,3 +46,9 @@ export function undecided(
     restored: true,
   });
 }
+
+/** Somebody edited it after it was read, and this change would write over it. */
+export function editedMeanwhile(name: string): HelperError {
+  const key = 'helper.drift.meanwhile';
+  return new HelperError({ stage: 'drift', key, values: { name }, detail: '', restored: true });
+}

@@ -14,6 +14,7 @@ import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
 import { POSTCONF, readConfig, type ConfigView } from '../postfix/config-view.js';
 import { PROBE_SERVICE, probeLine, publicListener } from '../postfix/listeners.js';
+import { editedMeanwhile } from './decided.js';
 import { presentOption, type Plan } from './plan.js';
 
 /** Postfix waits about two seconds on a main.cf younger than this; ours is dated back by it. In seconds. */
@@ -137,6 +138,19 @@ export async function readFiles(folder: string): Promise<Stage['before']> {
     readFile(`${folder}/master.cf`),
   ]);
   return { main, master };
+}
+
+/** Throws at stage `drift` when a file that the stage replaces was edited since the stage was opened. */
+export async function refuseEditedMeanwhile(
+  { before, after }: Stage,
+  { configDir }: Paths,
+): Promise<void> {
+  for (const name of ['main', 'master'] as const) {
+    if (before[name].equals(after[name])) continue;
+    const now = await readFile(`${configDir}/${name}.cf`);
+    const ended = now.at(-1) === NEWLINE ? now : Buffer.concat([now, Buffer.of(NEWLINE)]);
+    if (!ended.equals(before[name])) throw editedMeanwhile(`${name}.cf`);
+  }
 }
 
 function pairs(values: ReadonlyMap<string, string | null>): string[] {
