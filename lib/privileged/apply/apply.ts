@@ -57,6 +57,7 @@ import {
   refuseEditedMeanwhile,
   type Stage,
 } from './stage.js';
+import { stopwatch } from './stopwatch.js';
 import { buildTables, closeBuild, type BuiltTables } from './tables.js';
 import { isAboutTls } from './tls-proof.js';
 
@@ -394,17 +395,4 @@ function asHelperError(cause: unknown, stage: HelperStage): HelperError {
     { stage, key: `helper.${stage}.failed`, values: {}, detail, restored: false },
     { cause },
   );
-}
-
-function stopwatch(): { readonly laps: Record<string, number>; lap(name: string): void } {
-  const laps: Record<string, number> = {};
-  let last = performance.now();
-  return {
-    laps,
-    lap: (name) => {
-      const now = performance.now();
-      laps[name] = Math.round(now - last);
-      last = now;
-    },
-  };
 }
