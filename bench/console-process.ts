@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { ConsoleClient } from '../test/support/console-client.js';
+import { CONSOLE_NODE_OPTIONS } from '../lib/launch/console-memory.js';
 import { PACKAGE_ROOT } from '../lib/package-root.js';
+import { ConsoleClient } from '../test/support/console-client.js';
 
 const KIB = 1024;
 
@@ -22,7 +23,8 @@ export async function startConsole(
   helperSocket: string,
   login: { user: string; password: string } | null,
 ): Promise<ConsoleProcess & { readonly login: { user: string; password: string } }> {
-  const child = spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/lib/console/main.js')], {
+  const program = join(PACKAGE_ROOT, 'dist/lib/console/main.js');
+  const child = spawn(process.execPath, [...CONSOLE_NODE_OPTIONS, program], {
     stdio: ['ignore', 'pipe', 'ignore'],
     env: {
       MAILSERVER_STATE: state,
