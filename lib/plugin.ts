@@ -306,11 +306,17 @@ export function createPlugin(
   });
   router.use(errorPages(web));
 
-  changes.onSettled(({ sections }) => {
+  changes.onSettled(({ sections, result }) => {
+    const only = (id: string): boolean => sections.every((one) => one === id);
+    // No alias leads elsewhere for another mailbox to be fetched from, and nothing shows of it where Postfix stays as it is.
+    const ofFetching = only('fetchmail') && result?.activation === 'none';
     // What pages show of the machine says nothing of single aliases, which are saved most often.
-    if (sections.some((id) => id !== 'aliases')) machine.forget();
-    void aliasWatch.look();
-    if (host.directory.kind === 'table') void recipients.look();
+    if (!only('aliases') && !ofFetching) machine.forget();
+    // Whoever saved is answered first: each look starts the helper.
+    setImmediate(() => {
+      if (!ofFetching) void aliasWatch.look();
+      if (host.directory.kind === 'table') void recipients.look();
+    });
   });
 
   /** A change that a crash left open. It must not keep the console from starting: it is tried again by itself. */
