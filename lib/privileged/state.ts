@@ -17,6 +17,8 @@ export interface Written {
   readonly files: Readonly<Record<string, string>>;
   /** By path below the instance's root, where the file has one: digest of the recipe of its content. */
   readonly recipes?: Readonly<Record<string, string>>;
+  /** By path below the instance's root: what a file that is as we wrote it looks like from outside. */
+  readonly stamps?: Readonly<Record<string, string>>;
   /** By path and name in one: the value of a line in a file that is not ours; null: no such line. */
   readonly directives?: Readonly<Record<string, string | null>>;
 }

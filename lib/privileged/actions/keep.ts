@@ -67,8 +67,11 @@ function withKept(written: Written, { kind, name, digest }: DriftEntry, view: Co
     }
     case 'master':
       return { ...written, master: { ...written.master, [name]: view.masterService(name) } };
-    case 'file':
-      return { ...written, files: { ...written.files, [name]: digest } };
+    case 'file': {
+      const stamps = { ...written.stamps };
+      Reflect.deleteProperty(stamps, name);
+      return { ...written, files: { ...written.files, [name]: digest }, stamps };
+    }
     case 'directive':
       return { ...written, directives: { ...written.directives, [name]: view.directive(name) } };
     case 'table':

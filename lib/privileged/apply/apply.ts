@@ -19,7 +19,7 @@ import { activate, activationFor } from './activate.js';
 import { planContents, type PlannedContents } from './contents.js';
 import type { Receiving } from './contents-received.js';
 import { planDaemons } from './daemons.js';
-import { decidedAbout, type Decided } from './decided.js';
+import { decidedAbout } from './decided.js';
 import { planDirectives } from './directives.js';
 import { findDrift } from './drift.js';
 import {
@@ -31,6 +31,7 @@ import {
   type Journal,
   type Replacement,
 } from './journal.js';
+import { lookAtFiles } from './looked-files.js';
 import { makeAndCheck } from './make-and-check.js';
 import { planFiles } from './own-files.js';
 import { makePlan, type Plan } from './plan.js';
@@ -109,7 +110,10 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const folder = await openStage(paths);
   const reading = readConfig(folder, paths, context.secrets);
   reading.catch(() => undefined);
-  const decided = await decideDrift(params, state, reading, context);
+  const touched = new Set(Object.keys(params.sections));
+  const looked = lookAtFiles(state, paths, registry, touched);
+  const drift = await findDrift(state, reading, paths, registry, touched, looked);
+  const decided = decidedAbout(drift, params);
   const present = await reading;
   const plan = makePlan(registry, params.sections, state, present, decided);
   const files = [
@@ -117,7 +121,6 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     ...planDirectives(plan.directives, paths),
   ];
   const tables = await buildTables(plan.tables, paths, decided);
-  const requested = new Set(Object.keys(params.sections));
   const { settings } = plan;
   const check = async () => {
     const wasRunning = await service.running();
@@ -125,7 +128,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     const order = { folder, plan, present, paths, files };
     return { wasRunning, daemons, ...(await makeAndCheck(order, wasRunning && !params.dryRun)) };
   };
-  const planning = planContents(context.receiving, requested, {
+  const planning = planContents(context.receiving, touched, {
     ...{ registry, state, settings, view: present, paths },
   });
   // What is checked does not depend on the entries: while many of them come there is time for it.
@@ -141,7 +144,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     if (!params.dryRun) {
       if (decides(params)) await context.changing();
       const record = recordOf(params, digests, { status: 'unchanged', result });
-      await writeState(paths, { ...stateAfter(state, plan, present), record });
+      await writeState(paths, { ...stateAfter(state, plan, present, looked.stamps), record });
     }
     return result;
   }
@@ -200,7 +203,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     const result = { ...done, timing: clock.laps };
     const record = recordOf(params, digests, { status: 'applied', result });
     await commit(paths, {
-      ...stateAfter(state, plan, stage.view),
+      ...stateAfter(state, plan, stage.view, looked.stamps),
       contents: await contents.applied(),
       record,
       swap: journal.id,
@@ -236,17 +239,6 @@ async function alreadyDone(
     detail: '',
     restored: true,
   });
-}
-
-/** What was decided about the hand edits of the touched sections. Throws at stage `drift` when one is open. */
-async function decideDrift(
-  params: ApplyParams,
-  state: HelperState,
-  present: Promise<ConfigView>,
-  { paths, registry }: ApplyContext,
-): Promise<Decided> {
-  const touched = new Set(Object.keys(params.sections));
-  return decidedAbout(await findDrift(state, present, paths, registry, touched), params);
 }
 
 /** Whether it says something that lasts even when no file changes: whose the machine is, what becomes of hand edits. */

@@ -3,7 +3,7 @@ import type { SectionRegistry } from '../../sections/registry.js';
 import { layoutOf, SHARED_LISTS } from '../../sections/lists.js';
 import { shownValue } from '../../sections/secret-values.js';
 import type { AllSettings, Section } from '../../sections/section.js';
-import { readOwnText, statusOf } from '../files.js';
+import { statusOf } from '../files.js';
 import type { Paths } from '../paths.js';
 import type { DriftEntry } from '../protocol.js';
 import type { ConfigView } from '../postfix/config-view.js';
@@ -11,20 +11,24 @@ import { holdsAll, splitList } from '../postfix/list-value.js';
 import { digestOf, type HelperState } from '../state.js';
 import { alteredTables } from './contents-tables.js';
 import { splitDirectiveKey } from './directives.js';
+import { isOwnedBy, lookAtFiles, type LookedFiles } from './looked-files.js';
 import { claimOf, listEntries, presentValue } from './plan.js';
-import { isBelow, ownedServices } from './render.js';
+import { ownedServices } from './render.js';
 import { tableEdits } from './table-edits.js';
 import { digestOfEdit } from './tables.js';
 
-/** All differences, or only those of the named sections. Files are read while the configuration is still on its way. */
+/**
+ * All differences, or only those of the named sections. Files are looked at while the configuration is still on its way,
+ * where that has not been done (`looked`).
+ */
 export async function findDrift(
   state: HelperState,
   present: ConfigView | Promise<ConfigView>,
   paths: Paths,
   registry: SectionRegistry,
   only?: ReadonlySet<string>,
+  looked: LookedFiles = lookAtFiles(state, paths, registry, only),
 ): Promise<readonly DriftEntry[]> {
-  const files = editedFiles(state, paths);
   const view = await present;
   const entries: DriftEntry[] = [];
   const report = (section: Section | undefined, entry: Omit<DriftEntry, 'section'>): void => {
@@ -63,8 +67,8 @@ export async function findDrift(
     const digest = digestOf(String(theirs));
     report(section, { kind: 'master', name, ours, theirs, digest });
   }
-  for (const { name, ours, theirs, digest } of files) {
-    const section = owner(({ owns }) => owns.files.includes(name) || isBelow(owns.folders, name));
+  for (const { name, ours, theirs, digest } of looked.edited) {
+    const section = owner((one) => isOwnedBy(one, name));
     const written = section ? writtenFile(section, name, ours, state, view) : null;
     const isShown =
       written !== null && (theirs === null || (await isPublic(`${paths.root}${name}`)));
@@ -101,25 +105,6 @@ export async function findDrift(
     }
   }
   return entries;
-}
-
-interface EditedFile {
-  readonly name: string;
-  /** Digest of what we wrote. */
-  readonly ours: string;
-  /** What stands there; null when it is gone. */
-  readonly theirs: string | null;
-  readonly digest: string;
-}
-
-function editedFiles({ written }: HelperState, paths: Paths): readonly EditedFile[] {
-  const edited: EditedFile[] = [];
-  for (const [name, ours] of Object.entries(written.files)) {
-    const theirs = readOwnText(`${paths.root}${name}`);
-    const digest = digestOf(theirs ?? '');
-    if (theirs === null || digest !== ours) edited.push({ name, ours, theirs, digest });
-  }
-  return edited;
 }
 
 /** The whole list as we left it: foreign elements as they are, and of our kind exactly ours. */

@@ -4,8 +4,13 @@ import type { AppliedRecord, ApplyParams } from '../protocol.js';
 import { digestOf, type HelperState, type Written } from '../state.js';
 import { presentValue, type Plan } from './plan.js';
 
-/** The state once `plan` is in place; `view` is the configuration that then holds. */
-export function stateAfter(state: HelperState, plan: Plan, view: ConfigView): HelperState {
+/** The state once `plan` is in place; `view` is the configuration that then holds, `seen` are stamps of files found as we wrote them. */
+export function stateAfter(
+  state: HelperState,
+  plan: Plan,
+  view: ConfigView,
+  seen: Written['stamps'] = {},
+): HelperState {
   const parameters: Record<string, string | null> = { ...state.written.parameters };
   for (const name of plan.baseline.keys()) {
     if (!plan.lists.has(name)) parameters[name] = presentValue(view, name);
@@ -15,10 +20,12 @@ export function stateAfter(state: HelperState, plan: Plan, view: ConfigView): He
   for (const name of plan.taken) if (name in master) master[name] = view.masterService(name);
   const files: Record<string, string> = { ...state.written.files };
   const recipes: Record<string, string> = { ...state.written.recipes };
+  const stamps: Record<string, string> = { ...state.written.stamps, ...seen };
   for (const [name, file] of plan.files) {
     if (plan.sameFiles.has(name)) continue;
     Reflect.deleteProperty(files, name);
     Reflect.deleteProperty(recipes, name);
+    Reflect.deleteProperty(stamps, name);
     if (file) files[name] = digestOf(file.content);
     if (file?.recipe !== undefined) recipes[name] = digestOf(file.recipe);
   }
@@ -34,6 +41,7 @@ export function stateAfter(state: HelperState, plan: Plan, view: ConfigView): He
     master,
     files,
     recipes,
+    stamps,
     directives,
   };
   const originals = Object.fromEntries(plan.originals);
