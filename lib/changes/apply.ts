@@ -23,7 +23,8 @@ export async function applyUntilKnown(
   contents: ContentsToSend | null = null,
 ): Promise<Outcome | null> {
   // A change of what only the database keeps.
-  if (Object.keys(params.sections).length === 0) return { state: 'applied', result: null };
+  const asked = Object.keys({ ...params.sections, ...params.rows });
+  if (asked.length === 0) return { state: 'applied', result: null };
   for (let attempt = 1; attempt <= APPLY_ATTEMPTS; attempt += 1) {
     if (attempt > 1) await sleep(PAUSE_MS);
     let error: HelperError;

@@ -11,9 +11,10 @@ import type {
   SettingsSource,
   TouchedRow,
 } from './change.js';
-import { collectContents, type ChangedRows, type ContentsToSend } from './contents.js';
+import { collectContents, readDigests, type ChangedRows, type ContentsToSend } from './contents.js';
 import { hasAgreement, readDivergence } from './divergence.js';
 import { diverged } from './failures.js';
+import { rowsToSend } from './row-changes.js';
 import { maskImages, sealedValues, secretsOfRow, type SecretsCatalogue } from './secrets.js';
 import {
   countChangeRows,
@@ -59,12 +60,16 @@ export function beginChange(
     if (inFlight) return { inFlight, abandoned: await takeLease(trx, CHANGES_LEASE, holder) };
     if (!intent.adopt && mustDecide(await readDivergence(trx))) throw diverged();
     const { number, changed, stored } = await writeAndRecord(trx, catalogue, intent);
-    const sections = await collectSections(trx, catalogue, intent.sections);
-    const { sources } = catalogue;
-    const contents = await collectContents(trx, db, sources, intent.sections, changed);
     // The first change of a database follows no other one: it takes over what a former database left.
     const adopt =
       intent.adopt || (await readNumbers(trx)).applied === 0 || (await hasAgreement(trx));
+    const { sources } = catalogue;
+    const known = await readDigests(trx);
+    const rows =
+      adopt || 'pages' in changed ? {} : rowsToSend(sources, intent.sections, changed, known);
+    const whole = intent.sections.filter((id) => !Object.hasOwn(rows, id));
+    const sections = await collectSections(trx, catalogue, whole);
+    const contents = await collectContents(trx, db, sources, intent.sections, changed, known);
     await takeLease(trx, CHANGES_LEASE, holder);
     return {
       contents,
@@ -74,6 +79,7 @@ export function beginChange(
         change: number,
         dryRun: false,
         sections,
+        ...(whole.length < intent.sections.length ? { rows } : {}),
         ...decisionsOf(intent),
         ...(adopt ? { adopt } : {}),
       },

@@ -75,6 +75,15 @@ export interface SettingsSource {
   collect(db: Knex): Promise<unknown>;
   /** Where the section has contents. */
   readonly contents?: ContentsSource;
+  /** Where the section is a list of rows. */
+  readonly rows?: RowsSource;
+}
+
+/** How a section that is a list of rows follows from the rows of its table, so that single ones can be sent. */
+export interface RowsSource {
+  readonly table: string;
+  /** A row as `collect` gives it. */
+  row(image: Row): unknown;
 }
 
 /** How the entries of a section's contents follow from rows. */

@@ -7,10 +7,11 @@ import type { HelperTransport } from '../contract.js';
 import { HelperError } from '../errors.js';
 import type { ApplyParams, ApplyResult, ContentsItem } from '../privileged/protocol.js';
 import type { ContentsSource, SettingsSource, TouchedRow } from './change.js';
+import { sendWhole, unknownRows } from './row-changes.js';
 
 const KEY = 'contents';
 
-type Digests = Readonly<Record<string, string>>;
+export type Digests = Readonly<Record<string, string>>;
 type Announced = NonNullable<ApplyParams['contents']>;
 
 /** The rows of a change: in hand, or read page by page once they are saved. */
@@ -44,8 +45,9 @@ export async function collectContents(
   sources: ReadonlyMap<string, SettingsSource>,
   ids: readonly string[],
   rows: ChangedRows | null,
+  known?: Digests,
 ): Promise<ContentsToSend> {
-  const digests = await readDigests(db);
+  const digests = known ?? (await readDigests(db));
   const sections = new Map<string, SectionToSend>();
   for (const id of ids) {
     const source = sources.get(id)?.contents;
@@ -65,14 +67,15 @@ function deltaOf(source: ContentsSource, rows: ChangedRows): Delta {
   };
 }
 
-/** Asks with deltas, and again with all entries of a section as often as the helper has another base. */
+/** Asks with deltas, and again with all entries, or all rows, of a section as often as the helper has another base. */
 export async function requestWithContents(
   helper: HelperTransport,
-  params: ApplyParams,
+  first: ApplyParams,
   actor: string,
   contents: ContentsToSend | null,
 ): Promise<unknown> {
-  if (!contents) return helper.request('apply', { ...params }, { actor });
+  if (!contents) return helper.request('apply', { ...first }, { actor });
+  let params = first;
   let sections = new Map(contents.sections);
   for (;;) {
     try {
@@ -83,6 +86,11 @@ export async function requestWithContents(
       const input = itemsOf(sections, contents.db);
       return await helper.request('apply', { ...params, contents: announced }, { actor, input });
     } catch (error) {
+      const rowsOf = unknownRows(error, params);
+      if (rowsOf !== null) {
+        params = await sendWhole(params, rowsOf, contents.sources, contents.db);
+        continue;
+      }
       const id = unknownBase(error);
       const source = id === null ? undefined : contents.sources.get(id)?.contents;
       const asked = id === null ? undefined : sections.get(id);
@@ -145,7 +153,7 @@ function unknownBase(error: unknown): string | null {
   return String(error.values['section'] ?? '');
 }
 
-async function readDigests(db: Knex): Promise<Digests> {
+export async function readDigests(db: Knex): Promise<Digests> {
   const row = await db('mail_meta').where('key', KEY).first<{ value: Digests }>('value');
   return row?.value ?? {};
 }

@@ -16,7 +16,7 @@ import type {
 } from '../sections/section.js';
 import { contentFilter, isScanning } from '../security/section.js';
 import { queryAddress, renderRunControl, type RunControlParts } from './run-control.js';
-import { fetchmailSchema, type FetchmailSettings, type FetchQuery } from './schema.js';
+import { fetchmailSchema, MAX_QUERIES, type FetchmailSettings, type FetchQuery } from './schema.js';
 import { keepsPassword, openPassword } from './security.js';
 import { renderSchedule } from './schedule.js';
 
@@ -36,6 +36,7 @@ export const fetchmailSection: Section<FetchmailSettings> = {
   id: 'fetchmail',
   schema: fetchmailSchema,
   follows: ['base', 'domains', 'security'],
+  rows: { list: 'queries', most: MAX_QUERIES },
   owns: {
     parameters: [],
     lists: ['virtual_alias_maps'],
@@ -63,6 +64,7 @@ export const fetchmailSection: Section<FetchmailSettings> = {
             [ACCESS_TABLE]: tableOf(queries, () => 'OK'),
           }
         : {},
+      around: JSON.stringify([home, ...localDomains(all, system)]),
       get files() {
         return (files ??= used ? ownFiles(queries, system, all, home) : {});
       },
@@ -75,6 +77,7 @@ export const fetchmailSection: Section<FetchmailSettings> = {
     const old = new Map((before?.queries ?? []).map((query) => [query.id, query]));
     const loosened = after.queries.some((query) => {
       const known = old.get(query.id);
+      if (known === query) return false;
       const kept = known !== undefined && known.remotePassword !== '';
       return kept && known.remotePassword === query.remotePassword && !keepsPassword(known, query);
     });
@@ -105,13 +108,17 @@ function ownRunControl(
   surroundings: Omit<RunControlParts, 'password'>,
 ): OwnFile {
   let content: string | undefined;
+  let recipe: string | undefined;
   const render = (password: string): string =>
     renderRunControl(query, { password, ...surroundings });
   return {
     get content() {
       return (content ??= render(passwordOf(query, system)));
     },
-    recipe: render(query.remotePassword),
+    get recipe() {
+      return (recipe ??= render(query.remotePassword));
+    },
+    madeOf: query,
     mode: 0o600,
     owner: FETCH_USER,
     secret: true,

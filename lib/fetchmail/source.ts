@@ -1,7 +1,7 @@
 import type { SettingsSource } from '../changes/change.js';
 import { BOUND_COLUMNS } from './security.js';
 import { QUERY_FIELDS, type FetchmailSettings, type FetchQuery } from './schema.js';
-import { QUERIES_TABLE, readQueries, type StoredQuery } from './store.js';
+import { QUERIES_TABLE, readQueries, valuesOf } from './store.js';
 
 export const fetchmailSource: SettingsSource = {
   section: 'fetchmail',
@@ -10,10 +10,14 @@ export const fetchmailSource: SettingsSource = {
     const queries = await readQueries(db);
     return { queries: queries.map(withoutBookkeeping) };
   },
+  rows: {
+    table: QUERIES_TABLE,
+    row: (row) => withoutBookkeeping({ ...valuesOf(row), id: String(row['id']) }),
+  },
 };
 
 /** As it crosses the border. */
-export function withoutBookkeeping(stored: StoredQuery): FetchQuery {
+export function withoutBookkeeping(stored: FetchQuery): FetchQuery {
   const values = Object.fromEntries(QUERY_FIELDS.map((field) => [field, stored[field]]));
   return { id: stored.id, ...values } as FetchQuery;
 }

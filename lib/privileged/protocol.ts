@@ -48,6 +48,14 @@ export interface EditDecisions {
   readonly leave?: Readonly<Record<string, string>>;
 }
 
+/** Rows of a section, by their `id`: those that come or are other than before, and those that go. */
+export interface RowsChange {
+  /** What names the rows they change, by an earlier result. Others are refused with `helper.contents.base`: then send all. */
+  readonly base: string;
+  readonly set: readonly unknown[];
+  readonly gone: readonly string[];
+}
+
 /** One change to make the system agree with. */
 export interface ApplyParams extends EditDecisions {
   /** Identity of the database that numbers the changes; a foreign one means "compare and ask". */
@@ -57,6 +65,8 @@ export interface ApplyParams extends EditDecisions {
   readonly dryRun: boolean;
   /** Whole settings of the touched sections only. */
   readonly sections: Readonly<Record<string, unknown>>;
+  /** Sections that are lists of rows (see `Section.rows`), of which only those that change are sent. */
+  readonly rows?: Readonly<Record<string, RowsChange>>;
   /**
    * Sections whose contents change; the entries follow as `ContentsItem`s. `base` is the digest of the contents they
    * change. Null: what follows is all there is. Another base is refused with `helper.contents.base`: then send all.
@@ -98,7 +108,7 @@ export interface ApplyResult {
   readonly files: readonly FileChange[];
   readonly activation: 'none' | 'start' | 'reload' | 'restart';
   readonly proof: readonly ProofStep[];
-  /** Digest of the contents by section, to be given as `base` of the next change. */
+  /** By section: the digest of its contents, or what names its rows, to be given as `base` of the next change. */
   readonly contents?: Readonly<Record<string, string>>;
   /** Milliseconds by stage. */
   readonly timing: Readonly<Record<string, number>>;

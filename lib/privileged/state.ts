@@ -35,12 +35,23 @@ export interface AppliedContents {
   readonly tables: Readonly<Record<string, string>>;
 }
 
+export interface Making {
+  /** See `program.ts`. */
+  readonly program: string | null;
+  /** See `SectionOutput.around`. */
+  readonly around?: string | undefined;
+}
+
 export interface HelperState {
   readonly sections: Readonly<Record<string, unknown>>;
   readonly written: Written;
   /** By parameter: what main.cf said before a section began to speak of it; null: nothing. */
   readonly originals: Readonly<Record<string, string | null>>;
   readonly contents: Readonly<Record<string, AppliedContents>>;
+  /** By section that is a list of rows: what names them as they were last applied. */
+  readonly rows?: Readonly<Record<string, string>>;
+  /** By section: who checked its settings and made what follows from them, and what besides them it was made of. */
+  readonly makings?: Readonly<Record<string, Making>>;
   readonly record: AppliedRecord | null;
   /** The last swap that was finished; an open journal of this name needs nothing put back. */
   readonly swap: string | null;

@@ -96,6 +96,11 @@ export interface OwnFile {
    * making contents that take long to make, which then have to be getters.
    */
   readonly recipe?: string;
+  /**
+   * The same for the program that wrote it, and cheaper still: with the same part of the settings (`===`) and the same
+   * `around` of the section it would write the same again.
+   */
+  readonly madeOf?: unknown;
 }
 
 /** Ports of an instance: between the daemons, on loopback, and those for mail programs, which are 587 and 465 on a machine. */
@@ -125,6 +130,8 @@ export interface SectionOutput {
   readonly tables?: Readonly<Record<string, TableContent>>;
   /** By path relative to this instance's root. */
   readonly files?: Readonly<Record<string, OwnFile | null>>;
+  /** All that files follow from besides what they are `madeOf`. */
+  readonly around?: string;
   /** Lines of ours, `Name value`, in files that are not (clamd.conf(5)); by path, then by name. */
   readonly directives?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
@@ -198,6 +205,11 @@ export interface Section<Settings = unknown> {
   /** The inverse of `render`: what the present configuration means in this section's words. */
   read(system: SystemView): { readonly settings: Settings; readonly unclear: readonly Unclear[] };
   danger?(before: Settings | null, after: Settings): Danger;
+  /**
+   * Where all of the settings is one list of rows, each with an `id` that is a number as text: the name of the list, and how
+   * many rows there may be. A change then crosses the border as the rows that change.
+   */
+  readonly rows?: { readonly list: string; readonly most: number };
   /** With contents, all tables of the section are theirs, and `render` gives none. */
   readonly contents?: SectionContents;
   /**

@@ -94,6 +94,41 @@ describe('the run control files of the queries', () => {
     }
   });
 
+  it('are known by their query where this very program made them, and by their recipe where another did', () => {
+    const trust = (program: string | null) => ({ checked: new Set<string>(), program });
+    const made = (queries: readonly FetchQuery[], from: HelperState, program: string, set = {}) =>
+      makePlan(
+        sections,
+        { fetchmail: { queries } },
+        from,
+        { ...configView(set), open },
+        NOTHING_DECIDED,
+        trust(program),
+      );
+    const own = stateAfter(EMPTY_STATE, made([first, second], EMPTY_STATE, 'a'), view);
+    // What the recipe was is of no account to who made it, and all to another.
+    const recipes = Object.fromEntries(
+      Object.keys(own.written.recipes ?? {}).map((one) => [one, '']),
+    );
+    const state = { ...own, written: { ...own.written, recipes } };
+    const names = [first, second].map(({ id }) => runControlFile(id));
+    assert.deepEqual([...made([first, second], state, 'a').sameFiles], names);
+    assert.deepEqual([...made([{ ...first }, second], state, 'a').sameFiles], names.slice(1));
+    assert.deepEqual([...made([first, second], state, 'b').sameFiles], []);
+    // Where local mail is at home stands in each of them.
+    const moved = { mydestination: 'elsewhere.example' };
+    assert.deepEqual([...made([first, second], state, 'a', moved).sameFiles], []);
+  });
+
+  it('are made again when they were left as somebody edited them while their query changed', () => {
+    const name = runControlFile(second.id);
+    const changed = { ...second, keep: true };
+    const left = plan([first, changed], saved, { leave: new Set([name]) });
+    assert.equal(left.files.has(name), false);
+    const state = stateAfter(saved, left, view);
+    assert.equal(plan([first, changed], state).sameFiles.has(name), false);
+  });
+
   it('hold their password and nothing of it in the recipe', () => {
     const made = plan([first, second], EMPTY_STATE);
     const file = made.files.get(runControlFile(first.id));

@@ -3,7 +3,7 @@ import Joi from 'joi';
 import { apply } from '../apply/apply.js';
 import { receiveContents } from '../apply/contents-received.js';
 import { secretsOf } from '../secrets.js';
-import type { ApplyParams } from '../protocol.js';
+import type { ApplyParams, RowsChange } from '../protocol.js';
 import { defineAction } from './action.js';
 
 /**
@@ -16,6 +16,10 @@ const APPLY_TIMEOUT_MS = 600_000;
 const SECTION_ID = /^[a-z][a-z0-9-]{0,63}$/;
 /** Parameters, services (`smtp/inet`), files below the root. */
 const OWNED_NAME = /^\/?[A-Za-z0-9][A-Za-z0-9_./:[\]-]{0,255}$/;
+
+/** Rows of one section that one change may touch. */
+const MAX_ROWS = 10_000;
+const ROW_ID = Joi.string().pattern(/^[1-9][0-9]{0,17}$/);
 
 const edits = Joi.object().pattern(OWNED_NAME, Joi.string().hex().length(64)).max(1_000);
 
@@ -30,7 +34,21 @@ export const applyAction = defineAction({
       .when('dryRun', { is: false, then: Joi.number().min(1) })
       .required(),
     dryRun: Joi.boolean().required(),
-    sections: Joi.object().pattern(SECTION_ID, Joi.any()).min(1).max(64).required(),
+    sections: Joi.object()
+      .pattern(SECTION_ID, Joi.any())
+      .max(64)
+      .when('rows', { is: Joi.exist(), otherwise: Joi.object().min(1) })
+      .required(),
+    rows: Joi.object()
+      .pattern(
+        SECTION_ID,
+        Joi.object<RowsChange>({
+          base: Joi.string().uuid().required(),
+          set: Joi.array().max(MAX_ROWS).required(),
+          gone: Joi.array().items(ROW_ID).max(MAX_ROWS).required(),
+        }),
+      )
+      .max(64),
     contents: Joi.object()
       .pattern(
         SECTION_ID,
@@ -42,11 +60,11 @@ export const applyAction = defineAction({
     leave: edits,
     adopt: Joi.boolean(),
   }),
-  redact: ({ databaseId, change, dryRun, sections, contents = {} }) => ({
+  redact: ({ databaseId, change, dryRun, sections, rows = {}, contents = {} }) => ({
     databaseId,
     change,
     dryRun,
-    sections: Object.keys(sections),
+    sections: Object.keys({ ...sections, ...rows }),
     contents: Object.keys(contents),
   }),
   run: async (params, { paths, registry, items, changing }) => {

@@ -11,6 +11,7 @@ import { openMailLog } from '../mail-log.js';
 import type { Paths } from '../paths.js';
 import { readConfig, type ConfigView } from '../postfix/config-view.js';
 import { PROBE_SERVICE } from '../postfix/listeners.js';
+import { PROGRAM } from '../program.js';
 import type { ApplyParams, ApplyResult, ProofStep } from '../protocol.js';
 import type { Secrets } from '../secrets.js';
 import { postfixService } from '../services/postfix.js';
@@ -48,6 +49,7 @@ import {
 import { follow, recover } from './recover.js';
 import { digestOfSettings, recordOf, stateAfter } from './remember.js';
 import { emptyResult, reportFiles, reportParameters } from './report.js';
+import { nameRows, requestedSettings } from './requested.js';
 import { scanQuestions } from './scan-proof.js';
 import { relayQuestions } from './relay-questions.js';
 import { proveOnShadow } from './shadow.js';
@@ -110,12 +112,13 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const folder = await openStage(paths);
   const reading = readConfig(folder, paths, context.secrets);
   reading.catch(() => undefined);
-  const touched = new Set(Object.keys(params.sections));
+  const { settings: wanted, checked } = requestedSettings(params, state, registry);
+  const touched = new Set(Object.keys(wanted));
   const looked = lookAtFiles(state, paths, registry, touched);
   const drift = await findDrift(state, reading, paths, registry, touched, looked);
   const decided = decidedAbout(drift, params);
   const present = await reading;
-  const plan = makePlan(registry, params.sections, state, present, decided);
+  const plan = makePlan(registry, wanted, state, present, decided, { checked, program: PROGRAM });
   const files = [
     ...(await planFiles(plan.files, plan.sameFiles, paths)),
     ...planDirectives(plan.directives, paths),
@@ -138,13 +141,19 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   await Promise.allSettled([planning, early]);
   const contents = await planning;
   const { digests } = contents;
+  const rows = nameRows(registry, touched);
+  const named = { ...digests, ...rows };
   clock.lap('render');
   if (nothingToDo(plan, files, tables, contents)) {
-    const result = { ...emptyResult('unchanged'), contents: digests, timing: clock.laps };
+    const result = { ...emptyResult('unchanged'), contents: named, timing: clock.laps };
     if (!params.dryRun) {
       if (decides(params)) await context.changing();
       const record = recordOf(params, digests, { status: 'unchanged', result });
-      await writeState(paths, { ...stateAfter(state, plan, present, looked.stamps), record });
+      await writeState(paths, {
+        ...stateAfter(state, plan, present, looked.stamps),
+        ...withRows(state, rows),
+        record,
+      });
     }
     return result;
   }
@@ -199,11 +208,12 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     const proof = judge(await prove(paths, expected, limit, tolerated), tolerated);
     await daemons.letGo();
     clock.lap('prove');
-    const done = { status: 'applied', ...report, activation, proof, contents: digests } as const;
+    const done = { status: 'applied', ...report, activation, proof, contents: named } as const;
     const result = { ...done, timing: clock.laps };
     const record = recordOf(params, digests, { status: 'applied', result });
     await commit(paths, {
       ...stateAfter(state, plan, stage.view, looked.stamps),
+      ...withRows(state, rows),
       contents: await contents.applied(),
       record,
       swap: journal.id,
@@ -259,6 +269,10 @@ function nothingToDo(
 /** Whether all entries of a section come, which takes as long as there are many. */
 function areAllEntries({ sections }: Receiving): boolean {
   return [...sections.values()].some(({ base }) => base === null);
+}
+
+function withRows(state: HelperState, named: Digests): Pick<HelperState, 'rows'> {
+  return { rows: { ...state.rows, ...named } };
 }
 
 function dangerOf({ touched, settings }: Plan): Danger {

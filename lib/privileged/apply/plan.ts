@@ -13,9 +13,11 @@ import type {
 import type { ConfigView } from '../postfix/config-view.js';
 import { mergeList, ownElements, sameElements, splitList } from '../postfix/list-value.js';
 import { formatMasterService, masterOption } from '../postfix/master.js';
-import { digestOf, type HelperState } from '../state.js';
+import { PROGRAM } from '../program.js';
+import { digestOf, type HelperState, type Making } from '../state.js';
 import { directivesOf } from './directives.js';
 import { NOTHING_DECIDED, undecided, type Decided } from './decided.js';
+import { isOwnWork } from './requested.js';
 import {
   checkSettings,
   isBelow,
@@ -24,8 +26,17 @@ import {
   refuseUnsafe,
   render,
   renderWithoutFiles,
+  type IsKnownFile,
   sectionOrRefuse,
 } from './render.js';
+
+/** What need not be looked at again. */
+export interface Trust {
+  /** Sections whose settings are known to hold. */
+  readonly checked: ReadonlySet<string>;
+  /** Who we are: what we made ourselves we would make again. */
+  readonly program: string | null;
+}
 
 export interface Plan {
   /** Parameters to write; null removes. Only those that differ from what is there. */
@@ -41,6 +52,8 @@ export interface Plan {
   readonly files: ReadonlyMap<string, OwnFile | null>;
   /** Those of the files that are made by the recipe they were made by before: nothing of them is opened or read. */
   readonly sameFiles: ReadonlySet<string>;
+  /** Files that are left as they are though the settings say something else of them by now. */
+  readonly outdated: ReadonlySet<string>;
   /** Lines in files that are not ours, by path and name in one; null removes. Only those that differ. */
   readonly directives: ReadonlyMap<string, string | null>;
   /** What stands where after the change, for every name the touched sections own and have a say in. */
@@ -51,6 +64,8 @@ export interface Plan {
   readonly originals: ReadonlyMap<string, string | null>;
   /** Everything the helper will have applied afterwards. */
   readonly settings: AllSettings;
+  /** By section whose output is touched: how it was made. */
+  readonly makings: ReadonlyMap<string, Making>;
   /** Sections whose output is touched, with their settings before. */
   readonly touched: readonly { readonly section: Section; readonly before: unknown }[];
 }
@@ -65,14 +80,16 @@ export function makePlan(
   state: HelperState,
   view: ConfigView,
   decided: Decided = NOTHING_DECIDED,
+  { checked, program }: Trust = { checked: new Set(), program: PROGRAM },
 ): Plan {
   const touched = Object.keys(requested).map((id) => {
     const section = sectionOrRefuse(registry, id);
-    return { section, before: settingsBefore(section, state, view) };
+    return { section, before: settingsBefore(section, state, view, program) };
   });
   const settings: Record<string, unknown> = { ...state.sections };
   for (const { section } of touched) {
-    settings[section.id] = checkSettings(section, requested[section.id]);
+    const wanted = requested[section.id];
+    settings[section.id] = checked.has(section.id) ? wanted : checkSettings(section, wanted);
   }
   const old: Record<string, unknown> = { ...settings };
   for (const { section, before } of touched) {
@@ -81,16 +98,15 @@ export function makePlan(
   }
   touched.push(...followersOf(registry, touched, settings));
 
-  const draft = new Draft(state, view, decided);
+  const draft = new Draft(state, view, decided, program);
   const lists = new Set<string>();
   for (const { section } of touched) {
-    const outputs = {
-      now: render(section, settings, view, draft.isSameFile),
-      old: renderWithoutFiles(section, old, view),
-    };
+    const before = renderWithoutFiles(section, old, view);
+    const isSame = draft.isSame(section, before);
+    const outputs = { now: render(section, settings, view, isSame), old: before };
     draft.takeParameters(outputs);
     draft.takeServices(outputs);
-    draft.takeFiles(section, outputs);
+    draft.takeFiles(section, outputs, isSame);
     draft.takeDirectives(outputs);
     for (const list of Object.keys({ ...outputs.now.lists, ...outputs.old.lists })) lists.add(list);
   }
@@ -116,9 +132,17 @@ function followersOf(
 }
 
 /** Settings of an older version of us that no longer hold are read from the configuration, as at the first save. */
-function settingsBefore(section: Section, state: HelperState, view: ConfigView): unknown {
+function settingsBefore(
+  section: Section,
+  state: HelperState,
+  view: ConfigView,
+  program: string | null,
+): unknown {
   const known = state.sections[section.id];
-  const holds = known !== undefined && !section.schema.validate(known, { convert: false }).error;
+  const holds =
+    known !== undefined &&
+    (isOwnWork(state, section.id, program) ||
+      !section.schema.validate(known, { convert: false }).error);
   return holds ? known : section.read(view).settings;
 }
 
@@ -142,16 +166,20 @@ class Draft implements Omit<Plan, 'settings' | 'touched'> {
   readonly tables = new Map<string, TableContent | null>();
   readonly files = new Map<string, OwnFile | null>();
   readonly sameFiles = new Set<string>();
+  readonly outdated = new Set<string>();
   readonly directives = new Map<string, string | null>();
+  readonly makings = new Map<string, Making>();
   readonly taken: ReadonlySet<string>;
   readonly #state: HelperState;
   readonly #view: ConfigView;
   readonly #decided: Decided;
+  readonly #program: string | null;
 
-  constructor(state: HelperState, view: ConfigView, decided: Decided) {
+  constructor(state: HelperState, view: ConfigView, decided: Decided, program: string | null) {
     this.#state = state;
     this.#view = view;
     this.#decided = decided;
+    this.#program = program;
     this.taken = decided.take;
     this.originals = new Map(Object.entries(state.originals));
   }
@@ -198,26 +226,44 @@ class Draft implements Omit<Plan, 'settings' | 'touched'> {
     }
   }
 
-  takeFiles({ owns }: Section, { now, old }: Both<SectionOutput>): void {
+  takeFiles(section: Section, { now, old }: Both<SectionOutput>, isSame: IsKnownFile): void {
+    this.makings.set(section.id, { program: this.#program, around: now.around });
     for (const name of Object.keys(old.tables ?? {})) this.tables.set(name, null);
     for (const [name, table] of Object.entries(now.tables ?? {})) this.tables.set(name, table);
     for (const name of Object.keys(this.#state.written.files)) {
-      if (isBelow(owns.folders, name)) this.files.set(name, null);
+      if (isBelow(section.owns.folders, name)) this.files.set(name, null);
     }
     for (const [name, file] of Object.entries(now.files ?? {})) {
       this.files.set(name, file);
-      if (this.isSameFile(name, file)) this.sameFiles.add(name);
+      if (isSame(name, file, now)) this.sameFiles.add(name);
     }
-    for (const name of this.#decided.leave) this.files.delete(name);
+    for (const name of this.#decided.leave) {
+      if (this.files.delete(name) && !this.sameFiles.has(name)) this.outdated.add(name);
+    }
   }
 
-  /** Whether the file stands there as these settings make it, or as somebody agreed to leave it. */
-  readonly isSameFile = (name: string, file: OwnFile | null): boolean => {
+  /**
+   * Whether a file of the section stands there as its settings make it, or as somebody agreed to leave it: where we made it
+   * ourselves out of the same, or by the same recipe.
+   */
+  isSame(section: Section, before: SectionOutput): IsKnownFile {
     const { files, recipes = {} } = this.#state.written;
-    const recipe = file?.recipe;
-    if (recipe === undefined || this.#decided.overwrite.has(name)) return false;
-    return Object.hasOwn(files, name) && recipes[name] === digestOf(recipe);
-  };
+    const own = isOwnWork(this.#state, section.id, this.#program);
+    const around = this.#state.makings?.[section.id]?.around;
+    const known = new Map<string, boolean>();
+    const look: IsKnownFile = (name, file, now) => {
+      if (this.#decided.overwrite.has(name)) return false;
+      if (!Object.hasOwn(files, name) || !Object.hasOwn(recipes, name)) return false;
+      const made = own && around === now.around ? before.files?.[name]?.madeOf : undefined;
+      if (made !== undefined && made === file?.madeOf) return true;
+      return file?.recipe !== undefined && recipes[name] === digestOf(file.recipe);
+    };
+    return (name, file, now) => {
+      const same = known.get(name) ?? look(name, file, now);
+      known.set(name, same);
+      return same;
+    };
+  }
 
   takeDirectives({ now, old }: Both<SectionOutput>): void {
     const [wanted, before] = [directivesOf(now), directivesOf(old)];

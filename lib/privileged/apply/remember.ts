@@ -21,6 +21,7 @@ export function stateAfter(
   const files: Record<string, string> = { ...state.written.files };
   const recipes: Record<string, string> = { ...state.written.recipes };
   const stamps: Record<string, string> = { ...state.written.stamps, ...seen };
+  for (const name of plan.outdated) Reflect.deleteProperty(recipes, name);
   for (const [name, file] of plan.files) {
     if (plan.sameFiles.has(name)) continue;
     Reflect.deleteProperty(files, name);
@@ -45,7 +46,13 @@ export function stateAfter(
     directives,
   };
   const originals = Object.fromEntries(plan.originals);
-  return { ...state, sections: plan.settings, written, originals };
+  return {
+    ...state,
+    sections: plan.settings,
+    written,
+    originals,
+    makings: { ...state.makings, ...Object.fromEntries(plan.makings) },
+  };
 }
 
 export function recordOf(
@@ -65,10 +72,10 @@ export function recordOf(
 
 /** The same for the same settings and contents, in whatever order keys come: a database keeps none. */
 export function digestOfSettings(
-  { sections }: Pick<ApplyParams, 'sections'>,
+  { sections, rows }: Pick<ApplyParams, 'sections' | 'rows'>,
   contents: Readonly<Record<string, string>>,
 ): string {
-  return digestOf(JSON.stringify({ sections, contents }, sortKeys));
+  return digestOf(JSON.stringify({ sections, rows, contents }, sortKeys));
 }
 
 function sortKeys(_key: string, value: unknown): unknown {

@@ -17,15 +17,15 @@ export const MAX_VALUE_BYTES = 120_000;
 export function checkSettings(section: Section, settings: unknown): unknown {
   const checked = section.schema.validate(settings, { convert: false, abortEarly: true });
   if (checked.error) {
-    throw new HelperError({
-      stage: 'validate',
-      key: 'helper.validate.settings',
-      values: { section: section.id, field: checked.error.details[0]?.path.join('.') ?? '' },
-      detail: '',
-      restored: true,
-    });
+    throw refuseSettings(section.id, checked.error.details[0]?.path.join('.') ?? '');
   }
   return checked.value;
+}
+
+export function refuseSettings(section: string, field: string): HelperError {
+  const key = 'helper.validate.settings';
+  const values = { section, field };
+  return new HelperError({ stage: 'validate', key, values, detail: '', restored: true });
 }
 
 export function sectionOrRefuse(registry: SectionRegistry, id: string): Section {
@@ -59,23 +59,26 @@ export function render(
   section: Section,
   settings: AllSettings,
   view: ConfigView,
-  isKnown: (name: string, file: OwnFile | null) => boolean = () => false,
+  isKnown: IsKnownFile = () => false,
 ): SectionOutput {
-  return rendered(section, settings, view, ({ files = {} }) => {
+  return rendered(section, settings, view, (output) => {
+    const { files = {} } = output;
     for (const [name, file] of Object.entries(files)) {
       // What cannot be made has to show here.
-      if (!isKnown(name, file)) void file?.content;
+      if (!isKnown(name, file, output)) void file?.content;
     }
     return Object.keys(files);
   });
 }
 
-/** The same without its files, which take long to make and are of no account in settings that are only compared with. */
+export type IsKnownFile = (name: string, file: OwnFile | null, output: SectionOutput) => boolean;
+
+/** The same with its files unseen, which take long to make and are of no account in settings that are only compared with. */
 export function renderWithoutFiles(
   section: Section,
   settings: AllSettings,
   view: ConfigView,
-): Omit<SectionOutput, 'files'> {
+): SectionOutput {
   return rendered(section, settings, view, () => []);
 }
 
