@@ -11,6 +11,7 @@ import { openMailLog } from '../mail-log.js';
 import type { Paths } from '../paths.js';
 import { readConfig, type ConfigView } from '../postfix/config-view.js';
 import { PROBE_SERVICE } from '../postfix/listeners.js';
+import { inputsOfPostconf, recallPostconf } from '../postfix/remembered.js';
 import { PROGRAM } from '../program.js';
 import type { ApplyParams, ApplyResult, ProofStep } from '../protocol.js';
 import type { Secrets } from '../secrets.js';
@@ -109,8 +110,10 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     const repeated = await alreadyDone(params, context.receiving, state);
     if (repeated) return repeated;
   }
+  const inputs = inputsOfPostconf(paths);
   const folder = await openStage(paths);
-  const reading = readConfig(folder, paths, context.secrets);
+  const asked = recallPostconf(folder, inputs, paths);
+  const reading = readConfig(folder, paths, context.secrets, asked);
   reading.catch(() => undefined);
   const { settings: wanted, checked } = requestedSettings(params, state, registry);
   const touched = new Set(Object.keys(wanted));

@@ -1,6 +1,6 @@
 /** The stage, made and checked before anything that runs sees it. */
 import type { Paths } from '../paths.js';
-import type { ConfigView } from '../postfix/config-view.js';
+import { askPostconf, type ConfigView } from '../postfix/config-view.js';
 import type { ProofStep } from '../protocol.js';
 import { checkScanners } from './check-scanners.js';
 import { checkStage, refuseNewWarnings } from './check.js';
@@ -37,10 +37,12 @@ export async function makeAndCheck(
   running: boolean,
 ): Promise<{ stage: Stage; proofBefore: readonly ProofStep[] }> {
   const before = await readFiles(folder);
-  const written = writeStage(folder, plan, present, paths);
-  const read = written.then(() => readStage(folder, before, plan, present, paths));
   // Without an edit there is nothing in main.cf and master.cf that Postfix has not checked before.
   const edited = editsConfiguration(plan) || !hasRightProbe(present);
+  const { warnings: warned } =
+    present.warnings === null && edited ? await askPostconf(folder) : present;
+  const written = writeStage(folder, plan, present, paths);
+  const read = written.then(() => readStage(folder, before, plan, present, paths));
   const changing = plan.parameters.keys();
   const checked = edited
     ? checkStage({ folder, written, changing, present, paths })
@@ -57,6 +59,6 @@ export async function makeAndCheck(
   await checked;
   await scanners;
   await checkNewPorts(present, stage.view);
-  refuseNewWarnings(present.warnings, stage.view.warnings);
+  refuseNewWarnings(warned ?? '', stage.view.warnings ?? '');
   return { stage, proofBefore: await proved };
 }

@@ -21,36 +21,46 @@ export interface ConfigView extends SystemView {
   /** Names that main.cf sets, with their values. */
   readonly set: ReadonlyMap<string, string>;
   readonly master: readonly MasterEntry[];
-  /** Warnings `postconf` printed, without our own paths in them. */
-  readonly warnings: string;
+  /** Warnings `postconf` printed; null where it was not asked, but remembered. */
+  readonly warnings: string | null;
   /** The value of a line in a file of another program, by path and name in one (see `directives.ts`); null without it. */
   readonly directive: (key: string) => string | null;
   /** How the view opens and seals secrets, to give it on to another view. */
   readonly secrets?: Secrets | undefined;
 }
 
+/** What `postconf` prints: all parameters, those that main.cf sets, the services; and its warnings. */
+export interface PostconfAnswers {
+  readonly all: string;
+  readonly set: string;
+  readonly master: string;
+  readonly warnings: string | null;
+}
+
 /**
- * Reads the configuration in `folder`, three `postconf` at a time (about 20 ms).
+ * Asks three `postconf` at a time about the configuration in `folder` (about 20 ms).
  * Throws a `HelperError` at stage `check` when Postfix cannot read it.
  */
+export async function askPostconf(folder: string): Promise<PostconfAnswers> {
+  const ask = (...args: string[]) => runNative(POSTCONF, ['-c', folder, ...args]);
+  const [all, set, master] = await Promise.all([ask(), ask('-n'), ask('-M')]);
+  for (const answer of [all, set, master]) {
+    if (answer.code !== 0) throw unreadable(answer.stderr);
+  }
+  return { all: all.stdout, set: set.stdout, master: master.stdout, warnings: set.stderr };
+}
+
+/** Reads the configuration in `folder`. Throws like `askPostconf`. */
 export async function readConfig(
   folder: string,
   paths: Paths,
   secrets?: Secrets,
+  asked = askPostconf(folder),
 ): Promise<ConfigView> {
-  const ask = (...args: string[]) => runNative(POSTCONF, ['-c', folder, ...args]);
-  const [ports, all, set, master] = await Promise.all([
-    portsOf(paths),
-    ask(),
-    ask('-n'),
-    ask('-M'),
-  ]);
-  for (const answer of [all, set, master]) {
-    if (answer.code !== 0) throw unreadable(answer.stderr);
-  }
-  const effective = parseParameters(all.stdout);
-  const explicit = parseParameters(set.stdout);
-  const entries = parseMaster(master.stdout);
+  const [ports, { all, set, master, warnings }] = await Promise.all([portsOf(paths), asked]);
+  const effective = parseParameters(all);
+  const explicit = parseParameters(set);
+  const entries = parseMaster(master);
   const surroundings = surroundingsOf(folder, paths);
   return {
     parameter: (name) => effective.get(name) ?? '',
@@ -75,7 +85,7 @@ export async function readConfig(
       const { file, name } = splitDirectiveKey(key);
       return readDirectives(paths.root + file).get(name) ?? null;
     },
-    warnings: set.stderr,
+    warnings,
   };
 }
 

@@ -24,7 +24,7 @@ export async function takeInventory(
     runNative(POSTCONF, ['-c', paths.configDir, '-m']),
   ]);
   const names = [...defaults.stdout.matchAll(/^(\S+) =/gm)].map(([, name = '']) => name);
-  const unused = [...view.warnings.matchAll(/unused parameter: ([^\s=]+)=/g)];
+  const unused = [...(view.warnings ?? '').matchAll(/unused parameter: ([^\s=]+)=/g)];
   return {
     sections: registry.all,
     system: view,

@@ -1,0 +1,92 @@
+/**
+ * What `postconf` said of the present configuration, kept until any of what it says so by changes: three processes for each
+ * save, to be told again what nobody has touched, are a third of a small one.
+ */
+import { lstatSync, readdirSync } from 'node:fs';
+import { hostname, networkInterfaces } from 'node:os';
+import { hasCode, OWN_FILE, readText, replaceFile } from '../files.js';
+import type { Paths } from '../paths.js';
+import { digestOf } from '../state.js';
+import { askPostconf, POSTCONF, type PostconfAnswers } from './config-view.js';
+
+/** How long everything must have been left alone before it is relied on, in milliseconds: file systems tell no finer times. */
+const SETTLED_MS = 2_000;
+
+interface Remembered {
+  readonly inputs: string;
+  readonly answers: PostconfAnswers;
+}
+
+function memoryFile({ stateDir }: Pick<Paths, 'stateDir'>): string {
+  return `${stateDir}/postconf.json`;
+}
+
+/**
+ * What `postconf` says of `folder`, a copy of the configuration that was made after `inputs` were looked at (`null`: it is
+ * asked). Throws like `askPostconf`.
+ */
+export async function recallPostconf(
+  folder: string,
+  inputs: string | null,
+  paths: Pick<Paths, 'stateDir'>,
+): Promise<PostconfAnswers> {
+  if (inputs === null) return askPostconf(folder);
+  const known = await recall(paths);
+  if (known?.inputs === inputs) return known.answers;
+  const answers = await askPostconf(folder);
+  // It warns of the files of others too, such as one that names a database, and says in which folder.
+  const memory: Remembered = { inputs, answers: { ...answers, warnings: null } };
+  // Without it the next save takes a moment longer.
+  await replaceFile(memoryFile(paths), JSON.stringify(memory), OWN_FILE).catch(() => undefined);
+  return answers;
+}
+
+async function recall(paths: Pick<Paths, 'stateDir'>): Promise<Remembered | null> {
+  try {
+    return JSON.parse((await readText(memoryFile(paths))) ?? 'null') as Remembered | null;
+  } catch {
+    // A power cut may leave half of it.
+    return null;
+  }
+}
+
+/**
+ * All that its parameters follow from (the default of `mynetworks` are the networks of the machine), files by what they look
+ * like from outside: nobody can change one and leave its change time as it was. Null when something changed a moment ago.
+ * `now` is for tests: nobody can set a change time.
+ */
+export function inputsOfPostconf(
+  { configDir }: Pick<Paths, 'configDir'>,
+  now = Date.now(),
+): string | null {
+  const more = `${configDir}/dynamicmaps.cf.d`;
+  const files = [
+    ...['main.cf', 'master.cf', 'dynamicmaps.cf'].map((name) => `${configDir}/${name}`),
+    ...[more, ...namesIn(more).map((name) => `${more}/${name}`), POSTCONF],
+  ];
+  const stamps = files.map((file) => stampOf(file, now));
+  if (stamps.includes(null)) return null;
+  return digestOf(JSON.stringify([hostname(), networksOf(networkInterfaces()), files, stamps]));
+}
+
+function networksOf(interfaces: ReturnType<typeof networkInterfaces>): readonly string[] {
+  const addresses = Object.values(interfaces).flatMap((one = []) => one);
+  return addresses.map(({ address, netmask }) => `${address}/${netmask}`).sort();
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+function stampOf(file: string, now: number): string | null {
+  const found = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+  if (found === undefined) return 'none';
+  // What a link leads to may change without it.
+  if (found.isSymbolicLink() || found.ctimeMs > BigInt(now - SETTLED_MS)) return null;
+  return `${found.dev}/${found.ino}/${found.size}/${found.ctimeNs}`;
+}
