@@ -11,6 +11,6 @@ export const PROGRAM: string | null = programOf(fileURLToPath(import.meta.url));
 
 function programOf(file: string): string | null {
   if (basename(file) !== 'bundle.cjs') return null;
-  const { ino, size, mtimeNs } = statSync(file, { bigint: true });
-  return `${ino}/${size}/${mtimeNs}`;
+  const { ino, size, ctimeNs } = statSync(file, { bigint: true });
+  return `${ino}/${size}/${ctimeNs}`;
 }
