@@ -146,17 +146,14 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const { digests } = contents;
   const rows = nameRows(registry, touched);
   const named = { ...digests, ...rows };
+  const found = { stamps: looked.stamps, rows };
   clock.lap('render');
   if (nothingToDo(plan, files, tables, contents)) {
     const result = { ...emptyResult('unchanged'), contents: named, timing: clock.laps };
     if (!params.dryRun) {
       if (decides(params)) await context.changing();
       const record = recordOf(params, digests, { status: 'unchanged', result });
-      await writeState(paths, {
-        ...stateAfter(state, plan, present, looked.stamps),
-        ...withRows(state, rows),
-        record,
-      });
+      await writeState(paths, { ...stateAfter(state, plan, present, found), record });
     }
     return result;
   }
@@ -215,8 +212,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     const result = { ...done, timing: clock.laps };
     const record = recordOf(params, digests, { status: 'applied', result });
     await commit(paths, {
-      ...stateAfter(state, plan, stage.view, looked.stamps),
-      ...withRows(state, rows),
+      ...stateAfter(state, plan, stage.view, found),
       contents: await contents.applied(),
       record,
       swap: journal.id,
@@ -272,10 +268,6 @@ function nothingToDo(
 /** Whether all entries of a section come, which takes as long as there are many. */
 function areAllEntries({ sections }: Receiving): boolean {
   return [...sections.values()].some(({ base }) => base === null);
-}
-
-function withRows(state: HelperState, named: Digests): Pick<HelperState, 'rows'> {
-  return { rows: { ...state.rows, ...named } };
 }
 
 function dangerOf({ touched, settings }: Plan): Danger {

@@ -4,12 +4,19 @@ import type { AppliedRecord, ApplyParams } from '../protocol.js';
 import { digestOf, type HelperState, type Written } from '../state.js';
 import { presentValue, type Plan } from './plan.js';
 
-/** The state once `plan` is in place; `view` is the configuration that then holds, `seen` are stamps of files found as we wrote them. */
+export interface Found {
+  /** Of files that were found as we wrote them. */
+  readonly stamps?: Written['stamps'];
+  /** What names the rows of sections from now on. */
+  readonly rows?: HelperState['rows'];
+}
+
+/** The state once `plan` is in place; `view` is the configuration that then holds. */
 export function stateAfter(
   state: HelperState,
   plan: Plan,
   view: ConfigView,
-  seen: Written['stamps'] = {},
+  { stamps: seen = {}, rows = {} }: Found = {},
 ): HelperState {
   const parameters: Record<string, string | null> = { ...state.written.parameters };
   for (const name of plan.baseline.keys()) {
@@ -51,6 +58,7 @@ export function stateAfter(
     sections: plan.settings,
     written,
     originals,
+    rows: { ...state.rows, ...rows },
     makings: { ...state.makings, ...Object.fromEntries(plan.makings) },
   };
 }
