@@ -1,7 +1,7 @@
 /**
  * Aliases by the thousand in a lab, over the pages as a person uses them: import of all, list and search, one alias saved
  * and asked of the running Postfix, 1,000 removed at once; each beside `postmap` or `postalias` on the same table in the
- * same run; then the whole table as the helper alone builds it. `node dist/bench/aliases.js [--server] [sizes]`, as root;
+ * same run; then the whole table from the rows on (`alias-build.ts`). `node dist/bench/aliases.js [--server] [sizes]`, as root;
  * sizes default to 100 1000 10000 100000 300000. With `--server` the database is a PostgreSQL server, so that the memory
  * of the console is its own.
  */
@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 import type { ConsoleClient, Page } from '../test/support/console-client.js';
 import { startLab } from '../test/support/lab.js';
 import { startPostgres } from '../test/support/postgres.js';
-import { measureBuilding } from './alias-table.js';
+import { buildingInWords, measureBuilding } from './alias-table.js';
 
 const DEFAULT_SIZES = [100, 1_000, 10_000, 100_000, 300_000];
 const ROUNDS = 15;
@@ -52,7 +52,8 @@ try {
     await look(client, size);
     await saveOne(client, size);
     await removeMany(client, size);
-    await buildWhole(size);
+    const building = await measureBuilding(size, server !== null);
+    for (const line of buildingInWords(building)) console.log(`  ${line}`);
     before = size;
   }
 } finally {
@@ -167,25 +168,6 @@ async function look(client: ConsoleClient, size: number): Promise<void> {
   say('list, after a while', median(returns), `best ${ms(Math.min(...returns))}`);
   const now = await consoleMemory();
   console.log(`  ${await memoryInWords(now)}, ${now - memory} MB more than before these pages`);
-}
-
-/**
- * The whole table, from the database to the running Postfix. Goal: what is not streaming takes 1.3 times what `postmap`
- * takes. Said twice: until the table is in its place, and with all that any save does besides, the proof included.
- */
-async function buildWhole(size: number): Promise<void> {
-  const { whole, rest, proof, stream, postmap, one } = await measureBuilding(size, server !== null);
-  const most = stream + 1.3 * postmap;
-  say('the whole table, from the rows', whole, `a save of one takes ${ms(one)}`);
-  say('  rows streamed and no more', stream, `bare postmap on the same lines ${ms(postmap)}`);
-  say(
-    '  last row to table in place',
-    rest,
-    `built, read back, swapped in; then ${ms(proof)} of proof`,
-  );
-  const table = ((whole - proof) / most).toFixed(2);
-  const save = (whole / most).toFixed(2);
-  console.log(`  over stream + 1.3 x postmap: table in place ${table}, the whole save ${save}`);
 }
 
 /** From the press of the button to the running Postfix taking mail for it. */

@@ -191,7 +191,8 @@ export function tableLine(table: string, key: string, value: string): string {
 
 /** Whether `postmap` reads a key as it stands: no comment, no quoted key, no continued line. */
 export function isTableKey(key: string): boolean {
-  return /^[^\s#"\p{Cc}][^\s\p{Cc}]*$/u.test(key);
+  // What nearly every key consists of, and then the same for any script.
+  return /^[!$-~][!-~]*$/.test(key) || /^[^\s#"\p{Cc}][^\s\p{Cc}]*$/u.test(key);
 }
 
 async function isThere(file: string): Promise<boolean> {
