@@ -104,6 +104,7 @@ export function isTarget(target: string): boolean {
 
 /** A name in every form a client may use: with SMTPUTF8 both, and Postfix compares text (SMTPUTF8_README). */
 export function lookupForms(name: string): readonly string[] {
+  if (!name.includes('xn--')) return [name];
   const { local, domain } = splitAddress(name);
   if (domain === null) return [name];
   const unicode = toUnicodeDomain(domain);

@@ -68,9 +68,9 @@ export const aliasesSection: Section<AliasSettings> = {
 function renderTargets(targets: readonly string[], home: string): string {
   return targets
     .map((target) => {
-      const { local, domain } = splitAddress(target);
-      if (domain === null && home === '') throw new RangeError('no local domain');
-      return formatAddress({ local, domain: domain ?? home });
+      if (target.includes('@')) return target;
+      if (home === '') throw new RangeError('no local domain');
+      return formatAddress({ local: target, domain: home });
     })
     .join(', ');
 }

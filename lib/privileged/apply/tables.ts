@@ -180,8 +180,13 @@ function isAscii(text: string): boolean {
   return Buffer.byteLength(text) === text.length;
 }
 
+/** What nearly all consist of: no capitals, nothing but ASCII, no blank at either end. */
+const PLAIN_KEY = /^[!$-@[-~][!-@[-~]*$/;
+const PLAIN_VALUE = /^[!-~](?:[ -~]*[!-~])?$/;
+
 /** One entry as a line. Refuses what `postmap` would read as something else. */
 export function tableLine(table: string, key: string, value: string): string {
+  if (PLAIN_KEY.test(key) && PLAIN_VALUE.test(value)) return `${key}\t${value}\n`;
   if (!isTableKey(key)) throw refusedTable(table, '');
   // eslint-disable-next-line no-control-regex -- control characters are what this looks for
   const unsafe = /[\u0000-\u0008\u000a-\u001f\u007f]/;
@@ -191,8 +196,7 @@ export function tableLine(table: string, key: string, value: string): string {
 
 /** Whether `postmap` reads a key as it stands: no comment, no quoted key, no continued line. */
 export function isTableKey(key: string): boolean {
-  // What nearly every key consists of, and then the same for any script.
-  return /^[!$-~][!-~]*$/.test(key) || /^[^\s#"\p{Cc}][^\s\p{Cc}]*$/u.test(key);
+  return PLAIN_KEY.test(key) || /^[^\s#"\p{Cc}][^\s\p{Cc}]*$/u.test(key);
 }
 
 async function isThere(file: string): Promise<boolean> {
