@@ -234,10 +234,12 @@ export async function closeJournal(paths: Paths, journal: Journal): Promise<void
 
 /** Removes what a kill before or after the life of a journal left in these folders. Only without an open journal. */
 export async function sweepFolders(folders: Iterable<string>): Promise<void> {
-  for (const folder of new Set(folders)) {
-    for (const name of await namesIn(folder)) {
-      if (LEFT_OVER.test(name)) await removeIfThere(path.join(folder, name));
-    }
+  await Promise.all([...new Set(folders)].map(sweepFolder));
+}
+
+async function sweepFolder(folder: string): Promise<void> {
+  for (const name of await namesIn(folder)) {
+    if (LEFT_OVER.test(name)) await removeIfThere(path.join(folder, name));
   }
 }
 

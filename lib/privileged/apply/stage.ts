@@ -46,16 +46,18 @@ export async function openStage(paths: Paths): Promise<string> {
 
 /** The two files as they are, dated back, in a folder `postconf -c` accepts. */
 export async function copyIntoStage(folder: string, paths: Paths): Promise<void> {
-  await Promise.all(
-    ['main.cf', 'master.cf', 'dynamicmaps.cf'].map((name) =>
-      copyFile(`${paths.configDir}/${name}`, `${folder}/${name}`).catch((error: unknown) => {
-        if (name !== 'dynamicmaps.cf') throw error;
-      }),
-    ),
-  );
-  await Promise.all([endLastLine(`${folder}/main.cf`), endLastLine(`${folder}/master.cf`)]);
-  await symlink(`${paths.configDir}/dynamicmaps.cf.d`, `${folder}/dynamicmaps.cf.d`);
-  await backdate(`${folder}/main.cf`);
+  const copy = (name: string): Promise<void> =>
+    copyFile(`${paths.configDir}/${name}`, `${folder}/${name}`);
+  const copyWhole = async (name: string): Promise<void> => {
+    await copy(name);
+    await endLastLine(`${folder}/${name}`);
+  };
+  await Promise.all([
+    copyWhole('main.cf').then(() => backdate(`${folder}/main.cf`)),
+    copyWhole('master.cf'),
+    copy('dynamicmaps.cf').catch(() => undefined),
+    symlink(`${paths.configDir}/dynamicmaps.cf.d`, `${folder}/dynamicmaps.cf.d`),
+  ]);
 }
 
 /** `postconf` would write its first new line onto the end of a last line that has none. */
