@@ -64,6 +64,9 @@ export async function appendSource(
   }
 }
 
+/** So many bytes go to disk at a time, while more come: at the end the disk is wanted for the table. */
+const SYNCED_BYTES = 1024 * 1024;
+
 /** A whole text, written beside its place while it is still being made. */
 export interface NewSource {
   /** Where it belongs. */
@@ -84,12 +87,18 @@ export async function startSource(paths: Paths, section: string): Promise<NewSou
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   const handle = await open(file, flags, 0o600);
   let bytes = 0;
+  let unsynced = 0;
   let writing = Promise.resolve();
   return {
     place: sourceFile(paths, section),
     write: (text) => {
       bytes += text.length;
+      unsynced += text.length;
       writing = writing.then(() => handle.writeFile(text));
+      if (unsynced >= SYNCED_BYTES) {
+        unsynced = 0;
+        writing = writing.then(() => handle.datasync());
+      }
       writing.catch(() => undefined);
     },
     finish: async () => {
