@@ -48,8 +48,8 @@ class PageReader {
   #at = 0;
   #found = 0;
   #pageSize = 0;
-  /** The key of the last entry. */
-  #last: Place = [0, 0];
+  /** Where the last entry begins. */
+  #lastNode = 0;
 
   readonly #numbers: DataView;
 
@@ -122,7 +122,7 @@ class PageReader {
 
   /** The first branch of a page has no key of its own: it takes all that comes before the second. */
   #branchAgrees(node: number, depth: number, key: Place | null, least: Place | null): boolean {
-    if (key !== null && !this.#isAbove(key, this.#last)) return false;
+    if (key !== null && !this.#isAbove(key, this.#keyOf(this.#lastNode))) return false;
     const page = this.#long(node) + this.#short(node + 4) * 2 ** 32;
     return this.#pageAgrees(page, depth - 1, key ?? least);
   }
@@ -140,12 +140,12 @@ class PageReader {
   /** Whether the next line is this entry. Postfix ends keys and values with a zero byte, or not (dict_lmdb.c). */
   #entryAgrees(node: number, least: Place | null): boolean {
     const { bytes, lines } = this;
-    const [key, keyEnd] = this.#keyOf(node);
+    const key = node + NODE_HEADER;
+    const keyEnd = key + this.#short(node + 6);
     const flags = this.#short(node + 4);
-    const length = this.#long(node);
     if (flags !== 0 && flags !== ON_OWN_PAGES) return false;
     const value = flags === 0 ? keyEnd : this.#number(keyEnd) * this.#pageSize + PAGE_HEADER;
-    const valueEnd = value + length;
+    const valueEnd = value + this.#long(node);
     const keyText = bytes[keyEnd - 1] === 0 ? keyEnd - 1 : keyEnd;
     const valueText = bytes[valueEnd - 1] === 0 ? valueEnd - 1 : valueEnd;
     const tab = this.#at + keyText - key;
@@ -153,8 +153,8 @@ class PageReader {
     if (lines[tab] !== TAB || lines[end] !== NEWLINE) return false;
     if (!areSame(bytes, key, lines, this.#at, keyText - key)) return false;
     if (!areSame(bytes, value, lines, tab + 1, valueText - value)) return false;
-    this.#last = [key, keyEnd];
-    if (least !== null && this.#isAbove(least, this.#last)) return false;
+    this.#lastNode = node;
+    if (least !== null && this.#isAbove(least, this.#keyOf(node))) return false;
     this.#at = end + 1;
     this.#found += 1;
     return true;
