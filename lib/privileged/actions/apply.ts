@@ -71,6 +71,12 @@ export const applyAction = defineAction({
     const known = await registry();
     const receiving = receiveContents(params.contents ?? {}, items, known);
     const secrets = secretsOf(paths);
-    return apply(params, { paths, registry: known, secrets, receiving, changing });
+    try {
+      return await apply(params, { paths, registry: known, secrets, receiving, changing });
+    } catch (error) {
+      // To end while the other side still sends would cut the connection, and the answer with it (write(2): EPIPE).
+      await receiving.digests.catch(() => undefined);
+      throw error;
+    }
   },
 });
