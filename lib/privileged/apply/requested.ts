@@ -22,7 +22,10 @@ interface Identified {
   readonly id: string;
 }
 
-/** Throws at stage `validate`, with the key `helper.contents.base`, when a section's settings have to be sent whole. */
+/**
+ * Throws at stage `validate`, with the key `helper.contents.base`, when a section's settings have to be sent whole: to another
+ * release than the one that applied the rows too, for which they may have got other fields since.
+ */
 export function requestedSettings(
   { sections, rows = {} }: Pick<ApplyParams, 'sections' | 'rows'>,
   state: HelperState,
@@ -35,9 +38,10 @@ export function requestedSettings(
     const section = sectionOrRefuse(registry, id);
     const list = section.rows?.list;
     if (list === undefined || Object.hasOwn(sections, id)) throw refuseSettings(id, '');
-    if (state.rows?.[id] !== change.base) throw otherBase(id);
+    const own = isOwnWork(state, id, program);
+    if (state.rows?.[id] !== change.base || (program !== null && !own)) throw otherBase(id);
     settings[id] = { [list]: changedRows(section, list, change, state) };
-    if (isOwnWork(state, id, program)) checked.add(id);
+    if (own) checked.add(id);
   }
   return { settings, checked };
 }
