@@ -158,7 +158,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     return result;
   }
   const { wasRunning, daemons, stage, proofBefore } = await (early ?? check());
-  if (early) await refuseEditedMeanwhile(stage, paths);
+  if (early) await refuseEditedMeanwhile(stage, files, paths);
   clock.lap('check');
   const report = {
     parameters: reportParameters(plan, present),

@@ -10,11 +10,13 @@ import {
   utimes,
 } from 'node:fs/promises';
 import { HelperError } from '../../errors.js';
+import { readText } from '../files.js';
 import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
 import { POSTCONF, readConfig, type ConfigView } from '../postfix/config-view.js';
 import { PROBE_SERVICE, probeLine, publicListener } from '../postfix/listeners.js';
 import { editedMeanwhile } from './decided.js';
+import type { Replacement } from './journal.js';
 import { presentOption, type Plan } from './plan.js';
 
 /** Postfix waits about two seconds on a main.cf younger than this; ours is dated back by it. In seconds. */
@@ -142,16 +144,21 @@ export async function readFiles(folder: string): Promise<Stage['before']> {
   return { main, master };
 }
 
-/** Throws at stage `drift` when a file that the stage replaces was edited since the stage was opened. */
+/** Throws at stage `drift` when a file that is going to be replaced was edited since it was read. */
 export async function refuseEditedMeanwhile(
-  { before, after }: Stage,
-  { configDir }: Paths,
+  { before, after }: Pick<Stage, 'before' | 'after'>,
+  files: readonly Pick<Replacement, 'file' | 'before'>[],
+  { root, configDir }: Pick<Paths, 'root' | 'configDir'>,
 ): Promise<void> {
   for (const name of ['main', 'master'] as const) {
     if (before[name].equals(after[name])) continue;
     const now = await readFile(`${configDir}/${name}.cf`);
     const ended = now.at(-1) === NEWLINE ? now : Buffer.concat([now, Buffer.of(NEWLINE)]);
     if (!ended.equals(before[name])) throw editedMeanwhile(`${name}.cf`);
+  }
+  for (const { file, before: text } of files) {
+    if (text === undefined || ((await readText(file)) ?? '') === (text ?? '')) continue;
+    throw editedMeanwhile(file.slice(root.length));
   }
 }
 
