@@ -55,6 +55,26 @@ describe('entries that follow a request', () => {
     assert.ok(taken.length <= 1);
   });
 
+  it('are read to their end after a refusal: whoever still sends does not lose the answer', async () => {
+    let sent = 0;
+    let told: unknown = null;
+    let taking: Promise<unknown> = Promise.resolve(null);
+    const items = (async function* () {
+      for (; sent < 20; sent += 1) {
+        yield await Promise.resolve({ section: 'aliases', entries: [['sales', ['/etc/passwd']]] });
+        if (sent === 9) told = await taking;
+      }
+    })();
+    const receiving = receiveContents({ aliases: { base: null } }, items, sections);
+    taking = (async () => {
+      for await (const piece of receiving.sections.get('aliases')?.pieces ?? []) return piece;
+      return null;
+    })().catch((error: unknown) => error);
+    await assert.rejects(receiving.digests, refusal('helper.contents.entry', { key: 'sales' }));
+    assert.equal(sent, 20);
+    assert.ok(told instanceof HelperError, 'and what is done with them ends at once');
+  });
+
   it('name a key once, in one item or in two', async () => {
     const sales: Pair = ['sales', ['info@example.com']];
     const twice = refusal('helper.contents.entry', { section: 'aliases', key: 'sales' });

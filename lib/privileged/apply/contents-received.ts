@@ -63,10 +63,10 @@ export function receiveContents(
       return [id, { contents, base, pieces: new PieceQueue(), keys: new Set(), hash }];
     }),
   );
-  const digests = receiveAll(sections, items, maxBytes);
   const end = (failure: Error | null): void => {
     for (const { pieces } of sections.values()) pieces.end(failure);
   };
+  const digests = receiveAll(sections, items, { maxBytes, onRefusal: end });
   digests.then(
     () => end(null),
     (error: unknown) => end(error as Error),
@@ -74,27 +74,42 @@ export function receiveContents(
   return { sections, digests };
 }
 
+/**
+ * What follows one that is refused is read and thrown away: to end while the other side still sends would cut the
+ * connection, and the answer with it (write(2): EPIPE). `onRefusal` is called at once.
+ */
 async function receiveAll(
   sections: ReadonlyMap<string, Inbox>,
   items: AsyncIterable<unknown>,
-  maxBytes: number,
+  { maxBytes, onRefusal }: { readonly maxBytes: number; readonly onRefusal: (why: Error) => void },
 ): Promise<Readonly<Record<string, string>>> {
   let bytes = 0;
+  const take = async (item: unknown): Promise<void> => {
+    const { section, entries } = item as ContentsItem;
+    const box = sections.get(section);
+    if (!box || !Array.isArray(entries)) throw refusedEntry(String(section).slice(0, 64), '');
+    for (let first = 0; first < entries.length; first += AT_ONCE) {
+      const some = entries.slice(first, first + AT_ONCE) as readonly unknown[];
+      const text = Buffer.from(checkedLines(section, box, some, maxBytes).join(''));
+      bytes += text.length;
+      if (bytes > maxBytes) throw tooMuch(section, maxBytes);
+      box.hash.update(text);
+      box.pieces.push({ entries: some as Piece['entries'], text });
+      await everythingElse();
+    }
+  };
   if (sections.size > 0) {
+    let failure: Error | null = null;
     for await (const item of items) {
-      const { section, entries } = item as ContentsItem;
-      const box = sections.get(section);
-      if (!box || !Array.isArray(entries)) throw refusedEntry(String(section).slice(0, 64), '');
-      for (let first = 0; first < entries.length; first += AT_ONCE) {
-        const some = entries.slice(first, first + AT_ONCE) as readonly unknown[];
-        const text = Buffer.from(checkedLines(section, box, some, maxBytes).join(''));
-        bytes += text.length;
-        if (bytes > maxBytes) throw tooMuch(section, maxBytes);
-        box.hash.update(text);
-        box.pieces.push({ entries: some as Piece['entries'], text });
-        await everythingElse();
+      if (failure) continue;
+      try {
+        await take(item);
+      } catch (error) {
+        failure = error as Error;
+        onRefusal(failure);
       }
     }
+    if (failure) throw failure;
   }
   return Object.fromEntries(
     Array.from(sections, ([id, { base, keys, hash }]) => {
