@@ -2,6 +2,7 @@
 import type { Paths } from '../paths.js';
 import { askPostconf, type ConfigView } from '../postfix/config-view.js';
 import type { ProofStep } from '../protocol.js';
+import { checkFetchmail } from './check-fetchmail.js';
 import { checkScanners } from './check-scanners.js';
 import { checkStage, refuseNewWarnings } from './check.js';
 import type { Replacement } from './journal.js';
@@ -47,17 +48,17 @@ export async function makeAndCheck(
   const checked = edited
     ? checkStage({ folder, written, changing, present, paths })
     : Promise.resolve();
-  const scanners = checkScanners(files, paths);
+  const others = Promise.all([checkScanners(files, paths), checkFetchmail(files, paths)]);
   const expected = expectationOf(present, paths, {
     tls: isAboutTls(plan),
     ...(isAboutPolicy(plan) ? { policy: { servers: [], stranger: true } } : {}),
   });
   const proved = running ? proveOnce(paths, expected) : Promise.resolve([]);
   // None is left behind, whichever of them fails; what is wrong with the stage itself is said first.
-  await Promise.allSettled([read, checked, scanners, proved]);
+  await Promise.allSettled([read, checked, others, proved]);
   const stage = await read;
   await checked;
-  await scanners;
+  await others;
   await checkNewPorts(present, stage.view);
   refuseNewWarnings(warned ?? '', stage.view.warnings ?? '');
   return { stage, proofBefore: await proved };
