@@ -6,7 +6,7 @@
  * exactly as typed. As root.
  */
 import { spawnSync } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -26,8 +26,6 @@ import {
   type QueryValues,
 } from '../lib/fetchmail/schema.js';
 import { bindingOf } from '../lib/fetchmail/security.js';
-import { bundleHelper } from '../lib/launch/bundle-helper.js';
-import { PACKAGE_ROOT } from '../lib/package-root.js';
 import { seal } from '../lib/secrets/seal.js';
 import { startCuttingProxy } from '../test/support/cutting-proxy.js';
 import { createDummyHost } from '../test/support/dummy-host.js';
@@ -179,8 +177,8 @@ function mail(subject: string, lines: number): string {
 }
 
 async function saves(queries: number): Promise<void> {
-  const release = await mkdtemp(join(tmpdir(), 'mailserver-release-'));
-  const root = await startPostfixRoot({ program: await installedHelper(release) });
+  const copies = await mkdtemp(join(tmpdir(), 'mailserver-copies-'));
+  const root = await startPostfixRoot();
   const database = await openMemoryDatabase();
   try {
     await migrateMail(database.db);
@@ -224,8 +222,8 @@ async function saves(queries: number): Promise<void> {
       .first<{ result: { timing: object } }>('result');
     const folder = `${root.places.root}/etc/mailserver/fetchmail`;
     const file = `${href.split('/').at(-1) ?? ''}.rc`;
-    const own = await ownCopy(release, await readFile(join(folder, file), 'utf8'));
-    const whole = await ownCopy(release, await allInOne(folder));
+    const own = await ownCopy(copies, await readFile(join(folder, file), 'utf8'));
+    const whole = await ownCopy(copies, await allInOne(folder));
     const [bare, all] = [await dumping(own), await dumping(whole)];
     const limit = all * 1.3 + 100;
     console.log(`list page with ${queries} queries: ${list.toFixed(0)} ms (wanted: below 50)`);
@@ -241,7 +239,7 @@ async function saves(queries: number): Promise<void> {
   } finally {
     await database.close();
     await root.stop();
-    await rm(release, { recursive: true, force: true });
+    await rm(copies, { recursive: true, force: true });
   }
 }
 
@@ -267,14 +265,6 @@ function dumping(file: string): Promise<number> {
     if (status !== 0) throw new Error(`fetchmail does not understand ${file}`);
     await Promise.resolve();
   });
-}
-
-/** As on a machine: one file, with the code V8 made of it. Returns where it lies. */
-async function installedHelper(release: string): Promise<string> {
-  await cp(join(PACKAGE_ROOT, 'dist/lib'), join(release, 'dist/lib'), { recursive: true });
-  await cp(join(PACKAGE_ROOT, 'package.json'), join(release, 'package.json'));
-  await bundleHelper(PACKAGE_ROOT, release);
-  return join(release, 'dist/lib/privileged/main.js');
 }
 
 type App = Parameters<typeof request>[0];

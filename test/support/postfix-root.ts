@@ -48,8 +48,6 @@ export interface PostfixRootOptions {
   readonly below?: string;
   /** Told the pid of each helper that starts. */
   readonly onHelper?: (pid: number) => void;
-  /** The helper's program file, where it is not that of a release made from this build. */
-  readonly program?: string;
 }
 
 /** Throws when this is not root on a machine with Postfix: such a test must fail, not pass unseen. */
@@ -104,7 +102,7 @@ export async function startPostfixRoot(options: PostfixRootOptions = {}): Promis
     root,
     enter,
     ...(options.onHelper ? { onStart: options.onHelper } : {}),
-    program: options.program ?? (await releasedHelper()),
+    program: await releasedHelper(),
   });
   return {
     places,
