@@ -34,6 +34,15 @@ describe('what postconf said of the configuration', () => {
     assert.match((await ask(LATER)).set, /^myhostname = known$/m);
   });
 
+  it('names the folder that is looked at now, not the one it was asked about', async () => {
+    const inputs = inputsOfPostconf({ configDir }, LATER);
+    await recallPostconf(configDir, inputs, { stateDir });
+    const copy = mkdtempSync(join(tmpdir(), 'mailserver-remembered-'));
+    const { all } = await recallPostconf(copy, inputs, { stateDir });
+    rmSync(copy, { recursive: true });
+    assert.match(all, new RegExp(`^config_directory = ${copy}$`, 'm'));
+  });
+
   it('is asked for again after an edit of the same length with the old time put back', async () => {
     await ask(LATER);
     const file = join(configDir, 'main.cf');

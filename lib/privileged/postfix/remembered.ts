@@ -12,6 +12,9 @@ import { askPostconf, POSTCONF, type PostconfAnswers } from './config-view.js';
 /** How long everything must have been left alone before it is relied on, in milliseconds: file systems tell no finer times. */
 const SETTLED_MS = 2_000;
 
+/** Stands for the folder in what is kept. No line that Postfix prints has it. */
+const FOLDER = '\0';
+
 interface Remembered {
   readonly inputs: string;
   readonly answers: PostconfAnswers;
@@ -32,13 +35,22 @@ export async function recallPostconf(
 ): Promise<PostconfAnswers> {
   if (inputs === null) return askPostconf(folder);
   const known = await recall(paths);
-  if (known?.inputs === inputs) return known.answers;
+  if (known?.inputs === inputs) return withFolder(known.answers, FOLDER, folder);
   const answers = await askPostconf(folder);
-  // It warns of the files of others too, such as one that names a database, and says in which folder.
-  const memory: Remembered = { inputs, answers: { ...answers, warnings: null } };
+  // It warns of the files of others too, such as one that names a database.
+  const kept = { ...withFolder(answers, folder, FOLDER), warnings: null };
+  const memory: Remembered = { inputs, answers: kept };
   // Without it the next save takes a moment longer.
   await replaceFile(memoryFile(paths), JSON.stringify(memory), OWN_FILE).catch(() => undefined);
   return answers;
+}
+
+/** The name of the folder stands among what it says (`config_directory`), and the next copy has another. */
+function withFolder(answers: PostconfAnswers, from: string, to: string): PostconfAnswers {
+  const [all, set, master] = [answers.all, answers.set, answers.master].map((text) =>
+    text.replaceAll(from, () => to),
+  ) as [string, string, string];
+  return { ...answers, all, set, master };
 }
 
 async function recall(paths: Pick<Paths, 'stateDir'>): Promise<Remembered | null> {
