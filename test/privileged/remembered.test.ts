@@ -51,6 +51,12 @@ describe('what postconf said of the configuration', () => {
     assert.match((await ask(LATER)).set, /two\.example/);
   });
 
+  it('is asked for again by another release, which may ask for more', () => {
+    const inputs = (program: string) => inputsOfPostconf({ configDir }, LATER, program);
+    assert.equal(inputs('this one'), inputs('this one'));
+    assert.notEqual(inputs('this one'), inputs('another'));
+  });
+
   it('is neither kept nor believed just after something changed', async () => {
     assert.equal(inputsOfPostconf({ configDir }), null);
     await ask();

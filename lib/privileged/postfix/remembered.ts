@@ -6,6 +6,7 @@ import { lstatSync, readdirSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { hasCode, OWN_FILE, readText, replaceFile } from '../files.js';
 import type { Paths } from '../paths.js';
+import { PROGRAM } from '../program.js';
 import { digestOf } from '../state.js';
 import { askPostconf, POSTCONF, type PostconfAnswers } from './config-view.js';
 
@@ -64,12 +65,14 @@ async function recall(paths: Pick<Paths, 'stateDir'>): Promise<Remembered | null
 
 /**
  * All that its parameters follow from (the default of `mynetworks` are the networks of the machine), files by what they look
- * like from outside: nobody can change one and leave its change time as it was. Null when something changed a moment ago.
- * `now` is for tests: nobody can set a change time.
+ * like from outside: nobody can change one and leave its change time as it was. Another release may ask for more, and so
+ * believes nothing that was kept before it. Null when something changed a moment ago. `now` is for tests: nobody can set a
+ * change time.
  */
 export function inputsOfPostconf(
   { configDir }: Pick<Paths, 'configDir'>,
   now = Date.now(),
+  program = PROGRAM,
 ): string | null {
   const more = `${configDir}/dynamicmaps.cf.d`;
   const files = [
@@ -78,7 +81,8 @@ export function inputsOfPostconf(
   ];
   const stamps = files.map((file) => stampOf(file, now));
   if (stamps.includes(null)) return null;
-  return digestOf(JSON.stringify([hostname(), networksOf(networkInterfaces()), files, stamps]));
+  const networks = networksOf(networkInterfaces());
+  return digestOf(JSON.stringify([program, hostname(), networks, files, stamps]));
 }
 
 function networksOf(interfaces: ReturnType<typeof networkInterfaces>): readonly string[] {
