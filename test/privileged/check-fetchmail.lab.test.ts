@@ -33,8 +33,8 @@ describe('the check of files for fetchmail', () => {
     return JSON.parse(answer.stdout);
   }
 
-  const query = (server: string): string =>
-    renderRunControl(someQuery({ server }), {
+  const query = (server: string, folders: readonly string[] = []): string =>
+    renderRunControl(someQuery({ server, folders }), {
       password: 'geheim "\\ #',
       home: 'home.example',
       isLocal: () => false,
@@ -44,6 +44,13 @@ describe('the check of files for fetchmail', () => {
     const many = Array.from({ length: 300 }, (_, number) => query(`imap${number % 7}.example`));
     assert.equal(await check([...many, null]), null);
     assert.equal(await check([]), null);
+  });
+
+  it('takes as many as there may be, however much fetchmail has to say of them', async () => {
+    const folders = Array.from({ length: 200 }, (_, number) => `${'folder'.repeat(10)}-${number}`);
+    // About nine megabytes.
+    const many = Array.from({ length: 700 }, () => query('imap.example', folders));
+    assert.equal(await check(many), null);
   });
 
   it('refuses what fetchmail does not understand, and does not repeat it', async () => {

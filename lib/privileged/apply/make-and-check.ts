@@ -48,17 +48,19 @@ export async function makeAndCheck(
   const checked = edited
     ? checkStage({ folder, written, changing, present, paths })
     : Promise.resolve();
-  const others = Promise.all([checkScanners(files, paths), checkFetchmail(files, paths)]);
+  const scanners = checkScanners(files, paths);
+  const fetchmail = checkFetchmail(files, paths);
   const expected = expectationOf(present, paths, {
     tls: isAboutTls(plan),
     ...(isAboutPolicy(plan) ? { policy: { servers: [], stranger: true } } : {}),
   });
   const proved = running ? proveOnce(paths, expected) : Promise.resolve([]);
   // None is left behind, whichever of them fails; what is wrong with the stage itself is said first.
-  await Promise.allSettled([read, checked, others, proved]);
+  await Promise.allSettled([read, checked, scanners, fetchmail, proved]);
   const stage = await read;
   await checked;
-  await others;
+  await scanners;
+  await fetchmail;
   await checkNewPorts(present, stage.view);
   refuseNewWarnings(warned ?? '', stage.view.warnings ?? '');
   return { stage, proofBefore: await proved };
