@@ -21,8 +21,12 @@ describe('what postconf said of the configuration', () => {
   });
   afterEach(() => rmSync(configDir, { recursive: true }));
 
-  const ask = (now?: number): Promise<PostconfAnswers> =>
-    recallPostconf(configDir, inputsOfPostconf({ configDir }, now), { stateDir });
+  const ask = async (now?: number): Promise<PostconfAnswers> => {
+    const inputs = inputsOfPostconf({ configDir }, now);
+    const { answers, keep } = await recallPostconf(configDir, inputs, { stateDir });
+    await keep();
+    return answers;
+  };
   const memory = (): string => join(stateDir, 'postconf.json');
 
   it('is not asked for again while nothing it follows from has changed', async () => {
@@ -35,12 +39,12 @@ describe('what postconf said of the configuration', () => {
   });
 
   it('names the folder that is looked at now, not the one it was asked about', async () => {
+    await ask(LATER);
     const inputs = inputsOfPostconf({ configDir }, LATER);
-    await recallPostconf(configDir, inputs, { stateDir });
     const copy = mkdtempSync(join(tmpdir(), 'mailserver-remembered-'));
-    const { all } = await recallPostconf(copy, inputs, { stateDir });
+    const { answers } = await recallPostconf(copy, inputs, { stateDir });
     rmSync(copy, { recursive: true });
-    assert.match(all, new RegExp(`^config_directory = ${copy}$`, 'm'));
+    assert.match(answers.all, new RegExp(`^config_directory = ${copy}$`, 'm'));
   });
 
   it('is asked for again after an edit of the same length with the old time put back', async () => {
@@ -55,6 +59,12 @@ describe('what postconf said of the configuration', () => {
     const inputs = (program: string) => inputsOfPostconf({ configDir }, LATER, program);
     assert.equal(inputs('this one'), inputs('this one'));
     assert.notEqual(inputs('this one'), inputs('another'));
+  });
+
+  it('is not kept for a mere look', async () => {
+    const inputs = inputsOfPostconf({ configDir }, LATER);
+    await recallPostconf(configDir, inputs, { stateDir });
+    assert.throws(() => readFileSync(memory()), { code: 'ENOENT' });
   });
 
   it('is neither kept nor believed just after something changed', async () => {

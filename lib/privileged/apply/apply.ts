@@ -19,7 +19,7 @@ import { postfixService } from '../services/postfix.js';
 import { readState, writeState, type HelperState } from '../state.js';
 import { activate, activationFor } from './activate.js';
 import { planContents, type PlannedContents } from './contents.js';
-import type { Receiving } from './contents-received.js';
+import { areAllEntries, type Receiving } from './contents-received.js';
 import { planDaemons } from './daemons.js';
 import { decidedAbout } from './decided.js';
 import { planDirectives } from './directives.js';
@@ -112,7 +112,8 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   }
   const inputs = inputsOfPostconf(paths);
   const folder = await openStage(paths);
-  const asked = recallPostconf(folder, inputs, paths);
+  const recalled = recallPostconf(folder, inputs, paths);
+  const asked = recalled.then(({ answers }) => answers);
   const reading = readConfig(folder, paths, context.secrets, asked);
   reading.catch(() => undefined);
   const { settings: wanted, checked } = requestedSettings(params, state, registry);
@@ -154,6 +155,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
       if (decides(params)) await context.changing();
       const record = recordOf(params, digests, { status: 'unchanged', result });
       await writeState(paths, { ...stateAfter(state, plan, present, found), record });
+      await (await recalled).keep();
     }
     return result;
   }
@@ -219,6 +221,8 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     });
     // From here on the change counts as done. A journal that cannot be closed now is closed at the next request.
     await closeJournal(paths, journal).catch(() => undefined);
+    // An edit of main.cf or master.cf outdates them.
+    if (stage.view === present) await (await recalled).keep();
     return result;
   } catch (cause) {
     throw await rolledBack(cause, params, digests, before, journal, paths);
@@ -263,11 +267,6 @@ function nothingToDo(
 ): boolean {
   const swapped = files.length + tables.replacements.length;
   return !editsConfiguration(plan) && swapped === 0 && contents.idle;
-}
-
-/** Whether all entries of a section come, which takes as long as there are many. */
-function areAllEntries({ sections }: Receiving): boolean {
-  return [...sections.values()].some(({ base }) => base === null);
 }
 
 function dangerOf({ touched, settings }: Plan): Danger {

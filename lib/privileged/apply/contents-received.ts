@@ -38,6 +38,11 @@ export interface Receiving {
   readonly digests: Promise<Readonly<Record<string, string>>>;
 }
 
+/** Whether all entries of a section come, which takes as long as there are many. */
+export function areAllEntries({ sections }: Receiving): boolean {
+  return [...sections.values()].some(({ base }) => base === null);
+}
+
 /** Of a request without entries. */
 export const NOTHING_FOLLOWS: Receiving = { sections: new Map(), digests: Promise.resolve({}) };
 

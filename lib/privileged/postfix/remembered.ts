@@ -25,6 +25,12 @@ function memoryFile({ stateDir }: Pick<Paths, 'stateDir'>): string {
   return `${stateDir}/postconf.json`;
 }
 
+export interface Recalled {
+  readonly answers: PostconfAnswers;
+  /** Keeps them for the next one, where that was not done yet: for requests that are no mere look, and are not refused. */
+  readonly keep: () => Promise<void>;
+}
+
 /**
  * What `postconf` says of `folder`, a copy of the configuration that was made after `inputs` were looked at (`null`: it is
  * asked). Throws like `askPostconf`.
@@ -33,18 +39,23 @@ export async function recallPostconf(
   folder: string,
   inputs: string | null,
   paths: Pick<Paths, 'stateDir'>,
-): Promise<PostconfAnswers> {
-  if (inputs === null) return askPostconf(folder);
-  const known = await recall(paths);
-  if (known?.inputs === inputs) return withFolder(known.answers, FOLDER, folder);
+): Promise<Recalled> {
+  const known = inputs === null ? null : await recall(paths);
+  if (inputs !== null && known?.inputs === inputs) {
+    return { answers: withFolder(known.answers, FOLDER, folder), keep: nothing };
+  }
   const answers = await askPostconf(folder);
+  if (inputs === null) return { answers, keep: nothing };
   // It warns of the files of others too, such as one that names a database.
   const kept = { ...withFolder(answers, folder, FOLDER), warnings: null };
   const memory: Remembered = { inputs, answers: kept };
   // Without it the next save takes a moment longer.
-  await replaceFile(memoryFile(paths), JSON.stringify(memory), OWN_FILE).catch(() => undefined);
-  return answers;
+  const keep = () =>
+    replaceFile(memoryFile(paths), JSON.stringify(memory), OWN_FILE).catch(() => undefined);
+  return { answers, keep };
 }
+
+const nothing = (): Promise<void> => Promise.resolve();
 
 /** The name of the folder stands among what it says (`config_directory`), and the next copy has another. */
 function withFolder(answers: PostconfAnswers, from: string, to: string): PostconfAnswers {
