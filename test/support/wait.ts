@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
  * How long something may take that normally takes moments, in milliseconds: long, for a busy machine, and longer than
  * Postfix waits to look at its queue again (`queue_run_delay`).
  */
-export const LIMIT_MS = 420_000;
+const LIMIT_MS = 420_000;
 const LOOK_AGAIN_MS = 50;
 
 /** Looks again and again until `look` gives something else than undefined, null or false. Rejects with `what` otherwise. */

@@ -300,7 +300,10 @@ describe('encryption and sign-in', () => {
       );
       await dialogue.say('EHLO client.example');
       const offer = await dialogue.say('STARTTLS');
-      if (offer.code !== 220) return `no encryption: ${offer.code}`;
+      if (offer.code !== 220) {
+        await dialogue.close();
+        return `no encryption: ${offer.code}`;
+      }
       await dialogue.encrypt();
       await dialogue.say('EHLO client.example');
       const answer = await dialogue.say(`MAIL FROM:<${client.from}>`);
