@@ -16,7 +16,7 @@ import { endLabProcesses, identifyLab } from '../../lib/lab/processes.js';
 import { makeTree } from '../../lib/lab/tree.js';
 import { placesBelow, type Places } from '../../lib/launch/places.js';
 import { runNative, type NativeOptions, type NativeResult } from '../../lib/privileged/native.js';
-import { haveEnded, workersOf } from '../../lib/privileged/services/processes.js';
+import { waitForEnd, workersOf } from '../../lib/privileged/services/processes.js';
 import { releasedHelper } from './released-helper.js';
 
 const HOLDER = fileURLToPath(new URL('./root-holder.js', import.meta.url));
@@ -86,7 +86,7 @@ export async function startPostfixRoot(options: PostfixRootOptions = {}): Promis
     const answer = await postfix('reload');
     if (answer.code !== 0) throw new Error(`Postfix did not reload: ${answer.stderr}`);
     // One that serves somebody meanwhile ends when it has done so.
-    await haveEnded(places, before, RELOAD_LIMIT_MS);
+    await waitForEnd(places, before, RELOAD_LIMIT_MS);
   };
   const stop = async (): Promise<void> => {
     holder.stdin.end();

@@ -94,7 +94,7 @@ export async function stampsOf(
 }
 
 /** What a file looks like from outside; '' when there is none. */
-export async function stampOf(file: string): Promise<string> {
+async function stampOf(file: string): Promise<string> {
   try {
     const { ino, size, mtimeNs } = await stat(file, { bigint: true });
     return `${ino}/${size}/${mtimeNs}`;

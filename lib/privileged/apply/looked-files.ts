@@ -2,19 +2,13 @@
  * Which of the files we wrote were edited since. There may be hundreds, and reading them all takes longer than the rest of
  * a save; so one that was read and found to be ours is not read again while it is the same file with the same change time.
  */
-import { lstatSync } from 'node:fs';
 import type { SectionRegistry } from '../../sections/registry.js';
 import type { Section } from '../../sections/section.js';
 import { readOwnText } from '../files.js';
 import type { Paths } from '../paths.js';
+import { stampOf } from '../stamp.js';
 import { digestOf, type HelperState } from '../state.js';
 import { isBelow } from './render.js';
-
-/**
- * How long a file must have been left alone before its stamp says anything, in milliseconds: two changes within one tick of
- * the clock that file systems use have one change time.
- */
-const SETTLED_MS = 2_000;
 
 export interface EditedFile {
   readonly name: string;
@@ -57,14 +51,4 @@ export function lookAtFiles(
 
 export function isOwnedBy({ owns }: Section, name: string): boolean {
   return owns.files.includes(name) || isBelow(owns.folders, name);
-}
-
-/**
- * Nobody can write to a file, exchange it, or change whose it is, and leave this the same (inode(7)). Null for none, and
- * for one that was changed a moment ago.
- */
-function stampOf(file: string, now: number): string | null {
-  const found = lstatSync(file, { bigint: true, throwIfNoEntry: false });
-  if (!found?.isFile() || found.ctimeMs > BigInt(now - SETTLED_MS)) return null;
-  return `${found.ino}/${found.size}/${found.ctimeNs}`;
 }

@@ -2,16 +2,14 @@
  * What `postconf` said of the present configuration, kept until any of what it says so by changes: three processes for each
  * save, to be told again what nobody has touched, are a third of a small one.
  */
-import { lstatSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { hasCode, OWN_FILE, readText, replaceFile } from '../files.js';
 import type { Paths } from '../paths.js';
 import { PROGRAM } from '../program.js';
+import { stampOf } from '../stamp.js';
 import { digestOf } from '../state.js';
 import { askPostconf, POSTCONF, type PostconfAnswers } from './config-view.js';
-
-/** How long everything must have been left alone before it is relied on, in milliseconds: file systems tell no finer times. */
-const SETTLED_MS = 2_000;
 
 /** Stands for the folder in what is kept. No line that Postfix prints has it. */
 const FOLDER = '\0';
@@ -108,12 +106,4 @@ function namesIn(folder: string): readonly string[] {
     if (hasCode(error, 'ENOENT')) return [];
     throw error;
   }
-}
-
-function stampOf(file: string, now: number): string | null {
-  const found = lstatSync(file, { bigint: true, throwIfNoEntry: false });
-  if (found === undefined) return 'none';
-  // What a link leads to may change without it.
-  if (found.isSymbolicLink() || found.ctimeMs > BigInt(now - SETTLED_MS)) return null;
-  return `${found.dev}/${found.ino}/${found.size}/${found.ctimeNs}`;
 }

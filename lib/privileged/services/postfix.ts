@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runNative, type NativeResult } from '../native.js';
 import type { Paths } from '../paths.js';
-import { haveEnded, masterPid, workersOf } from './processes.js';
+import { masterPid, waitForEnd, workersOf } from './processes.js';
 
 const POSTFIX = '/usr/sbin/postfix';
 const CHROOT_SCRIPT = '/usr/lib/postfix/configure-instance.sh';
@@ -62,7 +62,7 @@ export function postfixService(paths: Paths): PostfixService {
     reload: async () => {
       const before = await workersOf(paths);
       const answer = await runNative(POSTFIX, ['-c', paths.configDir, 'reload']);
-      if (answer.code === 0) await haveEnded(paths, before, RELOAD_LIMIT_MS);
+      if (answer.code === 0) await waitForEnd(paths, before, RELOAD_LIMIT_MS);
       return answer;
     },
     restart: async () => {

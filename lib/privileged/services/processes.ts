@@ -25,30 +25,34 @@ export async function masterPid(paths: Paths): Promise<number | null> {
 
 /** Process ids; none where Postfix does not run, or the kernel does not list a process' children (proc(5)). */
 export async function workersOf(paths: Paths): Promise<readonly string[]> {
-  const master = await masterPid(paths);
-  if (master === null) return [];
-  const children = (await textOf(`/proc/${master}/task/${master}/children`)).split(' ');
   const named = await Promise.all(
-    children
-      .filter((pid) => pid !== '')
-      .map(async (pid) => ({ pid, name: await textOf(`/proc/${pid}/comm`) })),
+    (await childrenOf(paths)).map(async (pid) => ({
+      pid,
+      name: await textOf(`/proc/${pid}/comm`),
+    })),
   );
   return named.filter(({ name }) => WORKERS.has(name.trim())).map(({ pid }) => pid);
 }
 
-/** Whether all of these ended within so many milliseconds: one that serves somebody ends when it has done so. */
-export async function haveEnded(
+/** Waits until all of these have ended, so many milliseconds at most: one that serves somebody ends when it has done so. */
+export async function waitForEnd(
   paths: Paths,
   workers: readonly string[],
   limitMs: number,
-): Promise<boolean> {
+): Promise<void> {
   const deadline = Date.now() + limitMs;
   for (;;) {
-    const now = new Set(await workersOf(paths));
-    if (!workers.some((pid) => now.has(pid))) return true;
-    if (Date.now() > deadline) return false;
+    const now = new Set(await childrenOf(paths));
+    if (Date.now() > deadline || !workers.some((pid) => now.has(pid))) return;
     await pause(LOOK_AGAIN_MS);
   }
+}
+
+async function childrenOf(paths: Paths): Promise<readonly string[]> {
+  const master = await masterPid(paths);
+  if (master === null) return [];
+  const children = await textOf(`/proc/${master}/task/${master}/children`);
+  return children.split(' ').filter((pid) => pid !== '');
 }
 
 async function textOf(file: string): Promise<string> {
