@@ -8,6 +8,7 @@ import { openDelivery, type Delivery } from './delivery.js';
 import type { Journal } from './journal.js';
 import { lastLine, listenLmtp, wordOf, type LmtpFiles, type LmtpServer } from './lmtp.js';
 import type { Message } from './message.js';
+import { withoutSender } from './sender.js';
 
 export interface Intake extends LmtpServer {
   /** Messages Postfix took, and messages that came again. */
@@ -98,6 +99,11 @@ function createWay(port: number, fallback: string): Way {
     if (reply.startsWith('2')) told.push(command);
     return reply;
   };
+  const tellSender = async (command: Buffer): Promise<string> => {
+    const reply = await tell(command);
+    const without = withoutSender(command, reply);
+    return without === null ? reply : tell(without);
+  };
   const begin = (): void => {
     told = [];
     recipients = 0;
@@ -109,7 +115,8 @@ function createWay(port: number, fallback: string): Way {
     async envelope(command) {
       const word = wordOf(command);
       if (word === 'RSET' || word === 'MAIL') begin();
-      if (word !== 'RCPT') return word === 'MAIL' ? tell(command) : ask(command);
+      if (word === 'MAIL') return tellSender(command);
+      if (word !== 'RCPT') return ask(command);
       let reply = await tell(command);
       if (reply.startsWith('5')) {
         fallenBack ??= await tell(Buffer.from(`RCPT TO:<${fallback}>`));

@@ -79,6 +79,8 @@ function serverLine(query: FetchQuery): string {
     `protocol ${PROTOCOL_WORDS[query.protocol]}`,
     ...(port === null ? [] : [`service ${port}`]),
     `timeout ${query.timeout} no dns`,
+    // By default a message with a line in its header that is none stays behind, and nobody is told.
+    'bad-header accept',
     // What was seen is remembered here, so that a message that was kept, or left by a broken line, is known again.
     ...(query.protocol === 'pop3' || query.protocol === 'apop' ? ['uidl'] : []),
   ].join(' ');

@@ -121,6 +121,21 @@ describe('fetching mail from other providers', () => {
     await until('the mailbox to be empty', async () => (await at.remote.count('shared')) === 0);
   });
 
+  it('leaves no message behind for a sender or a header that is none', async () => {
+    await at.remote.addUser('odd', 'secret');
+    await at.remote.put('odd', [
+      'From: a@x.example\nno field at all\nSubject: odd-header\n\ntext\n',
+      'Return-Path: <a b@x.example>\nFrom: <a b@x.example>\nSubject: odd-blank\n\ntext\n',
+      'From: müller@köln.example\nSubject: odd-umlaut\n\ntext\n',
+    ]);
+    const typed = { name: 'Odd', remoteUser: 'odd', remotePassword: 'secret' };
+    await at.add({ ...typed, destination: 'user', users: ['bob'] });
+    for (const subject of ['odd-header', 'odd-blank', 'odd-umlaut']) {
+      await at.lab.waitForMail('bob', `Subject: ${subject}`);
+    }
+    await until('the mailbox to be empty', async () => (await at.remote.count('odd')) === 0);
+  });
+
   it('follows local domains that are added and removed elsewhere', async () => {
     const domains = '/mail/configuration/domains';
     await at.client.submit(domains, { name: 'second.example' }, { action: domains });
