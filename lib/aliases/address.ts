@@ -20,6 +20,19 @@ const LOCAL = /^[\p{L}\p{N}_+][\p{L}\p{M}\p{N}_.+=&'~*?^/#-]*$/u;
 /** What nearly every local part consists of: the same without Unicode, which takes longer. */
 const PLAIN_LOCAL = /^[A-Za-z0-9_+][A-Za-z0-9_.+=&'~*?^/#-]*$/;
 
+/**
+ * What nearly every kept address consists of, in one look: such a local part in small letters, without two dots side by
+ * side or one at its end, and whatever follows the first `@`.
+ */
+const PLAIN_ADDRESS = /^[a-z0-9_+](?:\.?[a-z0-9_+=&'~*?^/#-])*(?:$|@)/;
+
+function isPlainAddress(text: string): boolean {
+  if (!PLAIN_ADDRESS.test(text)) return false;
+  const at = text.indexOf('@');
+  if (at < 0) return text.length <= MAX_LOCAL_BYTES;
+  return at <= MAX_LOCAL_BYTES && isAsciiDomain(text.slice(at + 1));
+}
+
 /** Whether a text can be a local part as it stands. A few old Greek letters fold into what is no letter (NFC). */
 function isLocalPart(local: string): boolean {
   const plain = PLAIN_LOCAL.test(local);
@@ -92,11 +105,13 @@ export function parseTarget(typed: string): string | null {
 
 /** For the privileged side: a name or target that is not in its one form did not come from a form. */
 export function isAliasName(name: string): boolean {
+  if (isPlainAddress(name)) return true;
   if (name.startsWith('@')) return isAsciiDomain(name.slice(1));
   return isTarget(name) && addressKey(name) === name;
 }
 
 export function isTarget(target: string): boolean {
+  if (isPlainAddress(target)) return true;
   const { local, domain } = splitAddress(target);
   if (!isLocalPart(local) || target.normalize('NFC') !== target) return false;
   return domain === null ? foldCase(local) === local : isAsciiDomain(domain);

@@ -2,7 +2,7 @@
 import { recipientsInTable } from '../recipients/section.js';
 import { splitList } from '../sections/elements.js';
 import type { Section, SectionContents, SystemView } from '../sections/section.js';
-import { formatAddress, kindOfName, lookupForms, splitAddress } from './address.js';
+import { kindOfName, lookupForms, splitAddress } from './address.js';
 import { homeDomain } from './home-domain.js';
 import { ALIAS_TABLE, bareMap, exactMap, identityMap, isIdentityMap, isOurMap } from './maps.js';
 import { aliasSettingsSchema, isAliasEntry, type AliasSettings } from './schema.js';
@@ -66,13 +66,15 @@ export const aliasesSection: Section<AliasSettings> = {
 
 /** Throws a `RangeError` where no domain is local: the bare name would be sent to another machine. */
 function renderTargets(targets: readonly string[], home: string): string {
-  return targets
-    .map((target) => {
-      if (target.includes('@')) return target;
-      if (home === '') throw new RangeError('no local domain');
-      return formatAddress({ local: target, domain: home });
-    })
-    .join(', ');
+  let text = '';
+  for (const target of targets) {
+    if (text !== '') text += ', ';
+    text += target;
+    if (target.includes('@')) continue;
+    if (home === '') throw new RangeError('no local domain');
+    text += `@${home}`;
+  }
+  return text;
 }
 
 /**

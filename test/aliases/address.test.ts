@@ -93,6 +93,17 @@ describe('the border', () => {
     );
   });
 
+  it('takes every text that is, and no other of the signs that matter', () => {
+    const signs = fc.constantFrom(...'ab1A.@-_+/='.split(''), 'x'.repeat(63));
+    fc.assert(
+      fc.property(fc.string({ unit: signs, maxLength: 12 }), (text) => {
+        assert.equal(isAliasName(text), parseAliasName(text) === text);
+        assert.equal(isTarget(text), parseTarget(text) === text);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
   it('takes what the form makes of a capital sharp s', () => {
     const name = parseAliasName('STRA\u1e9eE@example.com');
     assert.equal(name, 'strasse@example.com');
