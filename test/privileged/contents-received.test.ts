@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { HelperError } from '../../lib/errors.js';
 import { receiveContents } from '../../lib/privileged/apply/contents-received.js';
+import { entriesOfLine } from '../../lib/privileged/apply/contents-source.js';
 import { sections } from '../../lib/sections/index.js';
 
 type Pair = readonly [key: string, entry: readonly string[] | null];
@@ -80,6 +81,58 @@ describe('entries that follow a request', () => {
     const twice = refusal('helper.contents.entry', { section: 'aliases', key: 'sales' });
     await assert.rejects(receive(null, [[sales, sales]]), twice);
     await assert.rejects(receive('0'.repeat(64), [[sales], [['sales', null]]]), twice);
+  });
+
+  it('name a key once, in whatever order they come', async () => {
+    const pair = (name: string): Pair => [name, ['info@example.com']];
+    const twice = refusal('helper.contents.entry', { section: 'aliases', key: 'b' });
+    const [a, b, c] = ['a', 'b', 'c'].map(pair) as [Pair, Pair, Pair];
+    for (const batches of [
+      [[a, b, c, b]],
+      [[a, b, b]],
+      [[a, b], [c], [b]],
+      [
+        [c, b],
+        [a, b],
+      ],
+    ]) {
+      await assert.rejects(receive(null, batches), twice);
+    }
+    for (const batches of [[[a, b], [c]], [[c], [b], [a]], [[a, c], [b]], [[b, c, a]]]) {
+      let count = 0;
+      for await (const { entries } of await receive(null, batches)) count += entries.length;
+      assert.equal(count, 3);
+    }
+  });
+
+  it('are pairs and nothing more', async () => {
+    const longer = ['sales', ['info@example.com'], 'more'] as unknown as Pair;
+    await assert.rejects(receive(null, [[longer]]), refusal('helper.contents.entry', {}));
+  });
+
+  it('have the same digest and the same source text, whatever came together', async () => {
+    const pairs = Array.from({ length: 2_500 }, (_, n): Pair => [`a${n}`, ['info@example.com']]);
+    const digestOf = async (batches: readonly (readonly Pair[])[]) => {
+      const items = batches.map((entries) => ({ section: 'aliases', entries }));
+      const following = (async function* () {
+        for (const item of items) yield await Promise.resolve(item);
+      })();
+      const receiving = receiveContents({ aliases: { base: null } }, following, sections);
+      const read: unknown[] = [];
+      for await (const { text } of receiving.sections.get('aliases')?.pieces ?? []) {
+        for (const line of text.toString().split('\n').slice(0, -1)) {
+          read.push(...entriesOfLine(line));
+        }
+      }
+      assert.deepEqual(read, pairs);
+      return (await receiving.digests)['aliases'];
+    };
+    const digests = await Promise.all([
+      digestOf([pairs]),
+      digestOf([pairs.slice(0, 7), pairs.slice(7)]),
+      digestOf(pairs.map((pair) => [pair])),
+    ]);
+    assert.equal(new Set(digests).size, 1);
   });
 
   it('are refused when they are larger than the memory meant for them', async () => {

@@ -31,7 +31,13 @@ describe('a table that is built while its lines come', () => {
 
   function begin(lines: readonly string[], pieces = 500): TableBuild {
     const build = new TableBuild('aliases', paths);
-    for (let at = 0; at < lines.length; at += pieces) build.add(lines.slice(at, at + pieces));
+    for (let at = 0; at < lines.length; at += pieces) {
+      for (const line of lines.slice(at, at + pieces)) {
+        const [key = '', value = ''] = line.trimEnd().split('\t');
+        build.add(key, value);
+      }
+      build.flush();
+    }
     return build;
   }
 

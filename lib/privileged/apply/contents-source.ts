@@ -1,15 +1,18 @@
 /**
- * The helper's own source text of a section's contents: one JSON line `[key, entry]` after the other, the last word on a
- * key counts, `null` is gone. A change is appended, so its cost does not grow with the text. How much of the file counts
- * says the state, so that what a kill leaves behind the end means nothing.
+ * The helper's own source text of a section's contents: lines of entries `[key, entry]` in JSON with commas between them,
+ * one line for as many as came together. The last word on a key counts, `null` is gone. A change is appended, so its cost
+ * does not grow with the text. How much of the file counts says the state, so that what a kill leaves behind the end means
+ * nothing.
  */
 import { constants, createReadStream } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { hasCode, removeIfThere, syncFolder } from '../files.js';
 import type { Paths } from '../paths.js';
+import { WriteBehind } from './write-behind.js';
 
 export type Entries = Map<string, unknown>;
+export type PieceEntries = readonly (readonly [key: string, entry: unknown])[];
 
 export function sourceFolder(paths: Paths): string {
   return `${paths.stateDir}/contents`;
@@ -19,8 +22,18 @@ export function sourceFile(paths: Paths, section: string): string {
   return `${sourceFolder(paths)}/${section}.jsonl`;
 }
 
-export function sourceLine(key: string, entry: unknown): string {
-  return `${JSON.stringify([key, entry])}\n`;
+const NEWLINE = 10;
+
+/** Some entries as one line: the array they are, with its end for a newline and without its beginning. */
+export function sourceLine(entries: PieceEntries): Buffer {
+  const text = Buffer.from(JSON.stringify(entries));
+  text[text.length - 1] = NEWLINE;
+  return text.subarray(1);
+}
+
+/** The entries of one such line, without its newline. Throws a `SyntaxError`. */
+export function entriesOfLine(line: string): PieceEntries {
+  return JSON.parse(`[${line}]`) as PieceEntries;
 }
 
 /** All entries in the first `bytes` bytes; null when the file is shorter, or not ours any more. */
@@ -36,9 +49,10 @@ export async function readSource(
     if ((await stat(file)).size < bytes) return null;
     const input = createReadStream(file, { end: bytes - 1 });
     for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-      const [key, entry] = JSON.parse(line) as [string, unknown];
-      if (entry === null) entries.delete(key);
-      else entries.set(key, entry);
+      for (const [key, entry] of entriesOfLine(line)) {
+        if (entry === null) entries.delete(key);
+        else entries.set(key, entry);
+      }
     }
   } catch (error) {
     if (hasCode(error, 'ENOENT') || error instanceof SyntaxError) return null;
@@ -64,7 +78,7 @@ export async function appendSource(
   }
 }
 
-/** So many bytes go to disk at a time, while more come: at the end the disk is wanted for the table. */
+/** So many bytes are written and go to disk at a time, while more come: at the end the disk is wanted for the table. */
 const SYNCED_BYTES = 1024 * 1024;
 
 /** A whole text, written beside its place while it is still being made. */
@@ -87,28 +101,21 @@ export async function startSource(paths: Paths, section: string): Promise<NewSou
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   const handle = await open(file, flags, 0o600);
   let bytes = 0;
-  let unsynced = 0;
-  let writing = Promise.resolve();
+  const behind = new WriteBehind(handle, SYNCED_BYTES, () => handle.datasync());
   return {
     place: sourceFile(paths, section),
     write: (text) => {
       bytes += text.length;
-      unsynced += text.length;
-      writing = writing.then(() => handle.writeFile(text));
-      if (unsynced >= SYNCED_BYTES) {
-        unsynced = 0;
-        writing = writing.then(() => handle.datasync());
-      }
-      writing.catch(() => undefined);
+      behind.write(text);
     },
     finish: async () => {
-      await writing;
+      await behind.flush();
       await handle.sync();
       await handle.close();
       return { file, bytes };
     },
     abandon: async () => {
-      await writing.catch(() => undefined);
+      await behind.flush().catch(() => undefined);
       await handle.close();
       await removeIfThere(file);
     },

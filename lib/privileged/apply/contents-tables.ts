@@ -17,25 +17,28 @@ export function linesOf(
   rendering: string,
 ): Map<string, Line[]> {
   const tables = new Map<string, Line[]>(section.owns.tables.map((name) => [name, []]));
-  for (const [key, entry] of entries) {
-    for (const line of renderEntry(section, contents, key, entry, rendering)) {
-      const lines = tables.get(line.table);
-      if (!lines) throw refusedTable(line.table, '');
-      lines.push([line.key, line.value]);
-    }
-  }
+  renderEntries(section, contents, entries, rendering, ({ table, key, value }) => {
+    const lines = tables.get(table);
+    if (!lines) throw refusedTable(table, '');
+    lines.push([key, value]);
+  });
   return tables;
 }
 
-function renderEntry(
+/** Renders one entry after the other and has `take` called for each line. Throws at stage `render`. */
+export function renderEntries(
   section: Section,
   contents: SectionContents,
-  key: string,
-  entry: unknown,
+  entries: Iterable<readonly [key: string, entry: unknown]>,
   rendering: string,
-): readonly ContentsLine[] {
+  take: (line: ContentsLine) => void,
+): void {
+  let key = '';
   try {
-    return contents.render(key, entry, rendering);
+    for (const [name, entry] of entries) {
+      key = name;
+      for (const line of contents.render(name, entry, rendering)) take(line);
+    }
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new HelperError(

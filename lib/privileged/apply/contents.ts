@@ -17,12 +17,19 @@ import {
   type Entries,
   type NewSource,
 } from './contents-source.js';
-import { isIntact, isPresent, linesOf, stampsOf, type Line } from './contents-tables.js';
+import {
+  isIntact,
+  isPresent,
+  linesOf,
+  renderEntries,
+  stampsOf,
+  type Line,
+} from './contents-tables.js';
 import { editedMeanwhile } from './decided.js';
 import { editInPlace, IN_PLACE_KEYS, planEdit, type InPlaceEdit } from './in-place.js';
 import type { Replacement } from './journal.js';
 import { TableBuild } from './table-build.js';
-import { tableFile, tableLine, type BuiltTables } from './tables.js';
+import { refusedTable, tableFile, type BuiltTables } from './tables.js';
 
 /** Bytes appended to a source text before it is written anew, where the text itself is shorter. */
 const APPENDED_LIMIT_BYTES = 4 * 1024 * 1024;
@@ -167,8 +174,7 @@ async function collect(
 function* inPieces(entries: Piece['entries']): Iterable<Piece> {
   for (let first = 0; first < entries.length; first += ENTRIES_OF_PIECE) {
     const some = entries.slice(first, first + ENTRIES_OF_PIECE);
-    const text = Buffer.from(some.map(([key, entry]) => sourceLine(key, entry)).join(''));
-    yield { entries: some, text };
+    yield { entries: some, text: sourceLine(some) };
   }
 }
 
@@ -227,9 +233,12 @@ async function planWhole(
     const recipients: string[] = [];
     for await (const { entries, text } of pieces) {
       source.write(text);
-      for (const [table, lines] of linesOf(section, contents, entries, rendering)) {
-        builds.get(table)?.add(lines.filter(isPresent).map((line) => tableLine(table, ...line)));
-      }
+      renderEntries(section, contents, entries, rendering, ({ table, key, value }) => {
+        const build = builds.get(table);
+        if (!build) throw refusedTable(table, '');
+        if (value !== null) build.add(key, value);
+      });
+      for (const build of builds.values()) build.flush();
       if (recipients.length < PROVED_KEYS) {
         recipients.push(...recipientsOf(contents, entries, rendering));
       }

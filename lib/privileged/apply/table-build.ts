@@ -17,14 +17,19 @@ import {
   refusedTable,
   sortLines,
   tableFile,
+  tableKey,
   tableMap,
+  tableValue,
 } from './tables.js';
+import { WriteBehind } from './write-behind.js';
 
 /**
  * From so many bytes on a table is built while the rest comes. More than a pipe holds (64 KiB, pipe(7)): once they are
  * written `postmap` has opened it, and its end is seen.
  */
 const STREAMED_BYTES = 256 * 1024;
+/** So many bytes are written to the pipe at a time: what it holds. */
+const PASSED_BYTES = 64 * 1024;
 /** How long the lines may take to come, in milliseconds: as long as the whole request. */
 const STREAM_TIMEOUT_MS = 600_000;
 /**
@@ -36,6 +41,8 @@ const MAP_BYTES = 1024 * 1024 * 1024;
 export class TableBuild {
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
+  /** Lines that are not passed on yet. */
+  #text = '';
   #last = '';
   #ordered = true;
   #stream: Promise<StreamedPostmap | null> | null = null;
@@ -45,16 +52,22 @@ export class TableBuild {
     private readonly paths: Paths,
   ) {}
 
-  /** Lines as `tableLine` makes them. */
-  add(lines: readonly string[]): void {
-    const text = lines.join('');
+  /** Throws for an entry that `postmap` would read as something else. */
+  add(key: string, value: string): void {
+    const asWritten = tableKey(this.name, key);
+    this.#ordered &&= this.#last < asWritten;
+    this.#last = asWritten;
+    this.#text += `${asWritten}\t${tableValue(this.name, value)}\n`;
+  }
+
+  /** Passes on what was added. */
+  flush(): void {
+    if (this.#text === '') return;
+    const text = this.#text;
+    this.#text = '';
     const chunk = Buffer.from(text);
     // Of all characters only those of two code units come in another order than their bytes.
     this.#ordered &&= chunk.length === text.length || !/[\ud800-\udfff]/.test(text);
-    for (const line of lines) {
-      this.#ordered &&= this.#last < line;
-      this.#last = line;
-    }
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
     if (this.#stream) this.#pass(chunk);
@@ -102,7 +115,7 @@ export class TableBuild {
 
 /** A `postmap` that reads from a named pipe. */
 class StreamedPostmap {
-  #writing = Promise.resolve();
+  readonly #behind: WriteBehind;
 
   private constructor(
     private readonly name: string,
@@ -111,7 +124,9 @@ class StreamedPostmap {
     /** Holds the pipe open until `postmap` does, and no longer than it runs: then who writes is told. */
     private readonly keeper: FileHandle,
     private readonly running: Promise<NativeResult>,
-  ) {}
+  ) {
+    this.#behind = new WriteBehind(pipe, PASSED_BYTES);
+  }
 
   /** Null where the administrator has set the room for tables: then it is built at the end. */
   static async start(name: string, paths: Paths): Promise<StreamedPostmap | null> {
@@ -133,13 +148,12 @@ class StreamedPostmap {
 
   /** Goes on in the background. What goes wrong says `end`. */
   write(chunk: Buffer): void {
-    this.#writing = this.#writing.then(() => this.pipe.writeFile(chunk));
-    this.#writing.catch(() => undefined);
+    this.#behind.write(chunk);
   }
 
   /** The table, not yet read back. Throws at stage `stage`. */
   async end(): Promise<string> {
-    const [written] = await Promise.allSettled([this.#writing]);
+    const [written] = await Promise.allSettled([this.#behind.flush()]);
     await this.pipe.close();
     await this.keeper.close();
     const { code, stderr } = await this.running;

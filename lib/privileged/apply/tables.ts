@@ -186,12 +186,22 @@ const PLAIN_VALUE = /^[!-~](?:[ -~]*[!-~])?$/;
 
 /** One entry as a line. Refuses what `postmap` would read as something else. */
 export function tableLine(table: string, key: string, value: string): string {
-  if (PLAIN_KEY.test(key) && PLAIN_VALUE.test(value)) return `${key}\t${value}\n`;
+  return `${tableKey(table, key)}\t${tableValue(table, value)}\n`;
+}
+
+/** A key as the table has it. */
+export function tableKey(table: string, key: string): string {
+  if (PLAIN_KEY.test(key)) return key;
   if (!isTableKey(key)) throw refusedTable(table, '');
+  return foldCase(key);
+}
+
+export function tableValue(table: string, value: string): string {
+  if (PLAIN_VALUE.test(value)) return value;
   // eslint-disable-next-line no-control-regex -- control characters are what this looks for
   const unsafe = /[\u0000-\u0008\u000a-\u001f\u007f]/;
   if (value === '' || unsafe.test(value) || value !== value.trim()) throw refusedTable(table, '');
-  return `${foldCase(key)}\t${value}\n`;
+  return value;
 }
 
 /** Whether `postmap` reads a key as it stands: no comment, no quoted key, no continued line. */
