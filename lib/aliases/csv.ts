@@ -8,16 +8,36 @@ import type { AliasValues } from './store.js';
 const MAX_FIELD_CHARS = 200_000;
 /** Columns of the file, in the order in which they are written, and what else they may be called. */
 const COLUMNS = {
-  name: ['name', 'alias', 'address', 'mail to', 'adresse', 'mail an'],
-  targets: ['targets', 'target', 'goes to', 'ziele', 'ziel', 'geht an'],
-  note: ['note', 'notes', 'comment', 'notiz', 'bemerkung'],
-  enabled: ['enabled', 'active', 'on', 'state', 'aktiv', 'eingeschaltet'],
+  name: ['name', 'alias', 'address', 'mail to', 'adresse', 'mail an', 'nom', 'naam', 'adres'],
+  targets: [
+    ...['targets', 'target', 'goes to', 'ziele', 'ziel', 'geht an', 'cibles', 'cible', 'doelen'],
+    ...['doel'],
+  ],
+  note: ['note', 'notes', 'comment', 'notiz', 'bemerkung', 'remarque', 'notitie', 'opmerking'],
+  enabled: ['enabled', 'active', 'on', 'state', 'aktiv', 'eingeschaltet', 'actif', 'actief'],
 } as const;
 type Column = keyof typeof COLUMNS;
 const ORDER = Object.keys(COLUMNS) as readonly Column[];
 
-const YES = ['', 'yes', '1', 'true', 'on', 'ja', 'an', 'x'];
-const NO = ['no', '0', 'false', 'off', 'nein', 'aus'];
+/** In every language of ours, and what spreadsheets make of a ticked box. */
+const YES = ['', 'yes', '1', 'true', 'on', 'ja', 'an', 'x', 'wahr', 'oui', 'vrai', 'waar', 'aan'];
+const NO = [
+  'no',
+  '0',
+  'false',
+  'off',
+  'nein',
+  'aus',
+  'falsch',
+  'non',
+  'faux',
+  'nee',
+  'onwaar',
+  'uit',
+];
+
+/** A first line of spreadsheets that names the separator and nothing else. */
+const NAMES_SEPARATOR = /^sep=$/i;
 
 /** A value that a spreadsheet would take for a formula; `'` in front of it, as spreadsheets themselves have it. */
 const FORMULA = /^'*[=+\-@\t\r]/;
@@ -42,9 +62,16 @@ export interface CsvFault {
   readonly value: string;
 }
 
-export type CsvRow = { readonly line: number } & (
-  { readonly values: AliasValues } | { readonly fault: CsvFault }
-);
+/** What a line may leave out, and what then stays as it is. */
+type Optional = 'note' | 'enabled';
+
+interface ReadRow {
+  readonly values: AliasValues;
+  /** It says nothing of these: the file has no such column, or the line ends before it. */
+  readonly without: readonly Optional[];
+}
+
+export type CsvRow = { readonly line: number } & (ReadRow | { readonly fault: CsvFault });
 
 /** Bytes that become text at once: of a large file there is never more text than its longest line. */
 const PIECE_BYTES = 64 * 1024;
@@ -185,12 +212,13 @@ export function* readRows(pieces: Iterable<string>): Generator<CsvRow> {
   let order: readonly (Column | null)[] | null = null;
   for (const { line, fields, cut } of readLines(start, all, separatorOf(start))) {
     if (order === null) {
+      if (NAMES_SEPARATOR.test(fields[0] ?? '') && fields.slice(1).join('') === '') continue;
       const named = fields.map(columnOf);
       order = named.includes('name') ? named : ORDER;
       if (named.includes('name')) continue;
     }
     const found = cut ? { reason: 'cut', value: fields[0] ?? '' } : readRow(fields, order);
-    yield 'reason' in found ? { line, fault: found } : { line, values: found };
+    yield 'reason' in found ? { line, fault: found } : { line, ...found };
   }
 }
 
@@ -199,12 +227,10 @@ function columnOf(heading: string): Column | null {
   return ORDER.find((column) => COLUMNS[column].some((known) => known === name)) ?? null;
 }
 
-function readRow(
-  fields: readonly string[],
-  order: readonly (Column | null)[],
-): AliasValues | CsvFault {
+function readRow(fields: readonly string[], order: readonly (Column | null)[]): ReadRow | CsvFault {
+  const given = (column: Column): string | undefined => fields[order.indexOf(column)];
   const field = (column: Column): string => {
-    const text = fields[order.indexOf(column)] ?? '';
+    const text = given(column) ?? '';
     return text.replace(QUOTED_FORMULA, '$1').trim();
   };
   const typed = field('name');
@@ -225,7 +251,8 @@ function readRow(
   if (note.length > MAX_NOTE_LENGTH) return { reason: 'noteLength', value: typed };
   const state = field('enabled').toLowerCase();
   if (!YES.includes(state) && !NO.includes(state)) return { reason: 'enabled', value: state };
-  return { name, targets: [...targets], note, enabled: YES.includes(state) };
+  const without = (['note', 'enabled'] as const).filter((column) => given(column) === undefined);
+  return { values: { name, targets: [...targets], note, enabled: YES.includes(state) }, without };
 }
 
 /** The line of names, with the mark by which spreadsheets know that the file is UTF-8. */

@@ -231,17 +231,26 @@ async function compare(db: Knex, world: World, rows: readonly CsvRow[]): Promise
       const empty = { name: '', targets: [], note: '', enabled: false };
       return { ...none, ...empty, line: row.line, kind: 'wrong', reason, value: cut(value) };
     }
-    const { line, values } = row;
+    const { line, without } = row;
+    const there = present.get(row.values.name);
+    const values = there ? { ...row.values, ...kept(there, without) } : row.values;
     const domain = splitAddress(values.name).domain;
     if (kindOfName(values.name) === 'catchAll' && !world.isLocal(domain ?? '')) {
       const value = cut(values.name);
       return { ...none, ...values, line, kind: 'wrong', reason: 'catchAllForeign', value };
     }
-    const there = present.get(values.name);
     if (!there) return { ...none, ...values, line, kind: 'new' };
     const kind = isSame(there, values) ? 'same' : 'changed';
     return { ...none, ...values, line, kind, alias_id: there.id, version: there.version };
   });
+}
+
+/** A file without notes takes none away, and one without states switches nothing on. */
+function kept(
+  there: AliasValues,
+  columns: readonly ('note' | 'enabled')[],
+): Partial<Pick<AliasValues, 'note' | 'enabled'>> {
+  return Object.fromEntries(columns.map((column) => [column, there[column]]));
 }
 
 function isSame(one: AliasValues, other: AliasValues): boolean {

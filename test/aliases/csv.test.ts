@@ -22,6 +22,7 @@ describe('a file with aliases', () => {
             note: 'two, three; four',
             enabled: false,
           },
+          without: [],
         },
       ]);
     }
@@ -32,7 +33,25 @@ describe('a file with aliases', () => {
     assert.deepEqual(row, {
       line: 1,
       values: { name: 'sales', targets: ['anna'], note: '', enabled: true },
+      without: ['note', 'enabled'],
     });
+  });
+
+  it('is read as people write it in other languages, and after a line that names the separator', () => {
+    const files = [
+      'Nom;Cibles;Actif\na;anna;non',
+      'Naam;Doelen;Actief\na;anna;nee',
+      'sep=;\na;anna;;faux',
+    ];
+    for (const file of files) {
+      const [row, ...others] = rows(file);
+      assert.deepEqual(others, []);
+      assert.deepEqual(
+        row && 'values' in row ? row.values : row,
+        { name: 'a', targets: ['anna'], note: '', enabled: false },
+        file,
+      );
+    }
   });
 
   it('tells the line of a fault, also after a field of several lines', () => {

@@ -148,6 +148,19 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       assert.equal(sent.size, MANY);
     });
 
+    it('without notes and states takes no note away and switches nothing on', async () => {
+      await save(
+        await read(Buffer.from('name,targets,note,enabled\na,alice,mine,no\nb,alice,,yes\n')),
+      );
+      const id = await read(Buffer.from('name,targets\na,bob\nb,alice\nc,bob\n'));
+      const { counts } = await transfer.preview(id);
+      assert.deepEqual(counts, { new: 1, changed: 1, same: 1, wrong: 0, doubtful: 0 });
+      await save(id);
+      const row = await db('mail_aliases').where({ name: 'a' }).first<Record<string, unknown>>();
+      const { targets, note, enabled } = row;
+      assert.deepEqual([targets, note, enabled], [['bob'], 'mine', false]);
+    });
+
     it('in which something is wrong is not saved at all', async () => {
       const text = [
         'name,targets',
