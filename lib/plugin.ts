@@ -168,7 +168,11 @@ export function createPlugin(
     db,
     changes,
     machine,
-    uses: [directoryUse(host.directory), (names) => fetchmail.losses(names)],
+    uses: [
+      directoryUse(host.directory),
+      (names) => aliases.losses(names),
+      (names) => fetchmail.losses(names),
+    ],
   });
   const tls = createTlsService({
     ...{ db, changes, machine, helper },
@@ -192,7 +196,10 @@ export function createPlugin(
     ...{ helper, machine, directory: host.directory, log },
     localDomains: async (when) => (await domains.current(when)).domains.map(({ name }) => name),
   });
-  const aliases = createAliasesService({ db, changes, worlds });
+  const aliases = createAliasesService({
+    ...{ db, changes, worlds },
+    queriesFor: (names) => fetchmail.leadingTo(names),
+  });
   const aliasWatch = createAliasWatch({ db, worlds, directory: host.directory, log });
   const aliasTransfer = createAliasTransfer({ db, changes, worlds, log });
   const route = createRouteService({ db, helper, worlds });

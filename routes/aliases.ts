@@ -61,7 +61,8 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
       count: keys.length,
       names: shown.map(({ name }) => displayAddress(name)),
       more: keys.length - shown.length,
-      leading: leading.map(displayAddress).join(', '),
+      leading: leading.aliases.map(displayAddress).join(', '),
+      queries: leading.queries.slice(0, SHOWN_NAMES).join(', '),
     });
   };
 

@@ -4,7 +4,9 @@ import type { Knex } from 'knex';
 import type { Change, Intent } from '../changes/change.js';
 import type { RowKey } from '../changes/rows.js';
 import type { Changes } from '../changes/service.js';
+import { toUnicodeDomain } from '../domains/schema.js';
 import { NotFoundError, UserError, type Problem } from '../errors.js';
+import type { Words } from '../words.js';
 import { displayAddress, kindOfName, splitAddress } from './address.js';
 import { guarded } from './guarded.js';
 import { healthOf, healthOfSystemAlias, NOTHING, type Health } from './health.js';
@@ -21,6 +23,7 @@ import {
 } from './page-store.js';
 import { countOf, type StateCounts } from './states.js';
 import {
+  countInDomain,
   findAlias,
   findAliases,
   findByNames,
@@ -78,8 +81,12 @@ export interface AliasesService {
   systemAliases(): Promise<readonly JudgedSystemAlias[]>;
   /** Whether what is said of aliases is as fresh as it should be. */
   machine(): Promise<Look>;
-  /** Names of other aliases that lead to these; at most a few. */
-  leadingTo(ids: readonly string[]): Promise<readonly string[]>;
+  /** Names of other aliases that lead to these, at most a few; and of queries that fetch mail for them. */
+  leadingTo(
+    ids: readonly string[],
+  ): Promise<{ readonly aliases: readonly string[]; readonly queries: readonly string[] }>;
+  /** What removing local domains takes from aliases. */
+  losses(domains: readonly string[]): Promise<readonly Words[]>;
   /** Throws `NotFoundError`. */
   get(id: string): Promise<JudgedAlias>;
   choose(ids: readonly string[]): Promise<readonly Alias[]>;
@@ -97,9 +104,22 @@ export interface AliasesParts {
   readonly db: Knex;
   readonly changes: Pick<Changes, 'save'>;
   readonly worlds: Worlds;
+  /** Names of the queries that fetch mail for one of these aliases. */
+  readonly queriesFor: (names: readonly string[]) => Promise<readonly string[]>;
 }
 
-export function createAliasesService({ db, changes, worlds }: AliasesParts): AliasesService {
+/** What of an alias may be in a domain, and what is said of it. */
+const LOSSES = [
+  ['domains.loss.aliases', 'name'],
+  ['domains.loss.targets', 'targets'],
+] as const;
+
+export function createAliasesService({
+  db,
+  changes,
+  worlds,
+  queriesFor,
+}: AliasesParts): AliasesService {
   const judge = async (aliases: readonly Alias[]): Promise<readonly JudgedAlias[]> => {
     const health = await healthOf(aliases, await worlds.lately(db));
     return aliases.map((alias) => ({ ...alias, health: health.get(alias.name) ?? NOTHING }));
@@ -153,7 +173,21 @@ export function createAliasesService({ db, changes, worlds }: AliasesParts): Ali
     machine: () => worlds.machine(),
     leadingTo: async (ids) => {
       const names = (await findAliases(db, ids)).map(({ name }) => name);
-      return readLeadingTo(db, names, SHOWN_LEADING);
+      return {
+        aliases: await readLeadingTo(db, names, SHOWN_LEADING),
+        queries: await queriesFor(names),
+      };
+    },
+    losses: async (domains) => {
+      const losses: Words[] = [];
+      for (const domain of domains) {
+        for (const [key, part] of LOSSES) {
+          const { count, name } = await countInDomain(db, domain, part);
+          const named = { count, name: displayAddress(name), domain: toUnicodeDomain(domain) };
+          if (count > 0) losses.push({ key, values: named });
+        }
+      }
+      return losses;
     },
     get: async (id) => {
       const alias = await findAlias(db, id);

@@ -75,6 +75,25 @@ export async function readUse(db: Knex): Promise<{ active: boolean; catchAll: bo
   return { active, catchAll };
 }
 
+/** How many that are switched on are named, or lead to addresses, in a domain; and the first of them. */
+export async function countInDomain(
+  db: Knex,
+  domain: string,
+  part: 'name' | 'targets',
+): Promise<{ readonly count: number; readonly name: string }> {
+  const at = `@${domain}`;
+  const inside = {
+    name: 'right(name, length(?)) = ?',
+    targets: 'exists (select 1 from unnest(targets) as target where right(target, length(?)) = ?)',
+  }[part];
+  const answer: { rows: { count: string; name: string | null }[] } = await db.raw(
+    `select count(*) as count, min(name) as name from mail_aliases where enabled and ${inside}`,
+    [at, at],
+  );
+  const { count = '0', name = null } = answer.rows[0] ?? {};
+  return { count: Number(count), name: name ?? '' };
+}
+
 /** Every alias there is, in the order of their names' bytes. */
 export async function readAllAliases(db: Knex): Promise<Alias[]> {
   const rows = await db(ALIASES_TABLE).orderBy('name').select<AliasRecord[]>();

@@ -26,16 +26,26 @@ interface Tally {
   readonly maybeTwice: string[];
 }
 
-/** `fallback` is who gets what has no recipient here: refused, it would wait at the provider and come again each time. */
+/** Who gets the mail of a query. */
+export interface People {
+  /**
+   * Stands for them. It also gets what has no recipient here: refused, that would wait at the provider and come again each
+   * time.
+   */
+  readonly address: string;
+  /** Those of whom Postfix can say whether they are there. */
+  readonly behind: readonly string[];
+}
+
 export async function openIntake(
   files: LmtpFiles,
   journal: Journal,
   deliveryPort: number,
-  fallback: string,
+  people: People,
 ): Promise<Intake> {
   const tally: Tally = { taken: 0, again: 0, refusals: [], maybeTwice: [] };
   const server = await listenLmtp(files, () => {
-    const way = createWay(deliveryPort, fallback);
+    const way = createWay(deliveryPort, people);
     return {
       open: async () => (await way.open())?.offers ?? null,
       envelope: async (command) => {
@@ -72,11 +82,12 @@ interface Way {
   close(): void;
 }
 
-function createWay(port: number, fallback: string): Way {
+function createWay(port: number, { address, behind }: People): Way {
   let delivery: Delivery | null = null;
   let told: Buffer[] = [];
   let recipients = 0;
   let fallenBack: string | null = null;
+  let missing: Promise<string | null> | null = null;
 
   const reopen = async (): Promise<Delivery | null> => {
     delivery?.close();
@@ -104,6 +115,11 @@ function createWay(port: number, fallback: string): Way {
     const without = withoutSender(command, reply);
     return without === null ? reply : tell(without);
   };
+  /** When everybody behind it is gone, mail that was taken would only be sent back to those who wrote it. */
+  const tellPeople = async (): Promise<string> => {
+    missing ??= refusalOfAll(port, behind);
+    return (await missing) ?? tell(Buffer.from(`RCPT TO:<${address}>`));
+  };
   const begin = (): void => {
     told = [];
     recipients = 0;
@@ -117,9 +133,10 @@ function createWay(port: number, fallback: string): Way {
       if (word === 'RSET' || word === 'MAIL') begin();
       if (word === 'MAIL') return tellSender(command);
       if (word !== 'RCPT') return ask(command);
-      let reply = await tell(command);
-      if (reply.startsWith('5')) {
-        fallenBack ??= await tell(Buffer.from(`RCPT TO:<${fallback}>`));
+      const isPeople = command.includes(`<${address}>`);
+      let reply = isPeople ? await tellPeople() : await tell(command);
+      if (reply.startsWith('5') && !isPeople) {
+        fallenBack ??= await tellPeople();
         if (fallenBack.startsWith('2')) reply = '250 2.1.5 Somebody else gets it';
       }
       if (reply.startsWith('2')) recipients += 1;
@@ -134,6 +151,27 @@ function createWay(port: number, fallback: string): Way {
     done: begin,
     close: () => delivery?.close(),
   };
+}
+
+/** What Postfix says of somebody who has no mailbox and no alias (RFC 3463 3.2). */
+const UNKNOWN = /^5\d\d[ -]5\.1\.[01] /;
+
+/** The answer for the last of these when Postfix knows none of them; null as long as anybody may be there. */
+async function refusalOfAll(port: number, people: readonly string[]): Promise<string | null> {
+  if (people.length === 0) return null;
+  const delivery = await openDelivery(port);
+  if (delivery === null) return null;
+  try {
+    if ((await delivery.ask(Buffer.from('MAIL FROM:<>')))?.startsWith('2') !== true) return null;
+    let refusal: string | null = null;
+    for (const person of people) {
+      refusal = await delivery.ask(Buffer.from(`RCPT TO:<${person}>`));
+      if (refusal === null || !UNKNOWN.test(refusal)) return null;
+    }
+    return refusal;
+  } finally {
+    delivery.close();
+  }
 }
 
 interface Session {

@@ -24,7 +24,7 @@ import { takeLock, type Lock } from './lock.js';
 import { MAX_LOOKED_BYTES, openLook, type Looked, type LookWish } from './look.js';
 import type { FetchPlaces, QueryPlaces } from './places.js';
 import { queryAddress } from '../fetchmail/run-control.js';
-import { readWord } from './run-control-words.js';
+import { readPeople, readWord } from './run-control-words.js';
 import { carrySeenOver, inheritSeen } from './seen.js';
 import {
   parseStatus,
@@ -80,7 +80,8 @@ export async function fetchOnce(
     const journal = await openJournal(own.taken);
     const socket = `${own.folder}/in`;
     const files = { socket, spool: `${own.folder}/spool` };
-    const intake = await openIntake(files, journal, deliveryPort, queryAddress(id));
+    const people = { address: queryAddress(id), behind: readPeople(text) };
+    const intake = await openIntake(files, journal, deliveryPort, people);
     const args = ['-f', file, '-i', own.ids, '--smtphost', socket];
     let outcome: PollOutcome;
     try {

@@ -4,6 +4,7 @@
  * No command of any kind is ever written: there is no setting one could come from.
  */
 import { encodeMailboxName } from './mailbox-name.js';
+import { recipientsHere } from './recipients.js';
 import {
   effectivePort,
   hasMailbox,
@@ -44,6 +45,9 @@ const PROTOCOL_WORDS: Readonly<Record<FetchProtocol, string>> = {
   odmr: 'ODMR',
 };
 
+/** What begins the line with those who get it, as far as they are here. */
+export const PEOPLE_LINE = '# For';
+
 export interface RunControlParts {
   readonly password: string;
   /** The domain at which local parts of foreign multidrop domains are delivered. */
@@ -56,6 +60,8 @@ export interface RunControlParts {
 export function renderRunControl(query: FetchQuery, parts: RunControlParts): string {
   return [
     `# Written by the mailserver console for query ${query.id}. Changes made here are lost.`,
+    // fetchmail need not know them; whoever takes its mail asks whether they are still there (`fetcher/intake.ts`).
+    `${PEOPLE_LINE} ${words(recipientsHere(query, parts.home, parts.isLocal))}`.trimEnd(),
     'set no syslog',
     'set no bouncemail',
     'set no spambounce',

@@ -15,6 +15,7 @@ import type {
   TableContent,
 } from '../sections/section.js';
 import { contentFilter, isScanning } from '../security/section.js';
+import { recipientsOf } from './recipients.js';
 import { queryAddress, renderRunControl, type RunControlParts } from './run-control.js';
 import { fetchmailSchema, MAX_QUERIES, type FetchmailSettings, type FetchQuery } from './schema.js';
 import { keepsPassword, openPassword } from './security.js';
@@ -152,25 +153,6 @@ function localDomains(all: AllSettings, system: SystemView): ReadonlySet<string>
 function scheduleFile(queries: readonly FetchQuery[], system: SystemView): OwnFile {
   const content = renderSchedule(queries, system.port('fetchmailIn'));
   return { content, mode: 0o600, owner: FETCH_USER };
-}
-
-/** Who gets the mail of a query that has no recipient of its own. Throws a `RangeError` where no domain is local. */
-export function recipientsOf(query: FetchQuery, home: string): readonly string[] {
-  const at = (name: string): string => {
-    if (name.includes('@')) return name;
-    if (home === '') throw new RangeError('no local domain');
-    return `${name}@${home}`;
-  };
-  switch (query.destination) {
-    case 'user':
-      return query.users.map(at);
-    case 'alias':
-      return [at(query.alias)];
-    case 'address':
-      return [query.address];
-    case 'multidrop':
-      return (query.users.length === 0 ? ['postmaster'] : query.users).map(at);
-  }
 }
 
 function tableOf(

@@ -1,6 +1,7 @@
 /** Mail from other providers: the queries, their passwords, how their polls went, testing and fetching now. */
 import type { Knex } from 'knex';
 import type { Change, Intent, Preview, Row, TouchedRow } from '../changes/change.js';
+import { displayAddress, splitAddress } from '../aliases/address.js';
 import { toUnicodeDomain } from '../domains/schema.js';
 import type { Words } from '../words.js';
 import { noHelper } from '../changes/failures.js';
@@ -92,6 +93,8 @@ export interface FetchmailService {
   troubles(): Promise<readonly Words[]>;
   /** What removing local domains takes from queries. */
   losses(domains: readonly string[]): Promise<readonly Words[]>;
+  /** Names of the queries whose mail goes to one of these aliases. */
+  leadingTo(aliases: readonly string[]): Promise<readonly string[]>;
   /** For an undo that asks for the password: seals it for the row as it will be. */
   sealAgain(row: Row, secret: string): Promise<string>;
   /** Seals a password to the mailbox of a query. Throws `UserError` when fetchmail could not send it. */
@@ -316,14 +319,26 @@ export function createFetchmailService(parts: FetchmailParts): FetchmailService 
     },
     async losses(domains) {
       const queries = await readQueries(db);
-      return queries.flatMap(({ name, localDomains }) =>
-        domains
+      return queries.flatMap(({ name, address, localDomains }): Words[] => [
+        ...domains
           .filter((domain) => localDomains.includes(domain))
           .map((domain) => ({
             key: 'domains.loss.query',
             values: { name, domain: toUnicodeDomain(domain) },
           })),
-      );
+        ...(address !== '' && domains.includes(splitAddress(address).domain ?? '')
+          ? [
+              {
+                key: 'domains.loss.queryAddress',
+                values: { name, address: displayAddress(address) },
+              },
+            ]
+          : []),
+      ]);
+    },
+    async leadingTo(aliases) {
+      const queries = await readQueries(db);
+      return queries.filter(({ alias }) => aliases.includes(alias)).map(({ name }) => name);
     },
     sealAgain: (row, secret) => passwords.seal(secret, valuesOf(row)),
     sealPassword: (secret, query) => passwords.seal(secret, query),

@@ -74,7 +74,8 @@ for (const [engine, startEngine] of Object.entries(engines)) {
           }),
       };
       changes = createChanges({ db, helper, sources: [aliasesSource], log: silentLog });
-      service = createAliasesService({ db, changes, worlds });
+      const queriesFor = () => Promise.resolve([]);
+      service = createAliasesService({ db, changes, worlds, queriesFor });
     });
 
     const values = (name: string, ...targets: string[]): AliasValues => {
@@ -123,6 +124,21 @@ for (const [engine, startEngine] of Object.entries(engines)) {
         'saved',
         ...Array.from({ length: 4 }, () => 'taken'),
       ]);
+    });
+
+    it('are counted that a domain takes with it, by their names and by where they lead', async () => {
+      await add('sales@example.org', 'alice');
+      await add('info', 'alice@example.org', 'out@else.example');
+      await add('team', 'bob@example.org');
+      await add('other', 'bob@sub.example.org', 'example.org');
+      const losses = await service.losses(['example.org', 'second.example']);
+      assert.deepEqual(
+        losses.map(({ key, values }) => [key, values['count'], values['name']]),
+        [
+          ['domains.loss.aliases', 1, 'sales@example.org'],
+          ['domains.loss.targets', 2, 'info'],
+        ],
+      );
     });
 
     it('that one renames while another deletes: the right row goes, or none', async () => {

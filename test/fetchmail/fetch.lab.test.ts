@@ -121,6 +121,34 @@ describe('fetching mail from other providers', () => {
     await until('the mailbox to be empty', async () => (await at.remote.count('shared')) === 0);
   });
 
+  it('leaves mail with the provider while nobody is left here to get it', async () => {
+    const aliases = '/mail/aliases';
+    const addAlias = () =>
+      at.client.submit(
+        `${aliases}/new`,
+        { name: 'leaving', targets: 'carol', enabled: '1' },
+        { action: `${aliases}/new` },
+      );
+    await addAlias();
+    await at.remote.addUser('left', 'secret');
+    const typed = { name: 'Left', remoteUser: 'left', remotePassword: 'secret' };
+    await at.add({ ...typed, destination: 'alias', alias: 'leaving' });
+    const list = await at.client.get(`${aliases}?q=leaving`);
+    const row = /name="row" value="([^"]+)"/.exec(list.html)?.[1] ?? '';
+    const act = { action: `${aliases}/act` };
+    const asked = await at.client.send(list, {}, { ...act, button: `do=ask:${row}` });
+    await at.client.send(asked, {}, act);
+    await at.remote.put('left', [at.message('left-alone')]);
+    await until('the list to say so', async () => /refused here/.test(await listed('Left')));
+    assert.equal(await at.remote.count('left'), 1);
+    await addAlias();
+    const [, id = ''] =
+      /href="[^"]*\/fetchmail\/(\d+)"/.exec((await at.client.get(`${FETCHMAIL}?q=Left`)).html) ??
+      [];
+    await at.client.submit(`${FETCHMAIL}/${id}`, {}, { action: `${FETCHMAIL}/${id}/fetch` });
+    await at.lab.waitForMail('carol', 'left-alone');
+  });
+
   it('leaves no message behind for a sender or a header that is none', async () => {
     await at.remote.addUser('odd', 'secret');
     await at.remote.put('odd', [

@@ -18,7 +18,7 @@ const CANARY = ' with "canary" \\x41 ä ';
 
 describe('the pages of the fetchmail queries', () => {
   const pages = pluginPages({
-    tables: ['changes', 'fetch_queries'],
+    tables: ['changes', 'fetch_queries', 'aliases'],
     host: { users: [ALICE] },
     prepare: (helper) => {
       helper.answers['fetchmail-status'] = () => ({ installed: true, running: true, queries: {} });
@@ -36,6 +36,9 @@ describe('the pages of the fetchmail queries', () => {
     ...{ remoteUser: 'me', remotePassword: CANARY, destination: 'user', users: [ALICE.login] },
     ...more,
   });
+  const to = (destination: string) => {
+    return { destination, users: [], alias: 'office', address: 'anna@old.example' };
+  };
   const add = async (more: Record<string, string | string[]> = {}): Promise<string> => {
     const csrf = formFields((await get(`${PATH}/new`).expect(200)).text)['_csrf'] ?? '';
     const answer = await post(`${PATH}/new`, { _csrf: csrf, ...typed(more) });
@@ -251,6 +254,22 @@ describe('the pages of the fetchmail queries', () => {
         .expect(403);
     }
     await get(`${PATH}/new`).set(reader).expect(403);
+  });
+
+  it('are told of where a domain or an alias goes that they bring their mail to', async () => {
+    const settings = { names: ['old.example'] };
+    pages.helper.machine['domains'] = { settings, unclear: [] };
+    await add({ name: 'To an address', sameServer: '', server: 'a.example', ...to('address') });
+    const domain = await get('/mail/configuration/domains/remove?row=name:old.example').expect(200);
+    assert.match(textOf(domain.text), /To an address brings its mail to anna@old\.example/);
+    const { db } = pages.database;
+    const alias = { name: 'office', targets: ['alice'], updated_by: 'ann' };
+    await db('mail_aliases').insert(alias);
+    const [row] = await db('mail_aliases').select<{ id: string; version: number }[]>();
+    await add({ name: 'To an alias', sameServer: '', server: 'b.example', ...to('alias') });
+    const { _csrf = '' } = formFields((await get(`${PATH}/new`)).text);
+    const asked = await post('/mail/aliases/act', { _csrf, do: `ask:${row?.id}.${row?.version}` });
+    assert.match(textOf(asked.text), /fetched from other providers goes there: To an alias\./);
   });
 
   it('say that an id is nobody’s', async () => {

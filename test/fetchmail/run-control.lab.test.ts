@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { encodeMailboxName } from '../../lib/fetchmail/mailbox-name.js';
 import { quoteWord, renderRunControl } from '../../lib/fetchmail/run-control.js';
 import { PROTOCOLS, SSL_KINDS, type FetchQuery } from '../../lib/fetchmail/schema.js';
-import { readWord } from '../../lib/fetcher/run-control-words.js';
+import { readPeople, readWord } from '../../lib/fetcher/run-control-words.js';
 import { someQuery } from '../support/queries.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'mailserver-rc-'));
@@ -115,6 +115,16 @@ describe('the run control file of a query', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('says who gets it as long as all of them are here, and to fetchmail that is a remark', () => {
+    const people = (query: Partial<FetchQuery>) => readPeople(render(someQuery(query)));
+    const users = ['alice', 'jürgen'];
+    assert.deepEqual(people({ users }), ['alice@home.example', 'jürgen@home.example']);
+    const elsewhere = { destination: 'address', users: [] } as const;
+    assert.deepEqual(people({ ...elsewhere, address: 'a@local.example' }), ['a@local.example']);
+    assert.deepEqual(people({ ...elsewhere, address: 'a@far.example' }), []);
+    assert.notEqual(dumped(render(someQuery({ users }))), null);
   });
 
   it('cannot hold what would be a second command', () => {
