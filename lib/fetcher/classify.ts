@@ -14,6 +14,10 @@ const NO_BASIC_LOGIN =
 const BASIC_LOGIN_WORDS =
   /application-specific password|app password|basic ?auth\w* (?:is )?(?:disabled|blocked)|web ?login required|less secure|please log in via your web browser|OAUTH|modern authentication/i;
 
+/** It says no for now, whoever asks (RFC 3206 4, RFC 2449 8.1.1, RFC 5530 3, and what providers write without such a code). */
+const NOT_NOW =
+  /(?:POP3|IMAP)< .*(?:\[(?:SYS\/TEMP|LOGIN-DELAY|UNAVAILABLE|SERVERBUG)\]|too many (?:simultaneous )?(?:connections|sessions)|temporar(?:y|ily)|try again later)/i;
+
 /** Longest quotation of server or program, in characters. */
 const MAX_DETAIL_CHARS = 300;
 
@@ -46,6 +50,7 @@ const RULES: readonly Rule[] = [
       /(?:getaddrinfo|couldn't resolve|can't resolve|Name or service not known|nodename nor servname|Temporary failure in name resolution)/i,
   },
   { outcome: 'timeout', words: /timeout after \d+ seconds|Connection timed out/i },
+  { outcome: 'later', codes: [3, 9, 14], words: NOT_NOW },
   { outcome: 'mailboxBusy', codes: [9, 14], words: /./ },
   {
     outcome: 'login',

@@ -6,6 +6,7 @@ export const OUTCOMES = [
   'nothing',
   'login',
   'basicLogin',
+  'later',
   'certificate',
   'certificateName',
   'noTls',

@@ -15,6 +15,7 @@ export interface StatusView {
 const PASSING: ReadonlySet<Outcome> = new Set([
   'timeout',
   'unreachable',
+  'later',
   'mailboxBusy',
   'dropped',
   'alreadyFetching',

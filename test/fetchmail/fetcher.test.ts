@@ -65,6 +65,9 @@ describe('how a poll ended', () => {
       { code: 3, server: 'outlook.office365.com', lines: ['IMAP< A2 NO LOGIN failed.'] },
     ],
     ['basicLogin', { code: 3, lines: ['POP3< -ERR Application-specific password required'] }],
+    ['later', { code: 3, lines: ['POP3< -ERR [SYS/TEMP] Temporary authentication failure'] }],
+    ['later', { code: 9, lines: ['POP3< -ERR [LOGIN-DELAY] too early'] }],
+    ['later', { code: 3, lines: ['IMAP< A2 NO [ALERT] Too many simultaneous connections.'] }],
     ['certificate', { code: 2, lines: ['OpenSSL reported: certificate verify failed'] }],
     ['certificateName', { code: 2, lines: ['Server CommonName mismatch: a != b'] }],
     [
