@@ -16,7 +16,9 @@ const contents: SectionContents = {
   context: homeDomain,
   render: (name, targets, home) => {
     const value = targets === null ? null : renderTargets(targets as readonly string[], home);
-    return lookupForms(name).map((key) => ({ table: ALIAS_TABLE, key, value }));
+    const forms = lookupForms(name);
+    if (forms.length === 1) return [{ table: ALIAS_TABLE, key: name, value }];
+    return forms.map((key) => ({ table: ALIAS_TABLE, key, value }));
   },
   recipient: (name, home) => {
     const { local, domain } = splitAddress(name);

@@ -33,7 +33,10 @@ describe('the pages of a table', () => {
     for (const count of [0, 1, 2, 60, 3_000, 40_000]) {
       const entries = many(count);
       const table = await build(entries);
-      assert.equal(await holdsExactly(`${table}.lmdb`, sorted(entries)), true, `${count} entries`);
+      const [file, lines] = [`${table}.lmdb`, sorted(entries)];
+      assert.equal(await holdsExactly(file, lines), true, `${count} entries`);
+      assert.equal(await holdsExactly(file, lines, count), true, `${count} entries, counted`);
+      assert.equal(await holdsExactly(file, lines, count + 1), false, 'of one more');
     }
   });
 

@@ -5,7 +5,7 @@
 import { constants } from 'node:fs';
 import { chmod, mkdir, open, readFile, writeFile, type FileHandle } from 'node:fs/promises';
 import { statusOf } from '../files.js';
-import { runNative, type NativeResult } from '../native.js';
+import { CLEAN_ENVIRONMENT, runNative, type NativeResult } from '../native.js';
 import type { Paths } from '../paths.js';
 import { backdate, copyIntoStage } from './stage.js';
 import { holdsExactly } from './table-pages.js';
@@ -28,19 +28,29 @@ import { WriteBehind } from './write-behind.js';
  * written `postmap` has opened it, and its end is seen.
  */
 const STREAMED_BYTES = 256 * 1024;
-/** So many bytes are written to the pipe at a time: what it holds. */
-const PASSED_BYTES = 64 * 1024;
-/** How long the lines may take to come, in milliseconds: as long as the whole request. */
-const STREAM_TIMEOUT_MS = 600_000;
 /**
  * Room for a table, in bytes of address space. Where the room of `lmdb_map_size` ends `postmap` begins anew with twice
  * as much (lmdb_table(5)), which a pipe cannot.
  */
 const MAP_BYTES = 1024 * 1024 * 1024;
+/**
+ * `postmap` keeps the pages of the new table until its end, and would ask for the memory and give it back in 2,000 small
+ * pieces (mallopt(3)).
+ */
+const ENVIRONMENT = {
+  ...CLEAN_ENVIRONMENT,
+  MALLOC_TOP_PAD_: `${16 * 1024 * 1024}`,
+  MALLOC_TRIM_THRESHOLD_: `${MAP_BYTES}`,
+};
+/** So many bytes are written to the pipe at a time: what it holds. */
+const PASSED_BYTES = 64 * 1024;
+/** How long the lines may take to come, in milliseconds: as long as the whole request. */
+const STREAM_TIMEOUT_MS = 600_000;
 
 export class TableBuild {
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
+  #count = 0;
   /** Lines that are not passed on yet. */
   #text = '';
   #last = '';
@@ -57,6 +67,7 @@ export class TableBuild {
     const asWritten = tableKey(this.name, key);
     this.#ordered &&= this.#last < asWritten;
     this.#last = asWritten;
+    this.#count += 1;
     this.#text += `${asWritten}\t${tableValue(this.name, value)}\n`;
   }
 
@@ -81,7 +92,9 @@ export class TableBuild {
     const lines = this.#lines();
     const there = tableFile(this.paths, this.name);
     const same =
-      mayBeSame && (await statusOf(there)) !== null && (await holdsExactly(there, lines));
+      mayBeSame &&
+      (await statusOf(there)) !== null &&
+      (await holdsExactly(there, lines, this.#count));
     const built = await made;
     if (same) return null;
     if (!built) return buildTable(this.name, lines, false, this.paths);
@@ -141,6 +154,7 @@ class StreamedPostmap {
     const pipe = await open(source, constants.O_WRONLY);
     const running = runNative(POSTMAP, ['-c', config, tableMap(file)], {
       timeoutMs: STREAM_TIMEOUT_MS,
+      environment: ENVIRONMENT,
     }).finally(() => keeper.close());
     running.catch(() => undefined);
     return new StreamedPostmap(name, file, pipe, keeper, running);
