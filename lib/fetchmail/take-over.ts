@@ -4,7 +4,9 @@
  */
 import { isTarget } from '../aliases/address.js';
 import { isAsciiDomain } from '../domains/schema.js';
+import { foldCase } from '../sections/fold-case.js';
 import { UNREADABLE, type Dumped } from './config-dump.js';
+import { decodeMailboxName } from './mailbox-name.js';
 import {
   faultsOf,
   hostOfName,
@@ -61,19 +63,22 @@ const BYTES_PER_MB = 1_024 * 1_024;
 /** `caller` is who fetchmail was run as: it names that account where the file names nobody. */
 export function queriesIn(dump: Map, caller: string): readonly FoundQuery[] {
   const every = Math.max(0, numberOf(dump['poll_interval']));
+  const rest = textOf(dump['postmaster']);
   const servers = listOf(dump['servers']).flatMap((server) => (isMap(server) ? [server] : []));
   const polls = servers.map((server) => textOf(server['pollname']));
   return servers.flatMap((server) => {
     const users = listOf(server['users']).flatMap((user) => (isMap(user) ? [user] : []));
     const poll = textOf(server['pollname']);
     const alone = users.length === 1 && polls.filter((name) => name === poll).length === 1;
-    return users.map((user) => judge(server, user, { every, caller, alone }));
+    return users.map((user) => judge(server, user, { every, caller, rest, alone }));
   });
 }
 
 interface Circumstances {
   readonly every: number;
   readonly caller: string;
+  /** Who gets what of a mailbox that is shared out is for nobody here (fetchmail(1), `set postmaster`). */
+  readonly rest: string;
   /** The name of the server names this query. */
   readonly alone: boolean;
 }
@@ -108,7 +113,8 @@ function judge(server: Map, user: Map, circumstances: Circumstances): FoundQuery
   }
 }
 
-function understand(server: Map, user: Map, { every, caller, alone }: Circumstances): QueryValues {
+function understand(server: Map, user: Map, circumstances: Circumstances): QueryValues {
+  const { every, alone } = circumstances;
   const options = { ...server, ...user };
   for (const option of COMMANDS) {
     if (isSet(options[option])) throw new Refused('takeover.fetchmail.command', { option });
@@ -135,11 +141,11 @@ function understand(server: Map, user: Map, { every, caller, alone }: Circumstan
     ...{ name: alone ? poll : `${poll} (${remoteUser})`, sameServer, server: host },
     ...{ enabled: server['active'] === true, protocol, remoteUser },
     port: portOf(textOf(server['service'])),
-    ...destinationOf(server, user, caller),
+    ...destinationOf(server, user, circumstances),
     ...securityOf(user),
     keep: user['keep'] === true,
     fetchAll: user['fetchall'] === true,
-    folders: textsOf(user['mailboxes']).filter((folder) => folder !== 'INBOX' || several(user)),
+    folders: foldersOf(user),
     interval: intervalOf(every, numberOf(server['interval'])),
     timeout: numberOf(server['timeout']) || NEW_QUERY.timeout,
     sizeLimit: sizeOf(numberOf(user['limit'])),
@@ -158,8 +164,17 @@ function understand(server: Map, user: Map, { every, caller, alone }: Circumstan
   return query;
 }
 
-function several(user: Map): boolean {
-  return listOf(user['mailboxes']).length > 1;
+/** The file has them as they are on the wire. */
+function foldersOf(user: Map): readonly string[] {
+  const folders = textsOf(user['mailboxes']);
+  if (folders.length === 1 && folders[0] === 'INBOX') return [];
+  return folders.map((folder) => {
+    const name = decodeMailboxName(folder);
+    if (name === null) {
+      throw new Refused('takeover.fetchmail.option', { option: `folder ${shown(folder)}` });
+    }
+    return name;
+  });
 }
 
 type To = Pick<
@@ -174,7 +189,7 @@ type To = Pick<
 >;
 
 /** fetchmail(1), THE USE AND ABUSE OF MULTIDROP MAILBOXES: more than one name is multidrop, too. */
-function destinationOf(server: Map, user: Map, caller: string): To {
+function destinationOf(server: Map, user: Map, { caller, rest }: Circumstances): To {
   const nowhere = { users: [], address: '', localDomains: [], envelope: '', envelopePrefix: '' };
   const smtpDomain = textOf(user['smtpaddress']).toLowerCase();
   const fixed = textOf(user['smtpname']);
@@ -193,6 +208,7 @@ function destinationOf(server: Map, user: Map, caller: string): To {
     const envelope = textOf(server['envelope']);
     return {
       ...{ ...nowhere, destination: 'multidrop', localDomains, smtpDomain },
+      users: restOf(rest, caller),
       envelope: envelope === 'Received' ? '' : envelope,
       envelopePrefix: textOf(server['qvirtual']),
     };
@@ -204,7 +220,16 @@ function destinationOf(server: Map, user: Map, caller: string): To {
   if (smtpDomain !== '' && isAsciiDomain(smtpDomain)) {
     return { ...nowhere, smtpDomain: '', ...addressOf(`${name}@${smtpDomain}`) };
   }
-  return { ...nowhere, smtpDomain: '', destination: 'user', users: [name] };
+  return { ...nowhere, smtpDomain: '', destination: 'user', users: [foldCase(name)] };
+}
+
+/** Without any word in the file it is the postmaster, or the account fetchmail runs as. */
+function restOf(rest: string, caller: string): readonly string[] {
+  if (rest === '' || rest === 'postmaster' || rest === caller) return [];
+  if (rest.includes('@')) {
+    throw new Refused('takeover.fetchmail.option', { option: `postmaster ${shown(rest)}` });
+  }
+  return [foldCase(rest)];
 }
 
 function addressOf(address: string): Pick<To, 'destination' | 'address'> {

@@ -86,6 +86,26 @@ describe('a fetchmailrc', () => {
     assert.deepEqual(localDomains, ['example.org', 'example.net']);
   });
 
+  it('may name who gets what is for nobody, and in whatever case', () => {
+    const shared = 'poll p.example.com proto pop3 localdomains x.example user a pass x to * here';
+    assert.deepEqual(understood(shared).users, []);
+    assert.deepEqual(understood(`set postmaster "Hans" ${shared}`).users, ['hans']);
+    const [one] = found(`set postmaster "hans@far.example" ${shared}`);
+    assert.match(one?.reason ?? '', /option/);
+    const own = 'poll p.example.com proto imap user a pass x is Alice here';
+    assert.deepEqual(understood(own).users, ['alice']);
+  });
+
+  it('names folders as they are on the wire, and the query as people read them', () => {
+    const own = (folders: string) =>
+      `poll p.example.com proto imap user a pass x is alice here folder ${folders}`;
+    assert.deepEqual(understood(own('"Entw&APw-rfe" "R&-D"')).folders, ['Entwürfe', 'R&D']);
+    assert.deepEqual(understood(own('INBOX')).folders, []);
+    for (const broken of ['R&D', '&APw', '&A-']) {
+      assert.match(found(own(broken))[0]?.reason ?? '', /option/, broken);
+    }
+  });
+
   const refused: readonly (readonly [options: string, reason: RegExp])[] = [
     ['is alice here mda "/bin/sh -c x"', /command/],
     ['is alice here preconnect "ssh x"', /command/],
