@@ -5,8 +5,14 @@ import { MAX_NOTE_LENGTH, MAX_TARGETS } from '../lib/aliases/schema.js';
 import { DoubtError, type AliasesService } from '../lib/aliases/service.js';
 import type { AliasValues } from '../lib/aliases/store.js';
 import type { RowKey } from '../lib/changes/rows.js';
-import { ConflictError, HelperError, UserError, type Problem } from '../lib/errors.js';
-import { conflictTitle } from '../lib/web/conflict.js';
+import {
+  ConflictError,
+  HelperError,
+  NotFoundError,
+  UserError,
+  type Problem,
+} from '../lib/errors.js';
+import { conflictTitle, goneNotice } from '../lib/web/conflict.js';
 import { allTexts, oneText, quote, readFields } from '../lib/web/fields.js';
 import { viewForm } from '../lib/web/form.js';
 import { saveFailed } from '../lib/web/helper-notices.js';
@@ -102,6 +108,9 @@ export function aliasesEditRoutes(router: Router, web: Web, service: AliasesServ
         await show(req, res, { key, typed, status: 422, doubts: error.doubts });
       } else if (error instanceof ConflictError) {
         await showConflict(req, res, key, typed, error);
+      } else if (error instanceof NotFoundError) {
+        const notices = [goneNotice(pages.translator(req))];
+        await show(req, res, { key: null, typed, status: 409, notices });
       } else if (error instanceof HelperError) {
         const notices = [saveFailed(pages.translator(req), error.toFailure(), web.has)];
         await show(req, res, { key, typed, status: 502, notices });

@@ -22,7 +22,7 @@ import {
 } from '../lib/fetchmail/schema.js';
 import type { FetchmailService, Listed } from '../lib/fetchmail/service.js';
 import { statusFacts, viewStatus } from '../lib/fetchmail/status-view.js';
-import { conflictTitle } from '../lib/web/conflict.js';
+import { conflictTitle, goneNotice } from '../lib/web/conflict.js';
 import { oneText } from '../lib/web/fields.js';
 import { viewForm } from '../lib/web/form.js';
 import { noHelper } from '../lib/changes/failures.js';
@@ -120,7 +120,11 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
   };
 
   const save = async (req: Request, res: Response, key: RowKey | null): Promise<void> => {
-    const current = key === null ? null : await service.find(key.id);
+    const current = key === null ? null : await stillThere(key.id);
+    if (key !== null && current === null) {
+      await showGone(req, res);
+      return;
+    }
     const listed = async () => (key === null ? null : service.get(key.id));
     const actor = pages.user(req).login;
     const read = readQuery(req.body, current ?? NEW_QUERY);
@@ -166,6 +170,10 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
         }
       }
     } catch (error) {
+      if (error instanceof NotFoundError) {
+        await showGone(req, res);
+        return;
+      }
       const again = { key, typed, listed: await listed(), reference: kept() };
       if (error instanceof UserError) {
         await show(req, res, { ...again, status: 422, problems: error.problems });
@@ -178,6 +186,25 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
         throw error;
       }
     }
+  };
+
+  const stillThere = (id: string) =>
+    service.find(id).catch((error: unknown): null => {
+      if (error instanceof NotFoundError) return null;
+      throw error;
+    });
+
+  /** What was typed stays in the form of a new one, a typed password too. */
+  const showGone = async (req: Request, res: Response): Promise<void> => {
+    const { typed, query } = readQuery(req.body, NEW_QUERY);
+    const password = typedPassword(req);
+    const actor = pages.user(req).login;
+    const reference = await service.decide(password, query, null, actor).then(
+      (decided) => service.keep(query, decided, actor),
+      () => password.reference,
+    );
+    const notices = [goneNotice(pages.translator(req))];
+    await show(req, res, { key: null, typed, status: 409, notices, reference });
   };
 
   /** What was typed stays in the form; what somebody else saved stands above it. */

@@ -4,6 +4,7 @@
 import type { ConflictError } from '../errors.js';
 import type { Formats } from '../formats.js';
 import type { Translator } from '../i18n.js';
+import type { Notice } from './notice.js';
 
 /** One setting in both versions: as the form sends it, and in words. */
 export interface Contested {
@@ -34,6 +35,15 @@ export function conflictTitle(
 ): string {
   if (by === null) return t('conflict.titleUnknown');
   return t('conflict.title', { who: by.login, when: format.moment(by.at) });
+}
+
+/** What was edited was removed meanwhile: what was typed stays, in the form for a new one. */
+export function goneNotice(t: Translator): Notice {
+  return {
+    ...{ kind: 'warn', role: 'alert', focus: true },
+    title: t('conflict.gone.title'),
+    paragraphs: [t('conflict.gone.text')],
+  };
 }
 
 /** Null when both versions say the same: then there is nothing to choose. */

@@ -127,6 +127,22 @@ describe('the pages of the fetchmail queries', () => {
     assert.match(textOf(answer.text), /600/);
   });
 
+  it('keep what was typed for a query that somebody deleted meanwhile, to add it anew', async () => {
+    const id = await add();
+    const { _csrf = '', version = '' } = formFields((await get(`${PATH}/${id}`)).text);
+    await post(`${PATH}/act`, { _csrf, do: `remove:${id}.${version}` }).expect(303);
+    const stale = typed({ interval: '900' });
+    const answer = await post(`${PATH}/${id}`, { _csrf, version, ...stale });
+    assert.equal(answer.status, 409);
+    assert.match(textOf(answer.text), /Somebody removed it while you were editing it/);
+    const { remotePassword, ...kept } = formFields(answer.text);
+    assert.equal(remotePassword, '');
+    const again = { _csrf, ...typed({ remotePassword: '', interval: kept['interval'] ?? '' }) };
+    const passwordRef = kept['passwordRef'] ?? '';
+    assert.equal((await post(`${PATH}/new`, { ...again, passwordRef })).status, 303);
+    assert.equal(applied()[0]?.interval, 900);
+  });
+
   it('switch queries off and on', async () => {
     const id = await add();
     const { _csrf = '' } = formFields((await get(`${PATH}/${id}`)).text);
