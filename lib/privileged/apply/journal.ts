@@ -174,9 +174,15 @@ export async function openJournal(
   inPlace: readonly InPlaceEdit[] = [],
 ): Promise<Journal> {
   try {
-    await writeBeside(replacements);
-    const entries = await keepOld(replacements);
-    for (const folder of foldersOf(entries)) await syncFolder(folder);
+    // Both take the disk, which does the work of two in the time of one.
+    const [written, kept] = await Promise.allSettled([
+      writeBeside(replacements),
+      keepOld(replacements),
+    ]);
+    if (written.status === 'rejected') throw written.reason as Error;
+    if (kept.status === 'rejected') throw kept.reason as Error;
+    const entries = kept.value;
+    await Promise.all(Array.from(foldersOf(entries), syncFolder));
     const edits = inPlace.map(({ file, undo }) => ({ file, undo }));
     const journal: Journal = { id: randomUUID(), boot: await bootId(), ...follow, entries, edits };
     await replaceFile(journalFile(paths), JSON.stringify(journal), OWN_FILE);
@@ -194,7 +200,7 @@ export async function swap(replacements: readonly Replacement[]): Promise<void> 
       if (content === null) await removeIfThere(file);
       else await rename(besides(file).next, file);
     }
-    for (const folder of foldersOf(replacements)) await syncFolder(folder);
+    await Promise.all(Array.from(foldersOf(replacements), syncFolder));
   } catch (cause) {
     throw fault('swap', 'helper.swap.failed', cause);
   }
