@@ -152,7 +152,10 @@ class StreamedPostmap {
     const file = `${source}.lmdb`;
     const keeper = await open(source, constants.O_RDWR);
     const pipe = await open(source, constants.O_WRONLY);
-    const running = runNative(POSTMAP, ['-c', config, tableMap(file)], {
+    // A pipe that we are killed before it opens keeps it waiting: we cannot end it then.
+    const seconds = String((2 * STREAM_TIMEOUT_MS) / 1000);
+    const postmap = [POSTMAP, '-c', config, tableMap(file)];
+    const running = runNative('/usr/bin/timeout', [seconds, ...postmap], {
       timeoutMs: STREAM_TIMEOUT_MS,
       environment: ENVIRONMENT,
     }).finally(() => keeper.close());

@@ -27,10 +27,16 @@ export class WriteBehind {
   }
 
   #pass(): void {
-    const text = this.#waiting.length === 1 ? this.#waiting[0] : Buffer.concat(this.#waiting);
+    const [pieces, bytes] = [this.#waiting, this.#bytes];
     [this.#waiting, this.#bytes] = [[], 0];
-    if (text === undefined) return;
-    this.#writing = this.#writing.then(() => this.handle.writeFile(text)).then(this.after);
+    this.#writing = this.#writing.then(() => this.#writeAll(pieces, bytes)).then(this.after);
     this.#writing.catch(() => undefined);
+  }
+
+  async #writeAll(pieces: readonly Buffer[], bytes: number): Promise<void> {
+    const { bytesWritten } = await this.handle.writev(pieces);
+    if (bytesWritten === bytes) return;
+    // As much as went (write(2)): where there is no room for the rest, this says so.
+    await this.handle.writeFile(Buffer.concat(pieces).subarray(bytesWritten));
   }
 }
