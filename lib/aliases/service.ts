@@ -1,7 +1,7 @@
 /** The administrator's aliases: the list with what is to be said of each, saving, switching, removing. */
 import type { Look } from '../machine/service.js';
 import type { Knex } from 'knex';
-import type { Change, Intent } from '../changes/change.js';
+import type { Change, Intent, TouchedRow } from '../changes/change.js';
 import type { RowKey } from '../changes/rows.js';
 import type { Changes } from '../changes/service.js';
 import { toUnicodeDomain } from '../domains/schema.js';
@@ -226,7 +226,11 @@ export function createAliasesService({
       const now = await worlds.now(db);
       return changes.save(
         intent(title, actor, (trx) =>
-          guarded(trx, now, () => switchAliases(trx, keys, enabled, actor)),
+          guarded(trx, now, async () => {
+            const touched = await switchAliases(trx, keys, enabled, actor);
+            if (enabled) await refuseLoops(touched, { ...now, aliases: aliasesIn(trx) });
+            return touched;
+          }),
         ),
       );
     },
@@ -258,6 +262,26 @@ function isShort(search: string, total: number): boolean {
   return search.length < MIN_ANYWHERE_CHARS && total > SHORT_LIST;
 }
 
+/** Aliases that are judged together. */
+const JUDGED_AT_ONCE = 250;
+
+/** Throws `UserError` for the first of these rows with which mail would go in circles, as they are written now. */
+async function refuseLoops(touched: readonly TouchedRow[], world: World): Promise<void> {
+  const rows = touched.flatMap(({ after }) =>
+    after === null ? [] : [after as unknown as Pick<Alias, 'name' | 'targets' | 'enabled'>],
+  );
+  for (let at = 0; at < rows.length; at += JUDGED_AT_ONCE) {
+    const health = await healthOf(rows.slice(at, at + JUDGED_AT_ONCE), world);
+    const found = [...health.values()].find(({ state }) => state === 'loop');
+    if (found) throw loop(found);
+  }
+}
+
+function loop({ circle }: Health): UserError {
+  const way = circle.map(displayAddress).join(' → ');
+  return new UserError({ key: 'aliases.problem.loop', values: { way }, field: 'targets' });
+}
+
 /** What should be known before saving. Throws `UserError` for what would stop mail. */
 async function examine(values: AliasValues, world: World): Promise<readonly Problem[]> {
   const { name, targets } = values;
@@ -269,10 +293,7 @@ async function examine(values: AliasValues, world: World): Promise<readonly Prob
     throw wrong('aliases.problem.catchAllForeign', 'name', values);
   }
   if (!found || !values.enabled) return [];
-  if (found.state === 'loop') {
-    const way = found.circle.map(displayAddress).join(' → ');
-    throw new UserError({ key: 'aliases.problem.loop', values: { way }, field: 'targets' });
-  }
+  if (found.state === 'loop') throw loop(found);
   const dead = found.dead.map(displayAddress).join(', ');
   const toAdmin = found.toAdmin.map(displayAddress).join(', ');
   return [

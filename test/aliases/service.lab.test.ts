@@ -141,6 +141,22 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       );
     });
 
+    it('are not switched on where mail would go in circles then', async () => {
+      await add('here', 'there');
+      const off = { ...values('there', 'here'), enabled: false };
+      await service.save(null, off, true, 'ann');
+      const there = (await row('there')) ?? assert.fail();
+      await assert.rejects(service.switchAll([there], true, 'ann'), {
+        problems: [
+          {
+            ...{ key: 'aliases.problem.loop', field: 'targets' },
+            values: { way: 'here → there → here' },
+          },
+        ],
+      });
+      assert.deepEqual(await listed('off'), ['there']);
+    });
+
     it('that one renames while another deletes: the right row goes, or none', async () => {
       const one = await add('one', 'alice');
       await add('two', 'alice');
