@@ -17,10 +17,14 @@ const root = process.argv[2] === '--root' ? (process.argv[3] ?? '') : '';
 const places = fetchPlaces(root);
 const end = new AbortController();
 
+/** What each query was last tried with: whoever enters another password wants to see it work. */
+const tried = new Map<string, string>();
+
 const scheduler = createScheduler({
-  now: Date.now,
+  now: () => performance.now(),
   failuresOf: async (id) => (await readStatus(places.of(id)))?.failures ?? 0,
   poll: async ({ id }, deliveryPort) => {
+    tried.set(id, await stampOf(places.runControl(id)));
     try {
       const { result, maybeTwice } = await fetchOnce(places, id, deliveryPort, {
         signal: end.signal,
@@ -36,8 +40,8 @@ const scheduler = createScheduler({
       return 'unknown';
     }
   },
-  onNext: (id, at) => {
-    void rememberNext(id, at).catch((error: unknown) =>
+  onNext: (id, pauseMs) => {
+    void rememberNext(id, new Date(Date.now() + pauseMs)).catch((error: unknown) =>
       log.warn({ err: error, query: id }, 'the next look could not be noted'),
     );
   },
@@ -49,16 +53,27 @@ async function rememberNext(id: string, at: Date): Promise<void> {
   if (status) await writeStatus(own, { ...status, nextAt: at.toISOString() });
 }
 
+async function stampOf(file: string): Promise<string> {
+  const found = await stat(file).catch(() => null);
+  return found === null ? 'none' : `${found.ino}.${found.mtimeMs}.${found.size}`;
+}
+
+async function retryChanged(): Promise<void> {
+  for (const id of scheduler.failing()) {
+    const stamp = await stampOf(places.runControl(id));
+    if (tried.has(id) && tried.get(id) !== stamp) scheduler.retry(id);
+  }
+}
+
 let known = '';
 
 /** No schedule means nothing to do; one that cannot be read leaves the last one in force. */
 async function look(): Promise<void> {
-  const found = await stat(places.schedule).catch(() => null);
-  const stamp = found === null ? 'none' : `${found.ino}.${found.mtimeMs}.${found.size}`;
+  const stamp = await stampOf(places.schedule);
   if (stamp === known) return;
   try {
     const nothing: Schedule = { deliveryPort: 0, queries: [] };
-    const text = found === null ? null : await readFile(places.schedule, 'utf8');
+    const text = stamp === 'none' ? null : await readFile(places.schedule, 'utf8');
     scheduler.follow(text === null ? nothing : parseSchedule(text));
     known = stamp;
   } catch (error) {
@@ -83,11 +98,12 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 
 await mkdir(places.state, { recursive: true, mode: 0o700 });
 process.stdout.write('{"ready":true}\n');
-let beatAt = 0;
+let beatAt = -Infinity;
 while (!end.signal.aborted) {
   await look();
-  if (Date.now() - beatAt > 10_000) {
-    beatAt = Date.now();
+  await retryChanged();
+  if (performance.now() - beatAt > 10_000) {
+    beatAt = performance.now();
     await beat().catch((error: unknown) => log.warn({ err: error }, 'no sign of life'));
   }
   const pause = Math.min(scheduler.tick(), LOOK_MS);

@@ -15,17 +15,21 @@ export const AWAY_HERE_S = 15;
 export interface SchedulerParts {
   /** Resolves with how it ended; never rejects. */
   readonly poll: (query: ScheduledQuery, deliveryPort: number) => Promise<Outcome>;
-  /** Told whenever the next look at a query is known. */
-  readonly onNext: (id: string, at: Date) => void;
+  /** Told whenever the next look at a query is known, with the milliseconds until then. */
+  readonly onNext: (id: string, pauseMs: number) => void;
   /** How many times in a row a query has failed before this process began. */
   readonly failuresOf: (id: string) => Promise<number>;
-  /** Milliseconds. */
+  /** Milliseconds of a clock that nobody can set. */
   readonly now: () => number;
 }
 
 export interface Scheduler {
   /** Takes another schedule: new queries are due at once, changed intervals count from the last look. */
   follow(schedule: Schedule): void;
+  /** Those that wait longer than usual after a failure. */
+  failing(): readonly string[];
+  /** What it failed by may have been put right: it is due at once. */
+  retry(id: string): void;
   /** Starts what is due; resolves with the milliseconds until something is. */
   tick(): number;
   /** Resolves when nothing is being polled. */
@@ -64,9 +68,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         if (entries.get(query.id) === entry) entries.delete(query.id);
         return;
       }
-      const pause = pauseAfter(entry.query.interval, entry.failures, outcome);
-      entry.dueAt = parts.now() + pause * 1_000;
-      parts.onNext(query.id, new Date(entry.dueAt));
+      const pauseMs = pauseAfter(entry.query.interval, entry.failures, outcome) * 1_000;
+      entry.dueAt = parts.now() + pauseMs;
+      parts.onNext(query.id, pauseMs);
     })();
   };
 
@@ -94,6 +98,18 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
         known.dueAt = Math.min(known.dueAt, soonest);
         known.query = query;
       }
+    },
+    failing() {
+      const all = [...entries.values()];
+      return all
+        .filter(({ failures, running }) => failures > 0 && running === null)
+        .map(({ query }) => query.id);
+    },
+    retry(id) {
+      const entry = entries.get(id);
+      if (entry === undefined) return;
+      entry.failures = 0;
+      entry.dueAt = parts.now();
     },
     tick() {
       const due = [...entries.values()]

@@ -23,6 +23,11 @@ describe('fetching mail from other providers', () => {
     return page.text;
   };
 
+  const pathOf = async (name: string): Promise<string> => {
+    const { html } = await at.client.get(`${FETCHMAIL}?q=${encodeURIComponent(name)}`);
+    return /href="([^"]*\/fetchmail\/\d+)"/.exec(html)?.[1] ?? '';
+  };
+
   it('delivers to several people what waits in a mailbox, and takes it out there', async () => {
     await at.remote.addUser('firma@provider.example', PASSWORD);
     await at.remote.put('firma@provider.example', [at.message('imap-one'), at.message('imap-two')]);
@@ -58,13 +63,18 @@ describe('fetching mail from other providers', () => {
     assert.equal(await at.remote.count('pop'), 2);
   });
 
-  it('says in words that a password is wrong', async () => {
+  it('says in words that a password is wrong, and looks again as soon as it is right', async () => {
     await at.remote.addUser('locked', 'right');
+    await at.remote.put('locked', [at.message('unlocked')]);
     await at.add({
       ...{ name: 'Locked', remoteUser: 'locked', remotePassword: 'wrong' },
-      ...{ destination: 'user', users: ['bob'] },
+      ...{ destination: 'user', users: ['bob'], interval: '3600' },
     });
     await until('the list to say so', async () => /login refused/.test(await listed('Locked')));
+    const path = await pathOf('Locked');
+    const right = { remotePassword: 'right' };
+    await at.client.submit(path, right, { action: path, button: 'intent=save' });
+    await at.lab.waitForMail('bob', 'unlocked');
   });
 
   it('goes on fetching while the console is down', async () => {

@@ -208,6 +208,18 @@ describe('the scheduler', () => {
     scheduler.tick();
     assert.deepEqual(polled, ['1', '1']);
   });
+  it('looks again at once where what it failed by was put right', async () => {
+    const { scheduler, polled, finish } = started({ '1': 'login' });
+    scheduler.follow(schedule(['1', '2']));
+    scheduler.tick();
+    assert.deepEqual(scheduler.failing(), []);
+    await finish('1');
+    await finish('2');
+    assert.deepEqual(scheduler.failing(), ['1']);
+    scheduler.retry('1');
+    scheduler.tick();
+    assert.deepEqual(polled, ['1', '2', '1']);
+  });
   it('looks again soon when it was the mail server here that did not answer', async () => {
     assert.ok(pauseAfter(300, 1, 'awayHere') <= 30);
     assert.equal(pauseAfter(60, 50, 'awayHere'), 60);
