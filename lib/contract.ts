@@ -115,6 +115,11 @@ export interface HelperTransport {
     params: Readonly<Record<string, unknown>>,
     options: HelperCallOptions,
   ): Promise<unknown>;
+  /**
+   * This action is likely to be asked for soon: whoever can makes a helper ready for it, so that its start is not waited
+   * for. Only a hint, which may come as often as it likes.
+   */
+  expect?(action: string): void;
 }
 
 /** All that the plugin takes from a console. */

@@ -2,6 +2,7 @@
 import type { Installation } from './installation.js';
 import { BLOCK_LISTS_FILE, POSTGREY_FILE } from '../policy/places.js';
 import { CONSOLE_NODE_OPTIONS, MAX_CONSOLE_MIB } from './console-memory.js';
+import { STANDBY_TIMEOUT_MS } from '../privileged/protocol.js';
 import { CONSOLE_USER, FETCH_USER, HELPER_GROUP, PROXY_GROUP, type Places } from './places.js';
 
 export const HELPER_SOCKET_UNIT = 'mailserver-helper.socket';
@@ -19,8 +20,8 @@ const MAX_CONSOLE_TASKS = 128;
 /** The fetcher itself takes 60 MB, each fetch under way 10 MB. */
 const MAX_FETCHER_MEMORY = '1G';
 const MAX_FETCHER_TASKS = 512;
-/** Nothing the helper does takes longer, in seconds. */
-const LONGEST_REQUEST_SECONDS = 3600;
+/** Nothing the helper does takes longer, in seconds; before it, it may have waited for its request. */
+const LONGEST_REQUEST_SECONDS = 3600 + STANDBY_TIMEOUT_MS / 1_000;
 
 /** What neither of the two needs (systemd.exec(5)). */
 const COMMON_HARDENING = `\

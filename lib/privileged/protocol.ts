@@ -2,6 +2,7 @@
  * The lines that cross the border between web side and privileged helper. JSON, one object a line, UTF-8.
  *
  * Web to helper: one `Request`; for actions that take a stream, then `{"item": ...}` lines and `{"end": true}`.
+ * Before it a `Standby` line may come, when a request is likely soon: the helper loads what it needs, and waits.
  * `{"cancel": true}`, or closing the connection, cancels an action that can be cancelled.
  * Helper to web: any number of `{"progress": ...}`, then exactly one `{"result": ...}` or `{"error": ...}`.
  */
@@ -15,6 +16,15 @@ export const MAX_LINE_BYTES = 4 * 1024 * 1024;
 
 /** How long the helper waits for the first line, in milliseconds. */
 export const REQUEST_TIMEOUT_MS = 10_000;
+
+/** How long it waits for a request that it was told to expect, in milliseconds. */
+export const STANDBY_TIMEOUT_MS = 330_000;
+
+/** Somebody may ask for this action soon: whoever has a form open, say. */
+export interface Standby {
+  readonly protocol: typeof PROTOCOL_VERSION;
+  readonly standby: string;
+}
 
 export interface Request {
   readonly protocol: typeof PROTOCOL_VERSION;

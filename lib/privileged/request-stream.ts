@@ -2,7 +2,13 @@
 import type { Readable } from 'node:stream';
 import { HelperError } from '../errors.js';
 import { parseJson } from './safe-json.js';
-import { MAX_LINE_BYTES, PROTOCOL_VERSION, REQUEST_TIMEOUT_MS, type Request } from './protocol.js';
+import {
+  MAX_LINE_BYTES,
+  PROTOCOL_VERSION,
+  REQUEST_TIMEOUT_MS,
+  STANDBY_TIMEOUT_MS,
+  type Request,
+} from './protocol.js';
 
 /** Bytes of lines that wait for an action to take them, before we stop reading. */
 const MAX_WAITING_BYTES = MAX_LINE_BYTES;
@@ -10,8 +16,11 @@ const MAX_WAITING_BYTES = MAX_LINE_BYTES;
 const MAX_ACTOR_LENGTH = 256;
 
 export interface RequestStream {
-  /** The first line. Throws at stage `protocol` when it is no request, or not there in time. */
-  request(): Promise<Request>;
+  /**
+   * The request. Throws at stage `protocol` when the first line is none, or not there in time. Where a standby line comes
+   * before it, `getReady` is called with the action that is expected; null when in the end nobody needed it.
+   */
+  request(getReady?: (action: string) => Promise<void>): Promise<Request | null>;
   /** Items that follow, until the end line. Ends early after a cancel line. */
   readonly items: AsyncIterable<unknown>;
   /** Aborted by a cancel line, or by the end of the connection, whether or not somebody reads the items. */
@@ -24,23 +33,38 @@ export function readRequestStream(input: Readable): RequestStream {
   const lines = new LineQueue(input);
   return {
     signal: lines.signal,
-    request: async () => parseRequest(await firstLine(lines)),
+    request: async (getReady) => {
+      const line = await lineWithin(lines, REQUEST_TIMEOUT_MS);
+      if (line === 'late') throw refused('helper.protocol.slow');
+      if (line === null) throw refused('helper.protocol.empty');
+      if (!('standby' in line)) return parseRequest(line);
+      await getReady?.(parseStandby(line));
+      const request = await lineWithin(lines, STANDBY_TIMEOUT_MS);
+      return request === 'late' || request === null ? null : parseRequest(request);
+    },
     items: { [Symbol.asyncIterator]: () => readItems(lines) },
   };
 }
 
-async function firstLine(lines: LineQueue): Promise<Line> {
+/** Null at the end of the connection. Throws when what came is no line of the protocol. */
+async function lineWithin(lines: LineQueue, limitMs: number): Promise<Line | null | 'late'> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(refused('helper.protocol.slow')), REQUEST_TIMEOUT_MS);
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), limitMs);
   });
   try {
-    const line = await Promise.race([lines.next(), late]);
-    if (line === null) throw refused('helper.protocol.empty');
-    return line;
+    return await Promise.race([lines.next(), late]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+function parseStandby({ protocol, standby, ...rest }: Line): string {
+  if (protocol !== PROTOCOL_VERSION) throw refused('helper.protocol.version');
+  if (typeof standby !== 'string' || Object.keys(rest).length > 0) {
+    throw refused('helper.protocol.malformed');
+  }
+  return standby;
 }
 
 function parseRequest({ protocol, action, actor, params, ...rest }: Line): Request {

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { HelperError, type HelperFailure } from '../errors.js';
+import type { SectionRegistry } from '../sections/registry.js';
 import { loadAction } from './actions/index.js';
 import type { Action, ActionContext } from './actions/action.js';
 import { audit, type AuditLogName } from './audit.js';
@@ -31,7 +32,8 @@ async function answer(): Promise<void> {
   const stream = readRequestStream(process.stdin);
   const log = auditLog(paths);
   try {
-    const request = await stream.request();
+    const request = await stream.request(getReady);
+    if (request === null) return;
     log.asks(request);
     const action = await loadAction(request.action);
     if (action === null) throw refused('protocol', 'helper.protocol.action', '');
@@ -40,7 +42,7 @@ async function answer(): Promise<void> {
     if (!action.quiet) await log.accepts(action.redact?.(params));
     const result = await perform(action, params, log, {
       paths,
-      registry: async () => (await import('../sections/index.js')).sections,
+      registry: loadSections,
       signal: stream.signal,
       items: stream.items,
       progress: (progress) => say({ progress }),
@@ -54,6 +56,16 @@ async function answer(): Promise<void> {
     await log.ends(`${failure.stage} ${failure.key}`);
     say({ error: failure });
   }
+}
+
+async function loadSections(): Promise<SectionRegistry> {
+  return (await import('../sections/index.js')).sections;
+}
+
+/** Loads what the action needs, so that it need not be waited for once it is asked for. */
+async function getReady(expected: string): Promise<void> {
+  const [action] = await Promise.all([loadAction(expected), loadSections()]);
+  if (action === null) throw refused('protocol', 'helper.protocol.action', '');
 }
 
 function checkParams(action: Action, request: Request): never {
@@ -96,7 +108,7 @@ interface AuditLog {
 /** Whatever was changed, or refused, is logged; so is a look at somebody's mail. */
 function auditLog(paths: Paths): AuditLog {
   const id = randomUUID();
-  const started = performance.now();
+  let started = performance.now();
   let asked: Pick<Request, 'actor' | 'action'> = { actor: '', action: '' };
   let given: { readonly params?: unknown } = {};
   let begun: Promise<void> | null = null;
@@ -109,7 +121,10 @@ function auditLog(paths: Paths): AuditLog {
       throw refused('run', 'helper.run.audit', String(cause));
     });
   return {
-    asks: ({ actor, action }) => (asked = { actor, action: action.slice(0, MAX_NAME_LENGTH) }),
+    asks: ({ actor, action }) => {
+      started = performance.now();
+      asked = { actor, action: action.slice(0, MAX_NAME_LENGTH) };
+    },
     accepts: (params) => {
       given = params === undefined ? {} : { params };
       return must(write('requests', 'asked', given));

@@ -93,6 +93,11 @@ export function createPages({ host, i18n, views, assets, manifest }: PageParts):
       }));
   };
 
+  /** Whoever may change something, and has a page before them, may be about to. The page comes first. */
+  const expectSave = (req: Request, res: Response): void => {
+    if (may(req, 'mail.admin')) res.once('finish', () => host.helper?.expect?.('apply'));
+  };
+
   return {
     translator,
     formats,
@@ -112,6 +117,7 @@ export function createPages({ host, i18n, views, assets, manifest }: PageParts):
       };
       const content = views.render(info.view, own).trimStart();
       head(res);
+      expectSave(req, res);
       res.status(info.status ?? 200).type('html');
       if (part) {
         res.send(content);

@@ -14,6 +14,7 @@ import {
   startSocketActivation,
   type HelperSocket,
 } from '../support/helper-sockets.js';
+import { requestOf, sayRaw } from '../attack/intruder.js';
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
 import { until } from '../support/wait.js';
 
@@ -123,6 +124,30 @@ describe('the helper', () => {
       });
     });
   }
+
+  it('answers as ever when it was told what to expect', async () => {
+    const expected = (action: string) => `{"protocol":1,"standby":"${action}"}\n`;
+    for (const { path } of [activated, listener]) {
+      const [right] = await sayRaw(path, expected('describe'), requestOf('describe', {}));
+      assert.equal((right?.result as { protocol: number }).protocol, 1);
+      const [other] = await sayRaw(path, expected('apply'), requestOf('describe', {}));
+      assert.equal((other?.result as { protocol: number }).protocol, 1);
+      const [wrong] = await sayRaw(path, expected('constructor'));
+      assert.equal(wrong?.error?.key, 'helper.protocol.action');
+    }
+  });
+
+  it('that was expected and not needed ends, and says so nowhere', async () => {
+    const log = () =>
+      readFile(`${root.places.root}/var/lib/mailserver-helper/audit-requests.log`, 'utf8');
+    const before = await log();
+    const socket = net.connect(listener.path);
+    socket.write('{"protocol":1,"standby":"apply"}\n');
+    await until('its start', () => childOf(listener.listener.pid ?? 0));
+    socket.destroy();
+    await until('its end', async () => (await childOf(listener.listener.pid ?? 0)) === null);
+    assert.equal(await log(), before);
+  });
 
   it('that dies is told from one that refuses', async () => {
     const before = started.length;

@@ -3,7 +3,11 @@ import { PassThrough } from 'node:stream';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { HelperError } from '../../lib/errors.js';
-import { MAX_LINE_BYTES, REQUEST_TIMEOUT_MS } from '../../lib/privileged/protocol.js';
+import {
+  MAX_LINE_BYTES,
+  REQUEST_TIMEOUT_MS,
+  STANDBY_TIMEOUT_MS,
+} from '../../lib/privileged/protocol.js';
 import { readRequestStream } from '../../lib/privileged/request-stream.js';
 
 const GOOD = { protocol: 1, action: 'read', actor: 'admin', params: { sections: [] } };
@@ -70,7 +74,7 @@ describe('a request', () => {
     const frame = JSON.stringify({ ...GOOD, params: { text: '' } });
     const fits = frame.replace('""', `"${'x'.repeat(MAX_LINE_BYTES - frame.length)}"`);
     assert.equal(Buffer.byteLength(fits), MAX_LINE_BYTES);
-    assert.equal((await streamOf(fits, '\n').stream.request()).action, 'read');
+    assert.equal((await streamOf(fits, '\n').stream.request())?.action, 'read');
     const tooLong = fits.replace('xx', 'xxx');
     await assert.rejects(streamOf(tooLong, '\n').stream.request(), refusal('helper.protocol.long'));
     const endless = streamOf(Buffer.alloc(MAX_LINE_BYTES + 1, 0x20));
@@ -92,6 +96,53 @@ describe('a request', () => {
     await turn();
     t.mock.timers.tick(REQUEST_TIMEOUT_MS);
     await assert.rejects(request, refusal('helper.protocol.slow'));
+  });
+});
+
+describe('a request that is expected', () => {
+  const EXPECTED = '{"protocol":1,"standby":"read"}\n';
+
+  it('is waited for once what it needs is ready', async () => {
+    const { input, stream } = streamOf(EXPECTED);
+    const ready: string[] = [];
+    const request = stream.request((action) => Promise.resolve(void ready.push(action)));
+    await turn();
+    assert.deepEqual(ready, ['read']);
+    input.write(`${JSON.stringify(GOOD)}\n{"item":1}\n{"end":true}\n`);
+    assert.deepEqual(await request, GOOD);
+    assert.deepEqual(await all(stream.items), [1]);
+  });
+
+  it('may come before that', async () => {
+    const { stream } = streamOf(`${EXPECTED}${JSON.stringify(GOOD)}\n`);
+    assert.deepEqual(await stream.request(), GOOD);
+  });
+
+  it('need not come: that is no fault', async (t) => {
+    const gone = streamOf(EXPECTED);
+    gone.input.end();
+    assert.equal(await gone.stream.request(), null);
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { stream } = streamOf(EXPECTED);
+    const request = stream.request();
+    for (let step = 0; step < 5; step += 1) await turn();
+    t.mock.timers.tick(STANDBY_TIMEOUT_MS);
+    assert.equal(await request, null);
+  });
+
+  it('is refused like any other, and so is the word that it will come', async () => {
+    const bad: [string, string][] = [
+      [`${EXPECTED}{"protocol":2}`, 'version'],
+      [`${EXPECTED}${EXPECTED}`, 'malformed'],
+      [`${EXPECTED}nonsense`, 'malformed'],
+      ['{"standby":"read"}', 'version'],
+      ['{"protocol":1,"standby":["read"]}', 'malformed'],
+      ['{"protocol":1,"standby":"read","action":"read"}', 'malformed'],
+    ];
+    for (const [lines, key] of bad) {
+      const { stream } = streamOf(lines, '\n');
+      await assert.rejects(stream.request(), refusal(`helper.protocol.${key}`), lines);
+    }
   });
 });
 

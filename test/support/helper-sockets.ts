@@ -2,12 +2,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
 import type { PostfixRoot } from './postfix-root.js';
+import { releasedHelper } from './released-helper.js';
 import { until } from './wait.js';
-
-const PROGRAM = fileURLToPath(new URL('../../lib/privileged/main.js', import.meta.url));
-const LISTENER = fileURLToPath(new URL('../../lib/privileged/listener.js', import.meta.url));
 
 export interface HelperSocket {
   readonly path: string;
@@ -21,7 +19,8 @@ export async function startListener(
   environment: NodeJS.ProcessEnv = {},
 ): Promise<HelperSocket> {
   const path = `${places.root}/run/mailserver/helper.sock`;
-  const args = [LISTENER, '--socket', path, '--root', places.root];
+  const program = join(dirname(await releasedHelper()), 'listener.js');
+  const args = [program, '--socket', path, '--root', places.root];
   return start(path, [...enter, process.execPath, ...args], environment);
 }
 
@@ -29,7 +28,8 @@ export async function startListener(
 export async function startSocketActivation({ places, enter }: PostfixRoot): Promise<HelperSocket> {
   const path = `${places.root}/run/activated.sock`;
   const listen = ['/usr/bin/systemd-socket-activate', '--accept', '--inetd', '--listen', path];
-  return start(path, [...enter, ...listen, process.execPath, PROGRAM, '--root', places.root], {});
+  const program = [process.execPath, await releasedHelper(), '--root', places.root];
+  return start(path, [...enter, ...listen, ...program], {});
 }
 
 /** In /proc/net/unix: somebody takes connections there (`__SO_ACCEPTCON`). */

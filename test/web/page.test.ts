@@ -10,6 +10,7 @@ import { formFields, textOf } from '../support/forms.js';
 import { pluginPages } from '../support/plugin-pages.js';
 import { openMemoryDatabase } from '../support/memory-database.js';
 import { recordingHelper } from '../support/recording-helper.js';
+import { until } from '../support/wait.js';
 
 describe('a page', () => {
   const pages = pluginPages({ tables: [] });
@@ -35,6 +36,21 @@ describe('a page', () => {
       .post('/mail/configuration/base')
       .set('x-roles', 'mail.read');
     assert.equal((await reader.type('form').send({ _csrf: 'x' })).status, 403);
+  });
+
+  it('has a helper made ready for whoever may save', async () => {
+    const base = '/mail/configuration/base';
+    let expected: string[] = [];
+    Object.assign(pages.helper, { expect: (action: string) => expected.push(action) });
+    const wrong = { ...(await pages.fields(base)), mailServerName: 'no name' };
+    for (const page of [pages.get(base).expect(200), pages.post(base, wrong).expect(422)]) {
+      expected = [];
+      await page;
+      await until('the word that somebody may save', () => expected[0] === 'apply');
+    }
+    expected = [];
+    await pages.get(base).set('x-roles', 'mail.read,mail.operate').expect(200);
+    assert.deepEqual(expected, []);
   });
 
   it('says in words that an address leads nowhere, or that a form is too much', async () => {
