@@ -38,7 +38,8 @@ export function readRequestStream(input: Readable): RequestStream {
       if (line === 'late') throw refused('helper.protocol.slow');
       if (line === null) throw refused('helper.protocol.empty');
       if (!('standby' in line)) return parseRequest(line);
-      await getReady?.(parseStandby(line));
+      const expected = parseStandby(line);
+      await getReady?.(expected);
       const request = await lineWithin(lines, STANDBY_TIMEOUT_MS);
       return request === 'late' || request === null ? null : parseRequest(request);
     },
