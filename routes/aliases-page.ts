@@ -52,6 +52,14 @@ export async function standingOfAliases(
   return [helperAway(pages.translator(req), pages.formats(req), failure.toFailure(), view, has)];
 }
 
+/** What the list shows of the system's own aliases does not hold yet. */
+export function unreadNotice(t: Translator): Notice {
+  return {
+    ...{ kind: 'warn', title: t('aliases.unread.title') },
+    paragraphs: [t('aliases.unread.text')],
+  };
+}
+
 /** The state of an alias as a label, with the sentence that says what it means. */
 export function viewHealth(t: Translator, health: Health): Record<string, string> {
   const { state, dead, toAdmin, hidden, circle } = health;

@@ -16,6 +16,7 @@ import {
   aliasesPage,
   routeHref,
   standingOfAliases,
+  unreadNotice,
   viewHealth,
 } from './aliases-page.js';
 
@@ -89,11 +90,13 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
     const previous = hasPrevious ? (rows[0]?.cursor ?? '') : '';
     const kept = state === 'all' ? {} : { state };
     const links = listLinks(action, query, { next, previous }, ALIAS_SORTS, kept);
+    const system = await systemRows(req);
+    const unread = service.systemUnread() ? [unreadNotice(t)] : [];
     pages.page(req, res, aliasesPage(web, req, 'index', 'list', status), {
       action,
       newHref: `${action}/new`,
       list: { rows: rows.map((row) => viewRow(req, row)) },
-      notices: [...notices, ...(await standingOfAliases(web, req, service))],
+      notices: [...notices, ...(await standingOfAliases(web, req, service)), ...unread],
       ...{ links, total, state },
       lead: { off: counts.off, trouble: countOf(counts, 'trouble') },
       beginning: beginning && query.search !== '',
@@ -106,7 +109,7 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
       })),
       unchecked: counts.unchecked,
       readOnly: !pages.may(req, 'mail.admin'),
-      system: await systemRows(req),
+      system,
     });
   };
 

@@ -10,7 +10,7 @@ import { viewForm } from '../lib/web/form.js';
 import { helperAway, saveFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import type { Web } from '../lib/web/web.js';
-import { aliasesPage, ROUTE_PATH } from './aliases-page.js';
+import { aliasesPage, ROUTE_PATH, unreadNotice } from './aliases-page.js';
 
 /** Longest address that is shown again, in characters. */
 const MAX_SHOWN = 400;
@@ -51,7 +51,8 @@ export function routeRoutes(router: Router, web: Web, service: RouteService): vo
       const { report, failed } = withReport
         ? await reportOf(req, typed, actor)
         : { report: undefined, failed: [] };
-      const notices = [...disagreement(req, look), ...away(req, look), ...failed];
+      const unread = look.unread ? [unreadNotice(pages.translator(req))] : [];
+      const notices = [...disagreement(req, look), ...unread, ...away(req, look), ...failed];
       const status = failed.length > 0 ? 502 : 200;
       show(req, res, { typed, look, notices, status, ...(report ? { report } : {}) });
     } catch (error) {

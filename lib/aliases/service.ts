@@ -79,6 +79,8 @@ export interface AliasesService {
   matching(query: Pick<AliasListQuery, 'search' | 'state'>): Promise<readonly RowKey[]>;
   /** The system's own, with whether one of ours takes its mail first. */
   systemAliases(): Promise<readonly JudgedSystemAlias[]>;
+  /** Whether their file was edited and Postfix does not know it yet. */
+  systemUnread(): boolean;
   /** Whether what is said of aliases is as fresh as it should be. */
   machine(): Promise<Look>;
   /** Names of other aliases that lead to these, at most a few; and of queries that fetch mail for them. */
@@ -170,6 +172,7 @@ export function createAliasesService({
         health: healthOfSystemAlias(alias.name, world),
       }));
     },
+    systemUnread: () => worlds.systemUnread(),
     machine: () => worlds.machine(),
     leadingTo: async (ids) => {
       const names = (await findAliases(db, ids)).map(({ name }) => name);

@@ -31,6 +31,8 @@ export interface Worlds {
   lately(db: Knex): Promise<World>;
   /** The system's own aliases as they were a moment ago; the last known ones when the helper is away. */
   systemAliases(): Promise<readonly SystemAlias[]>;
+  /** Whether their file was edited and Postfix does not know it yet, as of the last look. */
+  systemUnread(): boolean;
   /** What is known of the machine, and why there is nothing newer. */
   machine(): Promise<Look>;
 }
@@ -45,17 +47,18 @@ export interface WorldParts {
 
 export function createWorlds(parts: WorldParts): Worlds {
   const { helper, machine, directory, localDomains, log } = parts;
-  let known: { readonly entries: readonly SystemAlias[]; readonly at: number } = {
-    entries: [],
-    at: -Infinity,
-  };
+  let known: {
+    readonly entries: readonly SystemAlias[];
+    readonly unread: boolean;
+    readonly at: number;
+  } = { entries: [], unread: false, at: -Infinity };
   let asking: Promise<readonly SystemAlias[]> | null = null;
 
   const ask = async (asked: Helper): Promise<readonly SystemAlias[]> => {
     try {
       const options = { actor: 'pages', timeoutMs: TIMEOUT_MS };
-      const { entries } = await asked.call('system-aliases', {}, options);
-      known = { entries, at: Date.now() };
+      const { entries, unread } = await asked.call('system-aliases', {}, options);
+      known = { entries, unread, at: Date.now() };
     } catch (error) {
       if (!(error instanceof HelperError)) throw error;
       log.warn({ err: error }, 'the system’s own aliases could not be read');
@@ -101,6 +104,7 @@ export function createWorlds(parts: WorldParts): Worlds {
 
   return {
     systemAliases: systemLately,
+    systemUnread: () => known.unread,
     machine: () => machine.glance(MACHINE_AGE_MS),
     now: (db) => worldOf(db, 'now'),
     lately: (db) => worldOf(db, 'lately'),

@@ -1,7 +1,7 @@
 /** Lines of a socket as bytes, one at a time, without their ends. */
 import type { Socket } from 'node:net';
 
-/** Longest line, in bytes; longer ones are handed on in pieces, which SMTP forbids and mail holds all the same. */
+/** Longest line, in bytes. fetchmail breaks those of mail long before, and Postfix says none as long. */
 const MAX_LINE_BYTES = 4_000_000;
 
 export interface LineReader {

@@ -29,6 +29,8 @@ export interface RouteLook {
   readonly smarthost: string | null;
   /** Null when there is nothing to compare. */
   readonly agree: boolean | null;
+  /** The system's own aliases were edited and Postfix does not know it yet. */
+  readonly unread: boolean;
 }
 
 export interface RouteService {
@@ -63,7 +65,7 @@ export function createRouteService({
       const settings = resolve(address, known, world);
       const saved = (await readSmarthost(db))?.settings ?? null;
       const smarthost = saved === null ? null : saved.host === '' ? '' : nextHop(saved);
-      const found = { address, settings, smarthost };
+      const found = { address, settings, smarthost, unread: worlds.systemUnread() };
       try {
         if (helper === null) throw noHelper();
         const tables = await helper.call(

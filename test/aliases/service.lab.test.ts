@@ -59,6 +59,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       worlds = {
         machine: () => Promise.resolve({ view: null, failure: null }),
         systemAliases: () => Promise.resolve([{ name: 'postmaster', value: 'root' }]),
+        systemUnread: () => false,
         lately: (reader) => worlds.now(reader),
         now: (reader) =>
           Promise.resolve({

@@ -43,6 +43,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
         });
       const worlds = {
         ...{ now, lately: now, systemAliases: () => Promise.resolve([]) },
+        ...{ systemUnread: () => false },
         machine: () => Promise.resolve({ view: null, failure: null }),
       };
       transfer = createAliasTransfer({ db, changes, worlds, log: silentLog });

@@ -1,4 +1,5 @@
 /** `system-aliases`: what stands in the system's own aliases file (aliases(5)). Reads it, changes nothing. */
+import { stat } from 'node:fs/promises';
 import Joi from 'joi';
 import { readText } from '../files.js';
 import { defineAction } from './action.js';
@@ -12,9 +13,23 @@ export const systemAliasesAction = defineAction({
   params: Joi.object<Record<string, never>>({}),
   run: async (_params, { paths }) => {
     const entries = parseAliases((await readText(paths.aliases)) ?? '');
-    return { entries: entries.slice(0, MAX_ENTRIES), count: entries.length };
+    const unread = await isUnread(paths.aliases);
+    return { entries: entries.slice(0, MAX_ENTRIES), count: entries.length, unread };
   },
 });
+
+/** Ends of the tables that postalias(1) makes of it. */
+const TABLES = ['.db', '.lmdb', '.cdb'];
+
+/** Whether it was edited after postalias(1) read it last; false where no table of it is there to be compared. */
+export async function isUnread(file: string): Promise<boolean> {
+  const timeOf = async (name: string): Promise<number | null> =>
+    (await stat(name).catch(() => null))?.mtimeMs ?? null;
+  const tables = await Promise.all(TABLES.map((end) => timeOf(file + end)));
+  const read = tables.filter((time) => time !== null);
+  const edited = await timeOf(file);
+  return edited !== null && read.length > 0 && read.every((time) => time < edited);
+}
 
 /** Logical lines `name: value`; comments and lines without a name are passed over. */
 export function parseAliases(text: string): { readonly name: string; readonly value: string }[] {
