@@ -53,13 +53,15 @@ describe('the check of files for fetchmail', () => {
     assert.equal(await check(many), null);
   });
 
-  it('refuses what fetchmail does not understand, and does not repeat it', async () => {
+  it('refuses what fetchmail does not understand, says in which file, and does not repeat it', async () => {
     const broken = `${query('imap.example')}poll there protocol imap passwort "topsecret"\n`;
-    const said = (await check([query('imap.example'), broken])) as Record<string, unknown>;
+    const whole = Array.from({ length: 6 }, () => query('imap.example'));
+    const said = (await check([...whole, broken, ...whole])) as Record<string, unknown>;
     assert.equal(said['stage'], 'check');
     assert.equal(said['key'], 'helper.check.scanner');
     assert.deepEqual(said['values'], { program: 'fetchmail --configdump' });
-    assert.match(String(said['detail']), /\d/, 'the line');
+    const line = broken.split('\n').length - 1;
+    assert.match(String(said['detail']), new RegExp(`^6\\.rc: fetchmail:.*\\b${line}\\b`));
     assert.doesNotMatch(JSON.stringify(said), /topsecret|passwort/);
   });
 });
