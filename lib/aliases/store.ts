@@ -103,18 +103,26 @@ export async function readAllAliases(db: Knex): Promise<Alias[]> {
 /** Rows at a time when all are read. */
 const ROWS_PER_PAGE = 2_000;
 
-/** All that are switched on, in the order of their names' bytes. */
+/**
+ * All that are switched on, in the order of their names' bytes. A page comes as one row, of two lists in JSON: row by row
+ * the embedded database takes three times as long.
+ */
 export async function* readAllEnabled(
   db: Knex,
 ): AsyncIterable<readonly (readonly [name: string, targets: readonly string[]])[]> {
   let after: string | null = null;
   for (;;) {
-    const page = db(ALIASES_TABLE).where('enabled', true).orderBy('name').limit(ROWS_PER_PAGE);
+    const page = db(ALIASES_TABLE).select('name', 'targets').where('enabled', true);
     if (after !== null) void page.where('name', '>', after);
-    const rows = await page.select<Pick<Alias, 'name' | 'targets'>[]>('name', 'targets');
-    if (rows.length > 0) yield rows.map(({ name, targets }) => [name, targets] as const);
-    if (rows.length < ROWS_PER_PAGE) return;
-    after = rows.at(-1)?.name ?? null;
+    const row = await db
+      .from(page.orderBy('name').limit(ROWS_PER_PAGE).as('page'))
+      .select(db.raw('json_agg(name) as names, json_agg(targets) as targets'))
+      .first<{ names: string[] | null; targets: string[][] | null }>();
+    const { names, targets } = row;
+    if (names === null || targets === null) return;
+    yield names.map((name, index) => [name, targets[index] ?? []] as const);
+    if (names.length < ROWS_PER_PAGE) return;
+    after = names.at(-1) ?? null;
   }
 }
 
