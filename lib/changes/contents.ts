@@ -7,6 +7,7 @@ import type { HelperTransport } from '../contract.js';
 import { HelperError } from '../errors.js';
 import type { ApplyParams, ApplyResult, ContentsItem } from '../privileged/protocol.js';
 import type { ContentsSource, SettingsSource, TouchedRow } from './change.js';
+import { readAhead } from './read-ahead.js';
 import { sendWhole, unknownRows } from './row-changes.js';
 
 const KEY = 'contents';
@@ -104,6 +105,9 @@ export async function requestWithContents(
 /** A request's lines have a limit (`MAX_LINE_BYTES`), and an alias may have many targets: so long is one about. */
 const PIECE_CHARS = 256 * 1024;
 
+/** Pages that are read while the helper starts and looks at the configuration: a megabyte. */
+const PAGES_AHEAD = 8;
+
 type Entries = readonly (readonly [key: string, entry: unknown])[];
 
 /** The same entries in items that the helper takes: an import may be of 100,000. */
@@ -128,14 +132,14 @@ async function* itemsOf(
   for (const [section, { source, base, delta }] of sections) {
     if ('pages' in delta) {
       const pages = base === null ? source.all(db) : delta.pages(db);
-      for await (const page of pages) yield* inPieces(section, page);
+      for await (const page of readAhead(pages, PAGES_AHEAD)) yield* inPieces(section, page);
       continue;
     }
     if (base !== null) {
       yield* inPieces(section, [...delta]);
       continue;
     }
-    for await (const page of source.all(db)) {
+    for await (const page of readAhead(source.all(db), PAGES_AHEAD)) {
       yield* inPieces(
         section,
         page.filter(([key]) => !delta.has(key)),
