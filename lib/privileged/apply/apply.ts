@@ -2,7 +2,7 @@
  * The one safe apply: check again → render → compare → stage → native checks → journal → swap → activate → prove,
  * or everything back. See `journal.ts` for what a kill in the middle leaves behind.
  */
-import { HelperError, type HelperStage } from '../../errors.js';
+import { HelperError } from '../../errors.js';
 import type { SectionRegistry } from '../../sections/registry.js';
 import type { Danger } from '../../sections/section.js';
 import { ensurePrivateFolder } from '../files.js';
@@ -24,15 +24,7 @@ import { planDaemons } from './daemons.js';
 import { decidedAbout } from './decided.js';
 import { planDirectives } from './directives.js';
 import { findDrift } from './drift.js';
-import {
-  checkSpace,
-  closeJournal,
-  openJournal,
-  putBack,
-  swap,
-  type Journal,
-  type Replacement,
-} from './journal.js';
+import { checkSpace, closeJournal, openJournal, swap, type Replacement } from './journal.js';
 import { lookAtFiles } from './looked-files.js';
 import { makeAndCheck } from './make-and-check.js';
 import { planFiles } from './own-files.js';
@@ -43,16 +35,16 @@ import {
   expectationOf,
   prove,
   PROVE_LIMIT_MS,
-  PROVE_RESTORED_LIMIT_MS,
   PROVE_TABLES_LIMIT_MS,
   type RelayQuestions,
 } from './prove.js';
-import { follow, recover } from './recover.js';
+import { recover } from './recover.js';
 import { digestOfSettings, recordOf, stateAfter } from './remember.js';
 import { emptyResult, reportFiles, reportParameters } from './report.js';
 import { nameRows, requestedSettings } from './requested.js';
-import { scanQuestions } from './scan-proof.js';
 import { relayQuestions } from './relay-questions.js';
+import { rolledBack, type Before } from './roll-back.js';
+import { scanQuestions } from './scan-proof.js';
 import { proveOnShadow } from './shadow.js';
 import {
   closeStages,
@@ -73,17 +65,6 @@ export interface ApplyContext {
   readonly receiving: Receiving;
   /** Called once it is sure that something will be changed, before it is. */
   readonly changing: () => Promise<void>;
-}
-
-/** By section, of the contents that came with the request. */
-type Digests = Readonly<Record<string, string>>;
-
-/** What stood before the swap, for the way back. */
-interface Before {
-  readonly state: HelperState;
-  readonly view: ConfigView;
-  /** Proof steps that did not hold before the change either. */
-  readonly faults: ReadonlySet<string>;
 }
 
 /** Applies one change, or says in a `HelperError` at which stage it was refused; then all is as it was. */
@@ -182,7 +163,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const follow = { wasRunning, activation: how, beside: daemons.before };
   await context.changing();
   const journal = await openJournal(paths, replacements, follow, contents.edits);
-  const before = { state, view: present, faults: faultsOf(proofBefore, present) };
+  const before: Before = { state, view: present, faults: faultsOf(proofBefore, present) };
   const log = await openMailLog(stage.view, paths).catch(() => null);
   try {
     // Whom Postfix is going to ask must be there first.
@@ -332,67 +313,4 @@ async function commit(paths: Paths, state: HelperState): Promise<void> {
       { cause },
     );
   }
-}
-
-/** Puts everything back, waits until the running Postfix shows it, and turns the cause into the answer. */
-async function rolledBack(
-  cause: unknown,
-  params: ApplyParams,
-  digests: Digests,
-  before: Before,
-  journal: Journal,
-  paths: Paths,
-): Promise<HelperError> {
-  const first = asHelperError(cause, 'activate');
-  try {
-    await putBack(paths, journal);
-    await follow(paths, journal);
-    const restored = !journal.wasRunning || (await provenAgain(paths, before));
-    const failure = { ...first.toFailure(), restored };
-    const record = recordOf(params, digests, { status: 'refused', failure });
-    await remember(paths, { ...before.state, record }, journal);
-    await closeJournal(paths, journal).catch(() => undefined);
-    return new HelperError(failure, { cause });
-  } catch (second) {
-    const detail = second instanceof HelperError ? second.detail : String(second);
-    return new HelperError(
-      {
-        stage: 'rollback',
-        key: 'helper.rollback.failed',
-        values: { stage: first.stage },
-        detail: `${first.detail}\n${detail}`,
-        restored: false,
-      },
-      { cause },
-    );
-  }
-}
-
-/** Without the probe listener, before the very first change, the public port alone is asked. */
-async function provenAgain(paths: Paths, { view, faults }: Before): Promise<boolean> {
-  const hadProbe = view.masterService(PROBE_SERVICE) !== null;
-  const expected = hadProbe ? faults : new Set([...faults, 'proof.listener']);
-  const steps = await prove(paths, expectationOf(view, paths), PROVE_RESTORED_LIMIT_MS, expected);
-  return steps.every((step) => step.ok || step.tolerated || expected.has(step.key));
-}
-
-/**
- * That a change was refused need not be on record, on a full disk say: then it is as if it had never been asked.
- * But a state that names our swap as finished would be a lie, and must be replaced.
- */
-async function remember(paths: Paths, state: HelperState, { id }: Journal): Promise<void> {
-  try {
-    await writeState(paths, state);
-  } catch (cause) {
-    if ((await readState(paths)).swap === id) throw cause;
-  }
-}
-
-function asHelperError(cause: unknown, stage: HelperStage): HelperError {
-  if (cause instanceof HelperError) return cause;
-  const detail = cause instanceof Error ? cause.message : String(cause);
-  return new HelperError(
-    { stage, key: `helper.${stage}.failed`, values: {}, detail, restored: false },
-    { cause },
-  );
 }
