@@ -46,6 +46,8 @@ export async function findDrift(
     report(registry.ownerOf(name), { kind: 'parameter', name, ours, theirs, digest });
   }
   for (const name of Object.keys(SHARED_LISTS)) {
+    const sharing = registry.all.filter(({ owns }) => owns.lists.includes(name));
+    if (only !== undefined && !sharing.some(({ id }) => only.has(id))) continue;
     const theirs = view.parameter(name);
     const present = splitList(theirs);
     const written = state.written.lists[name];
@@ -55,8 +57,7 @@ export async function findDrift(
     const lost = written !== undefined && !holdsAll(present, elements, layoutOf(name));
     if (!lost && added.length === 0) continue;
     const ours = listAsWritten(view, name, elements, claims);
-    const share = ({ owns }: Section) => owns.lists.includes(name);
-    for (const section of registry.all.filter(share)) {
+    for (const section of sharing) {
       report(section, { kind: 'list', name, ours, theirs, digest: digestOf(theirs) });
     }
   }
