@@ -34,10 +34,13 @@ export async function holdsExactly(
   try {
     const { size } = await handle.stat();
     const bytes = Buffer.allocUnsafeSlow(size);
-    const begun = await fill(handle, bytes, 0, Math.min(size, HEADERS_BYTES));
     const reader = new PageReader(bytes, lines);
-    if (count !== null && reader.entries() !== count) return false;
-    return (await fill(handle, bytes, begun, size)) === size && reader.agrees();
+    let read = 0;
+    if (count !== null) {
+      read = await fill(handle, bytes, 0, Math.min(size, HEADERS_BYTES));
+      if (reader.entries() !== count) return false;
+    }
+    return (await fill(handle, bytes, read, size)) === size && reader.agrees();
   } catch (error) {
     // Of an offset that leads out of the file.
     if (error instanceof RangeError) return false;
