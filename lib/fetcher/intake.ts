@@ -87,6 +87,7 @@ function createWay(port: number, { address, behind }: People): Way {
   let told: Buffer[] = [];
   let recipients = 0;
   let fallenBack: string | null = null;
+  let putOff: string | null = null;
   let missing: Promise<string | null> | null = null;
 
   const reopen = async (): Promise<Delivery | null> => {
@@ -124,6 +125,7 @@ function createWay(port: number, { address, behind }: People): Way {
     told = [];
     recipients = 0;
     fallenBack = null;
+    putOff = null;
   };
 
   return {
@@ -140,10 +142,13 @@ function createWay(port: number, { address, behind }: People): Way {
         if (fallenBack.startsWith('2')) reply = '250 2.1.5 Somebody else gets it';
       }
       if (reply.startsWith('2')) recipients += 1;
+      if (reply.startsWith('4')) putOff = lastLine(reply);
       return reply;
     },
     recipients: () => recipients,
     async ready() {
+      // fetchmail is content with the others, and would not bring it again for the one who has to wait.
+      if (putOff !== null) return putOff;
       const reply = await ask(Buffer.from('DATA'));
       if (!reply.startsWith('3') || delivery === null) return lastLine(reply);
       return delivery;

@@ -99,6 +99,9 @@ async function serve(client: Socket, receiver: Receiver, spool: string): Promise
         if (message === null) return;
         // One line a recipient.
         const reply = lastLine(await receiver.message(message));
+        // A no at this place fetchmail would send back to the sender; where there is none, as in a bounce, it takes the
+        // message for done and deletes it. When the line drops, it leaves it, whoever wrote it, and goes on with the next.
+        if (!reply.startsWith('2')) return;
         for (let one = 0; one < recipients; one += 1) say(reply);
         break;
       }

@@ -17,7 +17,7 @@ import { until } from '../support/wait.js';
 const PARTS = { password: 'secret', home: 'home.example', isLocal: () => true };
 const NOBODY_THERE = 1;
 /** One mailbox for each test. */
-const ACCOUNTS = 13;
+const ACCOUNTS = 16;
 
 for (const protocol of ['imap', 'pop3'] as const) {
   describe(`a message between a provider and us (${protocol})`, () => {
@@ -142,6 +142,34 @@ for (const protocol of ['imap', 'pop3'] as const) {
       assert.deepEqual(copies(), [1, 1, 1]);
     });
 
+    it('stays with the provider when it is refused at its end, a bounce too, and the next one comes', async () => {
+      for (const keep of [false, true]) {
+        const { user, poll } = await mailbox(0, { keep });
+        const bounce = 'Return-Path: <>\nSubject: a bounce\n\nNobody wrote this.\n';
+        await remote.put(user, [message(`${user} before`), bounce, message(`${user} after`)]);
+        post.mood = (text) => (text.includes('Subject: a bounce') ? 'refuse' : 'take');
+        const { result } = await poll();
+        post.mood = () => 'take';
+        assert.deepEqual([result.outcome, result.fetched, result.left], ['diskHere', 2, 1]);
+        assert.equal(await remote.count(user), keep ? 3 : 1);
+        assert.equal((await poll()).result.fetched, 1);
+        assert.equal(copiesOf(`${user} after`), 1);
+      }
+    });
+
+    it('stays with the provider while one of its recipients has to wait', async () => {
+      const to = { destination: 'multidrop', users: [], localDomains: ['example.org'] } as const;
+      const { user, poll } = await mailbox(0, { ...to, envelope: 'X-To' });
+      const fields = 'X-To: bob@example.org, erika@example.org\nSubject';
+      await remote.put(user, [message(`${user} shared`).replace('Subject', fields)]);
+      post.envelope = (command) => (command.includes('<erika@') ? '451 4.3.0 later' : null);
+      const { result } = await poll();
+      post.envelope = () => null;
+      assert.deepEqual([result.outcome, result.fetched], ['refusedHere', 0]);
+      assert.equal((await poll()).result.fetched, 1);
+      assert.deepEqual(post.recipients.at(-1), ['<bob@example.org>', '<erika@example.org>']);
+    });
+
     it('is taken though Postfix was started anew while it came in', async () => {
       const { poll, copies } = await mailbox(2);
       let times = 0;
@@ -196,7 +224,8 @@ for (const protocol of ['imap', 'pop3'] as const) {
       });
       const to = (name: string): string =>
         message(name).replace('Subject', `Delivered-To: box-user-${name}@example.org\nSubject`);
-      await remote.put(user, [to('bob'), to('erika'), message('nobody')]);
+      const bounce = 'Return-Path: <>\nSubject: a bounce\n\nNobody wrote this.\n';
+      await remote.put(user, [to('bob'), to('erika'), message('nobody'), bounce]);
       const wish = {
         deliveryPort: post.port,
         fallback: queryAddress(id),
@@ -220,14 +249,16 @@ for (const protocol of ['imap', 'pop3'] as const) {
           ['bob', [{ address: 'bob@example.org', fate: 'taken' }]],
           ['erika', [{ address: 'erika@example.org', fate: 'others' }]],
           ['nobody', []],
+          ['a bounce', []],
         ],
       );
       assert.equal(post.messages.length, taken);
       assert.deepEqual(subjects, []);
-      assert.equal((await poll()).result.fetched, 3);
-      assert.deepEqual(post.recipients.slice(-3), [
+      assert.equal((await poll()).result.fetched, 4);
+      assert.deepEqual(post.recipients.slice(-4), [
         ['<bob@example.org>'],
         ['<erika@example.org>'],
+        [`<${queryAddress(id)}>`],
         [`<${queryAddress(id)}>`],
       ]);
     });
