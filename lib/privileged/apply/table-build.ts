@@ -28,6 +28,8 @@ import { WriteBehind } from './write-behind.js';
  * written `postmap` has opened it, and its end is seen.
  */
 const STREAMED_BYTES = 256 * 1024;
+/** And from so many on everything is made ready for it. */
+const PREPARED_BYTES = 32 * 1024;
 /**
  * Room for a table, in bytes of address space. Where the room of `lmdb_map_size` ends `postmap` begins anew with twice
  * as much (lmdb_table(5)), which a pipe cannot.
@@ -55,6 +57,7 @@ export class TableBuild {
   #text = '';
   #last = '';
   #ordered = true;
+  #ready: Promise<ReadyPipe | null> | null = null;
   #stream: Promise<StreamedPostmap | null> | null = null;
 
   constructor(
@@ -81,6 +84,7 @@ export class TableBuild {
     this.#ordered &&= chunk.length === text.length || !/[\ud800-\udfff]/.test(text);
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
+    if (this.#bytes >= PREPARED_BYTES) void this.#prepare();
     if (this.#stream) this.#pass(chunk);
     else if (this.#bytes >= STREAMED_BYTES) this.#begin();
   }
@@ -89,6 +93,8 @@ export class TableBuild {
   async finish(mayBeSame: boolean): Promise<string | null> {
     const made = this.#stream?.then((stream) => stream?.end() ?? null);
     made?.catch(() => undefined);
+    // Nothing of it is still being made when the folder is removed.
+    await this.#ready?.catch(() => undefined);
     const lines = this.#lines();
     const there = tableFile(this.paths, this.name);
     const same =
@@ -104,6 +110,7 @@ export class TableBuild {
 
   /** Ends what was begun. */
   async abandon(): Promise<void> {
+    await this.#ready?.catch(() => undefined);
     await this.#stream?.then((stream) => stream?.end()).catch(() => undefined);
   }
 
@@ -115,8 +122,14 @@ export class TableBuild {
     return Buffer.from(sortLines(lines.map((line) => `${line}\n`)));
   }
 
+  #prepare(): Promise<ReadyPipe | null> {
+    this.#ready ??= preparePipe(this.name, this.paths);
+    this.#ready.catch(() => undefined);
+    return this.#ready;
+  }
+
   #begin(): void {
-    this.#stream = StreamedPostmap.start(this.name, this.paths);
+    this.#stream = this.#prepare().then((ready) => ready && StreamedPostmap.start(ready));
     this.#stream.catch(() => undefined);
     for (const chunk of this.#chunks) this.#pass(chunk);
   }
@@ -124,6 +137,26 @@ export class TableBuild {
   #pass(chunk: Buffer): void {
     void this.#stream?.then((stream) => stream?.write(chunk)).catch(() => undefined);
   }
+}
+
+/** A named pipe in a folder of its own, and the configuration for who reads it. */
+interface ReadyPipe {
+  readonly name: string;
+  readonly source: string;
+  readonly config: string;
+}
+
+/** Null where the administrator has set the room for tables: then it is built at the end. */
+async function preparePipe(name: string, paths: Paths): Promise<ReadyPipe | null> {
+  const folder = await makeBuildFolder(paths);
+  const [source, config] = [`${folder}/${name}`, `${folder}/.config`];
+  const [roomy, fifo] = await Promise.all([
+    makeRoomyConfig(config, paths),
+    runNative('/usr/bin/mkfifo', ['-m', '600', source]),
+  ]);
+  if (!roomy) return null;
+  if (fifo.code !== 0) throw refusedTable(name, fifo.stderr);
+  return { name, source, config };
 }
 
 /** A `postmap` that reads from a named pipe. */
@@ -141,14 +174,7 @@ class StreamedPostmap {
     this.#behind = new WriteBehind(pipe, PASSED_BYTES);
   }
 
-  /** Null where the administrator has set the room for tables: then it is built at the end. */
-  static async start(name: string, paths: Paths): Promise<StreamedPostmap | null> {
-    const folder = await makeBuildFolder(paths);
-    const config = `${folder}/.config`;
-    if (!(await makeRoomyConfig(config, paths))) return null;
-    const source = `${folder}/${name}`;
-    const fifo = await runNative('/usr/bin/mkfifo', ['-m', '600', source]);
-    if (fifo.code !== 0) throw refusedTable(name, fifo.stderr);
+  static async start({ name, source, config }: ReadyPipe): Promise<StreamedPostmap> {
     const file = `${source}.lmdb`;
     const keeper = await open(source, constants.O_RDWR);
     const pipe = await open(source, constants.O_WRONLY);
