@@ -7,7 +7,7 @@ import type { RouteLook, RouteService } from '../lib/route/service.js';
 import { viewEnd, viewRoute } from '../lib/route/view.js';
 import { oneText } from '../lib/web/fields.js';
 import { viewForm } from '../lib/web/form.js';
-import { helperAway, saveFailed } from '../lib/web/helper-notices.js';
+import { helperAway, requestFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import type { Web } from '../lib/web/web.js';
 import { aliasesPage, ROUTE_PATH, unreadNotice } from './aliases-page.js';
@@ -70,7 +70,7 @@ export function routeRoutes(router: Router, web: Web, service: RouteService): vo
       return { report: await service.report(typed, actor), failed: [] };
     } catch (error) {
       if (!(error instanceof HelperError)) throw error;
-      const failed = [saveFailed(pages.translator(req), error.toFailure(), web.has)];
+      const failed = [requestFailed(pages.translator(req), error.toFailure(), web.has)];
       return { report: undefined, failed };
     }
   };
