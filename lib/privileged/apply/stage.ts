@@ -181,7 +181,7 @@ async function edit(
   if (answer.code !== 0) throw failed('helper.stage.edit', {}, answer.stderr);
 }
 
-export async function backdate(file: string): Promise<void> {
+async function backdate(file: string): Promise<void> {
   const then = Date.now() / 1000 - BACKDATE_S;
   await utimes(file, then, then);
 }

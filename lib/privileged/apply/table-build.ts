@@ -2,12 +2,19 @@
  * A table that is built while its lines still come. `postmap` reads them from a pipe and puts them in order itself, so
  * that after the last line little is left to do but to read back what it made.
  */
-import { constants } from 'node:fs';
-import { chmod, mkdir, open, readFile, writeFile, type FileHandle } from 'node:fs/promises';
+import {
+  constants,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { chmod, open, type FileHandle } from 'node:fs/promises';
 import { statusOf } from '../files.js';
 import { CLEAN_ENVIRONMENT, runNative, type NativeResult } from '../native.js';
 import type { Paths } from '../paths.js';
-import { backdate, copyIntoStage } from './stage.js';
+import { BACKDATE_S } from './stage.js';
 import { holdsExactly } from './table-pages.js';
 import {
   buildTable,
@@ -150,11 +157,8 @@ interface ReadyPipe {
 async function preparePipe(name: string, paths: Paths): Promise<ReadyPipe | null> {
   const folder = await makeBuildFolder(paths);
   const [source, config] = [`${folder}/${name}`, `${folder}/.config`];
-  const [roomy, fifo] = await Promise.all([
-    makeRoomyConfig(config, paths),
-    runNative('/usr/bin/mkfifo', ['-m', '600', source]),
-  ]);
-  if (!roomy) return null;
+  if (!makeRoomyConfig(config, paths)) return null;
+  const fifo = await runNative('/usr/bin/mkfifo', ['-m', '600', source]);
   if (fifo.code !== 0) throw refusedTable(name, fifo.stderr);
   return { name, source, config };
 }
@@ -208,16 +212,22 @@ class StreamedPostmap {
   }
 }
 
-/** Postfix' configuration as it is, with room for large tables. False where it says itself how much room there is. */
-async function makeRoomyConfig(folder: string, paths: Paths): Promise<boolean> {
-  await mkdir(folder, { mode: 0o700 });
-  await copyIntoStage(folder, paths);
-  const file = `${folder}/main.cf`;
-  const text = await readFile(file, 'latin1');
+/**
+ * What `postmap` reads of Postfix' configuration, with room for large tables. False where it says itself how much room
+ * there is. At one go: each step for itself would wait for the entries that are checked meanwhile, longer than it takes.
+ */
+function makeRoomyConfig(folder: string, { configDir }: Paths): boolean {
+  const text = readFileSync(`${configDir}/main.cf`, 'latin1');
   if (/^lmdb_map_size/m.test(text)) return false;
+  mkdirSync(folder, { mode: 0o700 });
   // Where it says which folder it is in, this would be another one.
-  const elsewhere = text.replace(/^config_directory[^\n]*\n(?:[ \t][^\n]*\n)*/gm, '');
-  await writeFile(file, `${elsewhere}lmdb_map_size = ${MAP_BYTES}\n`, 'latin1');
-  await backdate(file);
+  const elsewhere = `${text}\n`.replace(/^config_directory[^\n]*\n(?:[ \t][^\n]*\n)*/gm, '');
+  const file = `${folder}/main.cf`;
+  writeFileSync(file, `${elsewhere}lmdb_map_size = ${MAP_BYTES}\n`, 'latin1');
+  const then = Date.now() / 1000 - BACKDATE_S;
+  utimesSync(file, then, then);
+  for (const name of ['dynamicmaps.cf', 'dynamicmaps.cf.d']) {
+    symlinkSync(`${configDir}/${name}`, `${folder}/${name}`);
+  }
   return true;
 }
