@@ -4,9 +4,10 @@ import type { FileHandle } from 'node:fs/promises';
 export class WriteBehind {
   #waiting: Buffer[] = [];
   #bytes = 0;
+  #isWriting = false;
   #writing = Promise.resolve();
 
-  /** `atOnce`: bytes of one write. `after` is called behind each. */
+  /** `atOnce`: bytes one write has at least; all that came during the one before go together. `after` follows each. */
   constructor(
     private readonly handle: FileHandle,
     private readonly atOnce: number,
@@ -17,23 +18,29 @@ export class WriteBehind {
   write(piece: Buffer): void {
     this.#waiting.push(piece);
     this.#bytes += piece.length;
-    if (this.#bytes >= this.atOnce) this.#pass();
+    if (this.#isWriting || this.#bytes < this.atOnce) return;
+    this.#isWriting = true;
+    this.#writing = this.#writeMany();
+    this.#writing.catch(() => undefined);
   }
 
   /** Resolves once all is written. */
   async flush(): Promise<void> {
-    if (this.#bytes > 0) this.#pass();
     await this.#writing;
+    if (this.#bytes > 0) await this.#writeWaiting();
   }
 
-  #pass(): void {
+  async #writeMany(): Promise<void> {
+    while (this.#bytes >= this.atOnce) {
+      await this.#writeWaiting();
+      await this.after?.();
+    }
+    this.#isWriting = false;
+  }
+
+  async #writeWaiting(): Promise<void> {
     const [pieces, bytes] = [this.#waiting, this.#bytes];
     [this.#waiting, this.#bytes] = [[], 0];
-    this.#writing = this.#writing.then(() => this.#writeAll(pieces, bytes)).then(this.after);
-    this.#writing.catch(() => undefined);
-  }
-
-  async #writeAll(pieces: readonly Buffer[], bytes: number): Promise<void> {
     const { bytesWritten } = await this.handle.writev(pieces);
     if (bytesWritten === bytes) return;
     // As much as went (write(2)): where there is no room for the rest, this says so.
