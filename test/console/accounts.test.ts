@@ -42,6 +42,18 @@ describe('accounts', () => {
     assert.deepEqual(roles, ['mail.read']);
   });
 
+  it('lead to where mail for them goes, for who may see that', async () => {
+    const way = '/mail/route?address=ben%40acme.example';
+    const path = `/accounts/${await idOf('ben')}`;
+    const link = /<a href="([^"]*route[^"]*)"/.exec((await anna.get(path)).text)?.[1];
+    assert.equal(link, way);
+    assert.equal((await anna.get(way)).status, 200);
+    await test.account('manager', { level: 'none', manages: true });
+    const manager = test.browser();
+    await manager.signIn('manager');
+    assert.doesNotMatch((await manager.get(path)).text, /mail\/route/);
+  });
+
   it('are refused field by field, with everything typed kept but the password', async () => {
     const answer = await anna.submit('/accounts/new', '/accounts/new', {
       ...FORM,

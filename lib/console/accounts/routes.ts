@@ -50,6 +50,7 @@ export function accountRoutes({ frame, accounts, guards, systemPasswords }: Acco
         minimum: MIN_PASSWORD_LENGTH,
         systemSignIn: form.kind === 'system' || (await systemPasswords.available()),
         own: account !== null && account.id === req.user?.id,
+        seesMail: req.user?.roles.includes('mail.read') === true,
         ...frame.problems(req, problems),
       },
     );

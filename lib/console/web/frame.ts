@@ -99,6 +99,7 @@ export function createFrame(parts: FrameParts): Frame {
           .join(' / '),
         asset: (name: string) => CONSOLE_MOUNT + assets.address(name),
         pluginAsset: (name: string) => pluginMount + pluginAssets.address(name),
+        pluginMount,
       },
     };
   };
