@@ -45,6 +45,7 @@ export const fetchmailSection: Section<FetchmailSettings> = {
     tables: [DESTINATION_TABLE, ACCESS_TABLE],
     files: [],
     folders: [FETCH_FOLDER],
+    filesApart: true,
   },
 
   render({ queries }, system, all) {

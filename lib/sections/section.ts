@@ -198,6 +198,11 @@ export interface Section<Settings = unknown> {
     readonly folders?: readonly string[];
     /** Files that are not ours in which it has lines. */
     readonly directives?: readonly string[];
+    /**
+     * Neither Postfix nor anybody whom it asks or gives mail to reads its files: where nothing but files changes, Postfix
+     * has nothing to prove.
+     */
+    readonly filesApart?: true;
   };
   /** Daemons these settings need, in the order in which they are started; they read what the section's files say. */
   daemons?(settings: Settings): readonly DaemonNeed[];

@@ -97,7 +97,8 @@ describe('one query among others', () => {
     const files = [await fileOf('one'), await fileOf('two')];
     const before = await Promise.all(files.map((file) => readFile(file, 'utf8')));
     const two = await stored('two');
-    await save((trx) => updateQuery(trx, two, { timeout: 77 }, 'anna'));
+    const { result } = await save((trx) => updateQuery(trx, two, { timeout: 77 }, 'anna'));
+    assert.deepEqual(result?.proof, [], 'Postfix has no part in it');
     await crossed(['two']);
     const after = await Promise.all(files.map((file) => readFile(file, 'utf8')));
     assert.equal(after[0], before[0]);
@@ -106,7 +107,11 @@ describe('one query among others', () => {
   });
 
   it('comes, changes back, and goes', async () => {
-    await save((trx) => insertQuery(trx, query('four'), 'anna'));
+    const { result } = await save((trx) => insertQuery(trx, query('four'), 'anna'));
+    assert.ok(
+      result?.proof.some(({ key, ok }) => key === 'proof.banner' && ok),
+      'a table changed',
+    );
     await crossed(['four']);
     const file = await fileOf('four');
     const first = await readFile(file, 'utf8');

@@ -17,7 +17,7 @@ import type { ApplyParams, ApplyResult, ProofStep } from '../protocol.js';
 import type { Secrets } from '../secrets.js';
 import { postfixService } from '../services/postfix.js';
 import { readState, writeState, type HelperState } from '../state.js';
-import { activate, activationFor } from './activate.js';
+import { activate, activationFor, type Activation } from './activate.js';
 import { planContents, type PlannedContents } from './contents.js';
 import { areAllEntries, type Receiving } from './contents-received.js';
 import { planDaemons } from './daemons.js';
@@ -49,6 +49,7 @@ import { proveOnShadow } from './shadow.js';
 import {
   closeStages,
   editsConfiguration,
+  isApart,
   openStage,
   refuseEditedMeanwhile,
   type Stage,
@@ -110,11 +111,16 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   ];
   const tables = await buildTables(plan.tables, paths, decided);
   const { settings } = plan;
+  const apart = isApart(plan, tables.replacements);
   const check = async () => {
     const wasRunning = await service.running();
     const daemons = await planDaemons(plan, files, paths);
     const order = { folder, plan, present, paths, files };
-    return { wasRunning, daemons, ...(await makeAndCheck(order, wasRunning && !params.dryRun)) };
+    return {
+      wasRunning,
+      daemons,
+      ...(await makeAndCheck(order, wasRunning && !params.dryRun && !apart)),
+    };
   };
   const planning = planContents(context.receiving, touched, {
     ...{ registry, state, settings, view: present, paths },
@@ -163,8 +169,21 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
   const follow = { wasRunning, activation: how, beside: daemons.before };
   await context.changing();
   const journal = await openJournal(paths, replacements, follow, contents.edits);
-  const before: Before = { state, view: present, faults: faultsOf(proofBefore, present) };
+  const faults = faultsOf(proofBefore, present);
+  const before: Before = { state, view: present, faults: apart ? null : faults };
   const log = await openMailLog(stage.view, paths).catch(() => null);
+  const proven = async (activation: Activation): Promise<readonly ProofStep[]> => {
+    const relay = relayQuestions(plan);
+    const tolerated = tolerable(faults, relay);
+    const { recipients } = contents;
+    const policy = isAboutPolicy(plan) ? policyExpectationOf(stage.view, paths) : undefined;
+    const expected = expectationOf(stage.view, paths, {
+      ...{ recipients, relay, tls: isAboutTls(plan), scan: scanQuestions(plan) },
+      ...(policy ? { policy } : {}),
+    });
+    const limit = activation === 'none' ? PROVE_TABLES_LIMIT_MS : PROVE_LIMIT_MS;
+    return judge(await prove(paths, expected, limit, tolerated), tolerated);
+  };
   try {
     // Whom Postfix is going to ask must be there first.
     await swap(files);
@@ -179,16 +198,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     );
     const activation = await activate(service, how, log);
     clock.lap('activate');
-    const relay = relayQuestions(plan);
-    const tolerated = tolerable(before.faults, relay);
-    const { recipients } = contents;
-    const policy = isAboutPolicy(plan) ? policyExpectationOf(stage.view, paths) : undefined;
-    const expected = expectationOf(stage.view, paths, {
-      ...{ recipients, relay, tls: isAboutTls(plan), scan: scanQuestions(plan) },
-      ...(policy ? { policy } : {}),
-    });
-    const limit = activation === 'none' ? PROVE_TABLES_LIMIT_MS : PROVE_LIMIT_MS;
-    const proof = judge(await prove(paths, expected, limit, tolerated), tolerated);
+    const proof = apart && activation === 'none' ? [] : await proven(activation);
     await daemons.letGo();
     clock.lap('prove');
     const done = { status: 'applied', ...report, activation, proof, contents: named } as const;

@@ -77,6 +77,12 @@ export function editsConfiguration({ parameters, master, options }: Plan): boole
   return parameters.size + master.size + options.size > 0;
 }
 
+/** Whether whole files are all that may change, and none of them is on the way of any mail. */
+export function isApart(plan: Plan, tables: readonly Replacement[]): boolean {
+  if (editsConfiguration(plan) || plan.directives.size + tables.length > 0) return false;
+  return plan.touched.every(({ section }) => section.owns.filesApart);
+}
+
 /**
  * Writes the plan into the stage, and the probe listener, which follows the public one. Throws at stage `stage`.
  */
