@@ -5,7 +5,7 @@ import { HelperError, type HelperStage } from '../errors.js';
 import type { Answer, Request } from '../privileged/protocol.js';
 
 /** The protocol this side speaks; the helper refuses another. */
-const PROTOCOL = 1;
+export const PROTOCOL = 1;
 
 /** How long a request may take altogether when the caller sets no limit, in milliseconds: a little longer than the longest save. */
 const DEFAULT_TIMEOUT_MS = 660_000;

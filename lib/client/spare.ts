@@ -4,6 +4,7 @@
  */
 import type net from 'node:net';
 import type { Standby } from '../privileged/protocol.js';
+import { PROTOCOL } from './line-exchange.js';
 
 /** How long it may wait, in milliseconds; below the helper's own limit, so that it is never asked when it is about to end. */
 export const SPARE_LIFETIME_MS = 300_000;
@@ -52,7 +53,7 @@ export class Spare {
   }
 
   #keep(action: string, socket: net.Socket): void {
-    const line: Standby = { protocol: 1, standby: action };
+    const line: Standby = { protocol: PROTOCOL, standby: action };
     socket.write(`${JSON.stringify(line)}\n`);
     const drop = (): void => {
       socket.destroy();

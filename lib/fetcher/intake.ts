@@ -8,7 +8,7 @@ import { openDelivery, type Delivery } from './delivery.js';
 import type { Journal } from './journal.js';
 import { lastLine, listenLmtp, wordOf, type LmtpFiles, type LmtpServer } from './lmtp.js';
 import type { Message } from './message.js';
-import { withoutSender } from './sender.js';
+import { tellSender } from './sender.js';
 
 export interface Intake extends LmtpServer {
   /** Messages Postfix took, and messages that came again. */
@@ -111,11 +111,6 @@ function createWay(port: number, { address, behind }: People): Way {
     if (reply.startsWith('2')) told.push(command);
     return reply;
   };
-  const tellSender = async (command: Buffer): Promise<string> => {
-    const reply = await tell(command);
-    const without = withoutSender(command, reply);
-    return without === null ? reply : tell(without);
-  };
   /** When everybody behind it is gone, mail that was taken would only be sent back to those who wrote it. */
   const tellPeople = async (): Promise<string> => {
     missing ??= refusalOfAll(port, behind);
@@ -133,7 +128,7 @@ function createWay(port: number, { address, behind }: People): Way {
     async envelope(command) {
       const word = wordOf(command);
       if (word === 'RSET' || word === 'MAIL') begin();
-      if (word === 'MAIL') return tellSender(command);
+      if (word === 'MAIL') return tellSender(command, tell);
       if (word !== 'RCPT') return ask(command);
       const isPeople = command.includes(`<${address}>`);
       let reply = isPeople ? await tellPeople() : await tell(command);

@@ -6,7 +6,7 @@
 import { fieldsOf, recipientHeaders, type HeaderSighting } from '../fetchmail/recipient-headers.js';
 import { openDelivery } from './delivery.js';
 import { listenLmtp, wordOf, type LmtpFiles, type LmtpServer } from './lmtp.js';
-import { withoutSender } from './sender.js';
+import { tellSender } from './sender.js';
 
 /** Messages that are looked at. */
 export const MAX_LOOKED = 20;
@@ -70,9 +70,8 @@ export async function openLook(order: LookWish & LmtpFiles, enough: () => void):
         if (word !== 'RCPT') {
           accepted = 0;
           recipients = [];
-          const reply = (await delivery?.ask(command)) ?? '';
-          const without = word === 'MAIL' ? withoutSender(command, reply) : null;
-          if (without !== null) await delivery?.ask(without);
+          const ask = async (one: Buffer): Promise<string> => (await delivery?.ask(one)) ?? '';
+          await (word === 'MAIL' ? tellSender(command, ask) : ask(command));
           return '250 2.0.0 Ok';
         }
         accepted += 1;

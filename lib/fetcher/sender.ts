@@ -8,3 +8,13 @@ export function withoutSender(command: Buffer, reply: string): Buffer | null {
   if (!NO_SENDER.test(reply)) return null;
   return Buffer.from(command.toString('latin1').replace(/<.*>/, '<>'), 'latin1');
 }
+
+/** Tells Postfix the sender, or that there is none where it takes no mail from this one. Gives its last answer. */
+export async function tellSender(
+  command: Buffer,
+  tell: (command: Buffer) => Promise<string>,
+): Promise<string> {
+  const reply = await tell(command);
+  const without = withoutSender(command, reply);
+  return without === null ? reply : tell(without);
+}
