@@ -9,6 +9,7 @@ import type { Overview, OverviewService, Trouble } from '../lib/overview/service
 import type { SmarthostService } from '../lib/smarthost/service.js';
 import { oneText } from '../lib/web/fields.js';
 import { noticeView } from '../lib/queue/notice-view.js';
+import type { QueueNotice } from '../lib/queue/watch.js';
 import { helperAway } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import type { Web } from '../lib/web/web.js';
@@ -75,14 +76,14 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
   });
 
   /** The one sentence about how things are, and what it means. */
-  const stateView = (
-    req: Request,
-    { state, machine, domains, troubles }: Overview,
-    guided: boolean,
-  ): object => {
+  const stateView = (req: Request, overview: Overview, guided: boolean): object => {
     const t = pages.translator(req);
-    const [worst] = troubles;
-    const named = state === 'bad' && worst !== undefined;
+    const { state, machine, domains } = overview;
+    const { trouble, notice } = worstOf(overview);
+    if (notice !== null) {
+      const { title, paragraphs, link } = noticeView(queueParts(web, req), notice);
+      return { kind: state, sentence: title, meaning: paragraphs, link };
+    }
     const facts =
       machine === null || !machine.postfix.running
         ? []
@@ -92,11 +93,12 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
           ];
     return {
       kind: state,
-      sentence: named
-        ? t(worst.key, worst.values)
-        : t(`overview.state.${guided && state === 'ok' ? 'guided' : state}`),
-      meaning: named ? [t(`${worst.key}.meaning`)] : facts,
-      link: named ? remedyOf(req, worst) : null,
+      sentence:
+        trouble === null
+          ? t(`overview.state.${guided && state === 'ok' ? 'guided' : state}`)
+          : t(trouble.key, trouble.values),
+      meaning: trouble === null ? facts : [t(`${trouble.key}.meaning`)],
+      link: trouble === null ? null : remedyOf(req, trouble),
     };
   };
 
@@ -139,14 +141,20 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
     guided: boolean,
   ): readonly Notice[] => {
     const t = pages.translator(req);
-    const { failure, machine, troubles, state, queue } = overview;
+    const { failure, machine, troubles, queue } = overview;
     const away =
       failure === null
         ? []
         : [helperAway(t, pages.formats(req), failure.toFailure(), machine, web.has)];
-    const rest = (state === 'bad' ? troubles.slice(1) : troubles).filter(
-      ({ key }) => !guided || key !== 'overview.trouble.noDomain',
+    const worst = worstOf(overview);
+    const rest = troubles.filter(
+      (one) => one !== worst.trouble && (!guided || one.key !== 'overview.trouble.noDomain'),
     );
+    const ofQueue = queue.filter((one) => one !== worst.notice);
+    const viewQueue = (kind: QueueNotice['kind']): readonly Notice[] =>
+      ofQueue
+        .filter((one) => one.kind === kind)
+        .map((notice) => noticeView(queueParts(web, req), notice));
     const first: Notice = {
       kind: 'info',
       title: t('overview.takeover.title'),
@@ -157,6 +165,7 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
       ...away,
       ...(failure !== null || missed.length === 0 ? [] : [missedNotice(req, missed)]),
       ...(overview.takeover ? [first] : []),
+      ...viewQueue('bad'),
       ...rest.map(({ severity, key, values, remedy }): Notice => {
         const notice: Notice = {
           kind: severity,
@@ -166,7 +175,19 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
         const link = remedyOf(req, { key, remedy });
         return link === null ? notice : { ...notice, link };
       }),
-      ...queue.map((notice) => noticeView(queueParts(web, req), notice)),
+      ...viewQueue('warn'),
     ];
   };
+}
+
+/** What the one sentence is about when mail does not flow: a trouble, or mail that cannot get on. */
+function worstOf({ state, troubles, queue }: Overview): {
+  readonly trouble: Trouble | null;
+  readonly notice: QueueNotice | null;
+} {
+  const none = { trouble: null, notice: null };
+  if (state !== 'bad') return none;
+  const trouble = troubles.find(({ severity }) => severity === 'bad') ?? null;
+  if (trouble !== null) return { ...none, trouble };
+  return { ...none, notice: queue.find(({ kind }) => kind === 'bad') ?? null };
 }

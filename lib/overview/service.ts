@@ -237,7 +237,8 @@ export function createOverviewService({
         ...(patience.missed.size > 0 ? [{ key: 'overview.missed.title', values: {} }] : []),
       ];
       if (failure !== null) problems.unshift({ key: failure.key, values: failure.values });
-      const failing = troubles.some(({ severity }) => severity === 'bad');
+      const worst = [...troubles.map((one) => one.severity), ...notices.map((one) => one.kind)];
+      const failing = worst.includes('bad');
       const status = failing ? 'failing' : problems.length > 0 ? 'degraded' : 'ok';
       return {
         status,
@@ -306,6 +307,7 @@ function stateOf(
   notices: readonly QueueNotice[],
 ): Overview['state'] {
   if (view === null) return 'off';
-  if (troubles.some(({ severity }) => severity === 'bad')) return 'bad';
+  const worst = [...troubles.map(({ severity }) => severity), ...notices.map(({ kind }) => kind)];
+  if (worst.includes('bad')) return 'bad';
   return failure !== null || troubles.length + notices.length > 0 ? 'warn' : 'ok';
 }

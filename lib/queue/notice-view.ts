@@ -18,7 +18,9 @@ export function noticeView({ t, format, path }: ViewParts, notice: QueueNotice):
       Object.entries(bytes).map(([name, value]) => [name, format.bytes(value)]),
     ),
     ...(since === null ? {} : { since: format.moment(since) }),
-    ...(cause === null ? {} : { cause: t(`queue.cause.${cause}.title`) }),
+    ...(cause === null
+      ? {}
+      : { cause: t(`queue.cause.${cause}.title`), todo: t(`queue.cause.${cause}.todo`) }),
   };
   const params = queryParams(show).toString();
   return {

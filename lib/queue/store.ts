@@ -126,9 +126,10 @@ function jobOf(row: JobRow): QueueJob {
   return { ...rest, id: String(rest.id), startedAt, finishedAt };
 }
 
-/** Mail that piles up for one destination. */
+/** Mail that does not get on. */
 export interface Stall {
-  readonly destination: string;
+  /** Null: for one cause, wherever it goes. */
+  readonly destination: string | null;
   readonly messages: number;
   /** When the oldest of them came, in seconds since 1970. */
   readonly oldest: number;

@@ -3,6 +3,7 @@
  * room runs out, without asking anybody while a page waits.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { noHelper } from '../changes/failures.js';
 import type { Helper } from '../client/helper.js';
@@ -10,7 +11,7 @@ import type { Log } from '../contract.js';
 import { releaseLease, takeLease } from '../database/lease.js';
 import { HelperError, type MessageValues } from '../errors.js';
 import { createRounds } from '../rounds.js';
-import { CAUSE_IDS, type Cause } from './causes.js';
+import { CAUSE_IDS, sideOf, type Cause } from './causes.js';
 import { Picture } from './picture.js';
 import { NO_FILTER, type QueueFilter } from './query.js';
 import { groupRows, matchingRows } from './selection.js';
@@ -24,12 +25,24 @@ const FIRST_LOOK_MS = 20 * 1000;
 const LEASE = 'queue-watch';
 /** Messages that are looked at to find what stalls: the listing is cut off there. */
 const MAX_LOOKED_AT = 3_000;
-/** With fewer waiting there is nothing to find. */
-const MIN_WAITING = 5;
 /** A destination stalls when so many messages wait for it, the oldest for so long. */
 const STALL_MESSAGES = 5;
 const STALL_SECONDS = 3_600;
 const MAX_STALLS = 5;
+/** Of these no mail gets on before somebody here does something: one message is enough, wherever it goes. */
+const BLOCKING: ReadonlySet<Cause> = new Set<Cause>([
+  ...(['smarthostLogin', 'localDelivery', 'scanner'] as const),
+  ...(['ourConfiguration', 'ourDisk', 'localService'] as const),
+]);
+/** A fault that passes by itself is over by then, in seconds. */
+const BLOCKED_SECONDS = 600;
+/** Another cause of our side, or of the way, is told from so many messages to so many destinations on: it is no single server's. */
+const SPREAD_MESSAGES = 3;
+const SPREAD_DESTINATIONS = 2;
+/** Once something stalls a page looks itself when the last look is older than this, in milliseconds. */
+const STALLED_AGE_MS = 20_000;
+/** What a page waits for that, in milliseconds. */
+const LOOK_WAIT_MS = 2_000;
 /** The queue grows when so many more wait than an hour ago, and so many times as many. */
 const GROWN_BY = 50;
 const GROWN_TIMES = 2;
@@ -90,6 +103,7 @@ export function createQueueWatch({
   readonly onLarge?: () => void;
 }): QueueWatch {
   const holder = randomUUID();
+  let looking: Promise<void> | null = null;
   let counted: { readonly at: number; readonly now: Promise<QueueNow | null> } | null = null;
 
   const count = async (): Promise<QueueNow | null> => {
@@ -111,9 +125,21 @@ export function createQueueWatch({
     const actor = LEASE;
     const { counts, disk } = await helper.call('queue-counts', {}, { actor });
     const waiting = totalOf(counts) - counts.hold;
-    const stalls = waiting < MIN_WAITING ? [] : await findStalls(helper);
+    const stalls = counts.deferred === 0 ? [] : await findStalls(helper);
     const { free: diskFree, needed: diskNeeded } = disk;
     await insertSample(db, { waiting, held: counts.hold, diskFree, diskNeeded, stalls });
+  };
+
+  /** Whether a look came to its end while a page waits: what was put right is not told as broken any longer. */
+  const lookSoon = async (): Promise<boolean> => {
+    looking ??= look().finally(() => {
+      looking = null;
+    });
+    const seen = looking.then(
+      () => true,
+      () => false,
+    );
+    return Promise.race([seen, sleep(LOOK_WAIT_MS, false, { ref: false })]);
   };
 
   const rounds = createRounds(
@@ -135,7 +161,11 @@ export function createQueueWatch({
     start: () => rounds.start(),
     look,
     async notices() {
-      const { now, before } = await readSamples(db, GROWN_SECONDS);
+      const read = await readSamples(db, GROWN_SECONDS);
+      const age = read.now === null ? 0 : Date.now() - read.now.at.getTime();
+      const stalled = (read.now?.stalls.length ?? 0) > 0 && age > STALLED_AGE_MS;
+      const { now, before } =
+        stalled && (await lookSoon()) ? await readSamples(db, GROWN_SECONDS) : read;
       return now === null ? [] : noticesOf(now, before, new Date());
     },
     now() {
@@ -166,21 +196,37 @@ async function findStalls(helper: Helper): Promise<readonly Stall[]> {
   return stallsOf(picture.seal(), Math.floor(Date.now() / 1000));
 }
 
-/** Destinations for which several messages are deferred, the oldest for long. `now` in seconds since 1970. */
+/** What keeps mail here: causes first, then destinations that stall for another one. `now` in seconds since 1970. */
 export function stallsOf(picture: Picture, now: number): readonly Stall[] {
   const deferred = { ...NO_FILTER, queue: 'deferred' as const };
-  return groupRows(picture, deferred, now)
-    .destinations.filter(({ messages }) => messages >= STALL_MESSAGES)
-    .flatMap(({ key: destination, messages }) => {
-      const filter = { ...deferred, recipient: `@${destination}` };
-      const rows = matchingRows(picture, filter, now);
-      const oldest = Math.min(...rows.map((row) => picture.arrivalOf(row)));
-      const [cause] = groupRows(picture, filter, now).causes;
-      return now - oldest < STALL_SECONDS
-        ? []
-        : [{ destination, messages, oldest, cause: cause?.key ?? 'unknown' }];
+  const stallOf = (filter: QueueFilter, messages: number): Omit<Stall, 'destination'> => {
+    const rows = matchingRows(picture, filter, now);
+    const oldest = rows.reduce((first, row) => Math.min(first, picture.arrivalOf(row)), now);
+    const [cause] = groupRows(picture, filter, now).causes;
+    return { messages, oldest, cause: cause?.key ?? 'unknown' };
+  };
+  const { causes, destinations } = groupRows(picture, deferred, now);
+  const blocked = causes.flatMap(({ key, messages }): Stall[] => {
+    const filter = { ...deferred, reason: key };
+    const stall = { destination: null, ...stallOf(filter, messages), cause: key };
+    const spread = groupRows(picture, filter, now).destinations.length >= SPREAD_DESTINATIONS;
+    return isBlocked(stall, spread, now) ? [stall] : [];
+  });
+  const told = new Set(blocked.map(({ cause }) => cause));
+  const stalled = destinations
+    .filter(({ messages }) => messages >= STALL_MESSAGES)
+    .map(({ key, messages }): Stall => {
+      return { destination: key, ...stallOf({ ...deferred, recipient: `@${key}` }, messages) };
     })
-    .slice(0, MAX_STALLS);
+    .filter(({ oldest, cause }) => now - oldest >= STALL_SECONDS && !told.has(cause));
+  return [...blocked, ...stalled].slice(0, MAX_STALLS);
+}
+
+function isBlocked({ messages, oldest, cause }: Stall, spread: boolean, now: number): boolean {
+  if (BLOCKING.has(cause as Cause)) return now - oldest >= BLOCKED_SECONDS;
+  // That a domain does not exist is the matter of each single address.
+  if (cause === 'domainUnknown' || !['us', 'way'].includes(sideOf(cause as Cause))) return false;
+  return spread && messages >= SPREAD_MESSAGES && now - oldest >= STALL_SECONDS;
 }
 
 /** What is worth a notice. */
@@ -203,16 +249,23 @@ export function noticesOf(
     const values = { count: now.waiting, before: earlier };
     notices.push({ kind: 'warn', key: 'queue.notice.grows', values, ...plain });
   }
-  for (const { destination, messages, oldest, cause } of now.stalls) {
-    notices.push({
-      kind: 'warn',
-      key: 'queue.notice.stalls',
-      values: { count: messages, destination: destination === '' ? '–' : destination },
-      bytes: {},
-      show: { recipient: `@${destination}` },
-      since: new Date(oldest * 1000),
-      cause: CAUSE_IDS.find((id) => id === cause) ?? 'unknown',
-    });
+  for (const { destination, messages: count, oldest, cause: noted } of now.stalls) {
+    const cause = CAUSE_IDS.find((id) => id === noted) ?? 'unknown';
+    const common = { bytes: {}, since: new Date(oldest * 1000), cause };
+    notices.push(
+      destination === null
+        ? {
+            ...{ kind: BLOCKING.has(cause) ? 'bad' : 'warn', key: 'queue.notice.blocked' },
+            ...{ values: { count }, show: { reason: cause }, ...common },
+          }
+        : {
+            ...{ kind: 'warn', key: 'queue.notice.stalls', show: { recipient: `@${destination}` } },
+            ...{
+              values: { count, destination: destination === '' ? '–' : destination },
+              ...common,
+            },
+          },
+    );
   }
   return notices;
 }

@@ -174,6 +174,25 @@ describe('the overview', () => {
     assert.ok(problems.some(({ key }) => key === 'overview.trouble.dns'));
   });
 
+  it('says first that mail is stuck, why, and what to do, and comes back to calm', async () => {
+    const oldest = Math.floor(Date.now() / 1000) - 1_200;
+    const stall = { destination: null, messages: 3, oldest, cause: 'smarthostLogin' };
+    await insertSample(pages.database.db, {
+      ...{ waiting: 3, held: 0, diskFree: 5e12, diskNeeded: 1.5e7, stalls: [stall] },
+    });
+    const { text: html } = await pages.get('/mail');
+    assert.match(
+      textOf(html),
+      /Check again 3 mails wait: The smarthost refuses our login The oldest came .* Check the user name and password of the smarthost/,
+    );
+    assert.equal(textOf(html).match(/3 mails wait: /g)?.length, 1, 'it is said once');
+    assert.match(html, /href="\/mail\/queue\?reason=smarthostLogin"/);
+    assert.match(textOf(html), /Mail queue broken/);
+    assert.equal((await pages.host.plugin.health()).status, 'failing');
+    await pages.database.db('mail_queue_samples').delete();
+    assert.doesNotMatch(await read(), /refuses our login/);
+  });
+
   it('says when the mail queue grows, a destination stalls or room runs out, and leads there', async () => {
     const hour = 60 * 60 * 1000;
     const quiet = { held: 0, diskFree: 5e12, diskNeeded: 1.5e7, stalls: [] };

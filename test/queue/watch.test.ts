@@ -19,16 +19,24 @@ function sample(parts: Partial<QueueSample>): QueueSample {
   return { at: AT, waiting: 3, held: 0, ...room, stalls: [], ...parts };
 }
 
+const PASSWORD =
+  'SASL authentication failed; server smtp.provider.example[192.0.2.9] said: 535 5.7.8 Error: authentication failed';
+
 function pictureOf(
-  mails: readonly { readonly to: string; readonly age: number; readonly queue?: QueueName }[],
+  mails: readonly {
+    readonly to: string;
+    readonly age: number;
+    readonly queue?: QueueName;
+    readonly reason?: string;
+  }[],
 ): Picture {
   const picture = new Picture();
-  mails.forEach(({ to, age, queue }, at) =>
+  mails.forEach(({ to, age, queue, reason }, at) =>
     picture.add({
       queue: queue ?? 'deferred',
       ...{ id: `ABCDEF${String(at)}`, arrival: NOW - age, created: NOW - age, size: 1 },
       ...{ sender: 'a@acme.example', expired: false, nextTry: 0, moreRecipients: 0 },
-      recipients: [[to, REFUSED]],
+      recipients: [[to, reason ?? REFUSED]],
     }),
   );
   return picture;
@@ -69,6 +77,16 @@ describe('notices about the queue', () => {
     assert.equal(notice?.cause, 'refused');
   });
 
+  it('say that mail is stuck where it is ours to repair, and lead to that mail', () => {
+    const stall = { destination: null, messages: 2, oldest: NOW - 900, cause: 'smarthostLogin' };
+    const tell = (cause: string) =>
+      noticesOf(sample({ stalls: [{ ...stall, cause }] }), null, AT)[0];
+    const notice = tell('smarthostLogin');
+    assert.deepEqual([notice?.kind, notice?.key], ['bad', 'queue.notice.blocked']);
+    assert.deepEqual(notice?.show, { reason: 'smarthostLogin' });
+    assert.equal(tell('dns')?.kind, 'warn');
+  });
+
   it('are none when nobody looked for long', () => {
     const old = new Date(AT.getTime() - 60 * 60 * 1000);
     assert.deepEqual(keys(sample({ at: old, diskFree: 0 }), null), []);
@@ -85,9 +103,34 @@ describe('what stalls', () => {
       many.slice(1),
       many.map((mail) => ({ ...mail, age: 600 })),
       many.map((mail) => ({ ...mail, queue: 'hold' as const })),
-      many.map((mail, at) => ({ ...mail, to: `x@partner${String(at)}.example` })),
     ];
     for (const mails of others) assert.deepEqual(stallsOf(pictureOf(mails), NOW), []);
+  });
+
+  it('is a cause of our own from one mail on, once it is no passing fault', () => {
+    const one = { to: 'x@partner.example', age: 700, reason: PASSWORD };
+    const stall = { destination: null, messages: 1, oldest: NOW - 700, cause: 'smarthostLogin' };
+    assert.deepEqual(stallsOf(pictureOf([one]), NOW), [stall]);
+    assert.deepEqual(stallsOf(pictureOf([{ ...one, age: 500 }]), NOW), []);
+    assert.deepEqual(stallsOf(pictureOf([{ ...one, queue: 'hold' as const }]), NOW), []);
+  });
+
+  it('is a cause on the way that keeps mail to several destinations, and is told once', () => {
+    const to = (name: string, age = 4_000) => ({ to: `x@${name}.example`, age });
+    const stall = { destination: null, messages: 3, oldest: NOW - 4_000, cause: 'refused' };
+    assert.deepEqual(stallsOf(pictureOf([to('a'), to('b'), to('b')]), NOW), [stall]);
+    const few = [
+      [to('a'), to('b')],
+      [to('a'), to('a'), to('a')],
+      ['a', 'b', 'c'].map((x) => to(x, 900)),
+    ];
+    for (const mails of few) assert.deepEqual(stallsOf(pictureOf(mails), NOW), []);
+    const many = [...Array.from({ length: 6 }, () => to('a')), to('b')];
+    assert.deepEqual(stallsOf(pictureOf(many), NOW), [{ ...stall, messages: 7 }]);
+    const typo =
+      'Host or domain name not found. Name service error for name=a.example type=AAAA: Host not found';
+    const typos = ['a', 'b', 'c'].map((name) => ({ ...to(name), reason: typo }));
+    assert.deepEqual(stallsOf(pictureOf(typos), NOW), []);
   });
 });
 
@@ -128,6 +171,14 @@ describe('the watch over the queue', () => {
         ['queue.notice.room', {}],
         ['queue.notice.stalls', { count: 6, destination: 'slow.example' }],
       ],
+    );
+    old.splice(0);
+    const before = new Date(Date.now() - 60_000);
+    await database.db('mail_queue_samples').update({ at: before });
+    assert.deepEqual(
+      (await watch.notices()).map(({ key }) => key),
+      ['queue.notice.room'],
+      'what has gone on meanwhile is looked at again',
     );
     await watch.close();
   });
