@@ -3,12 +3,19 @@ import { once } from 'node:events';
 import type { Request, Response, Router } from 'express';
 import { displayAddress } from '../lib/aliases/address.js';
 import { csvHead, csvLine } from '../lib/aliases/csv.js';
+import {
+  differencesBetween,
+  SHOWN_TARGETS,
+  type AliasPart,
+  type Difference,
+} from '../lib/aliases/import-diff.js';
 import type { ImportRow } from '../lib/aliases/import-store.js';
 import {
   isUnderWay,
   MAX_IMPORT_LINES,
   SHOWN_ROWS,
   type AliasTransfer,
+  type ChangingRow,
 } from '../lib/aliases/transfer.js';
 import { UserError, type Problem } from '../lib/errors.js';
 import { oneText } from '../lib/web/fields.js';
@@ -131,12 +138,7 @@ export function aliasesTransferRoutes(router: Router, web: Web, service: AliasTr
       shown: SHOWN_ROWS,
       wrong: wrong.map((row) => ({ line: row.line, text: wrongText(t, row) })),
       doubtful: doubtful.map((row) => ({ line: row.line, text: doubtText(t, row) })),
-      changing: changing.map(({ line, kind, name, targets, note, enabled }) => ({
-        ...{ line, note, enabled, name: displayAddress(name) },
-        targets: targets.slice(0, 5).map(displayAddress).join(', '),
-        further: Math.max(0, targets.length - 5),
-        kind: t(`aliases.import.kind.${kind}`),
-      })),
+      changing: changing.map((row) => viewRow(t, row)),
       readOnly: !pages.may(req, 'mail.admin'),
     });
   };
@@ -150,4 +152,52 @@ function wrongText(t: Translate, { reason, value }: ImportRow): string {
 
 function doubtText(t: Translate, { reason, value, name }: ImportRow): string {
   return t(`aliases.import.doubt.${reason}`, { value, name: displayAddress(name) });
+}
+
+/** A new alias whole; of one that is there only what will be different. */
+function viewRow(t: Translate, row: ChangingRow): object {
+  const { kind, name, enabled, before, stale } = row;
+  const differences = before === null ? [] : differencesBetween(before, row);
+  const staysOff = !enabled && !differences.some(({ part }) => part === 'enabled');
+  return {
+    ...{ stale, name: displayAddress(name), kind: t(`aliases.import.kind.${kind}`) },
+    state: staysOff ? t('aliases.state.off') : '',
+    parts:
+      before === null
+        ? viewWhole(t, row)
+        : differences.map((difference) => viewDifference(t, difference)),
+  };
+}
+
+function viewWhole(t: Translate, { targets, note }: ChangingRow): readonly object[] {
+  const line = (texts: readonly string[]): object => ({ said: '', tag: 'span', ...listed(texts) });
+  return [
+    { label: labelOf(t, 'targets'), lines: [line(targets.map(displayAddress))] },
+    ...(note === '' ? [] : [{ label: labelOf(t, 'note'), lines: [line([note])] }]),
+  ];
+}
+
+/** In words what it was and what it will be, so that neither colour nor strokes are needed to read it. */
+function viewDifference(t: Translate, { part, before, after, partly }: Difference): object {
+  const textOf = (text: string): string => {
+    if (part === 'targets') return displayAddress(text);
+    return part === 'enabled' ? t(`aliases.state.${text}`) : text;
+  };
+  const was = { said: t(`aliases.import.${partly ? 'away' : 'was'}`), tag: 'del' };
+  const willBe = { said: t(`aliases.import.${partly ? 'joining' : 'willBe'}`), tag: 'ins' };
+  const lines = [
+    { ...was, ...listed(before.map(textOf)) },
+    { ...willBe, ...listed(after.map(textOf)) },
+  ];
+  // A long list that only grew, or only became shorter, says nothing of the other way.
+  return { label: labelOf(t, part), lines: lines.filter(({ text }) => text !== '' || !partly) };
+}
+
+function labelOf(t: Translate, part: AliasPart): string {
+  return t(part === 'targets' ? 'aliases.column.targets' : `aliases.field.${part}`);
+}
+
+function listed(texts: readonly string[]): { readonly text: string; readonly further: number } {
+  const shown = texts.slice(0, SHOWN_TARGETS);
+  return { text: shown.join(', '), further: texts.length - shown.length };
 }

@@ -7,6 +7,7 @@ import { ConflictError, HelperError, NotFoundError, UserError } from '../errors.
 import { decodeText, readRows, type CsvRow } from './csv.js';
 import { guardedPages } from './guarded.js';
 import { healthOf } from './health.js';
+import { differencesBetween } from './import-diff.js';
 import {
   aliasesWithImport,
   beginImport,
@@ -30,6 +31,7 @@ import { kindOfName, splitAddress } from './address.js';
 import { tidyIndexes } from './index-store.js';
 import type { World } from './resolve.js';
 import {
+  findAliases,
   findByNames,
   insertAliases,
   streamAliases,
@@ -45,12 +47,20 @@ const AT_ONCE = 500;
 /** Rows of each kind that the preview shows. */
 export const SHOWN_ROWS = 50;
 
+/** A row that would be saved, beside what is there now. */
+export interface ChangingRow extends ImportRow {
+  /** Null for a new one. */
+  readonly before: AliasValues | null;
+  /** Somebody has changed or removed it since the file was read, so it cannot be saved. */
+  readonly stale: boolean;
+}
+
 export interface ImportPreview {
   readonly found: AliasImport;
   readonly counts: ImportCounts;
   readonly wrong: readonly ImportRow[];
   readonly doubtful: readonly ImportRow[];
-  readonly changing: readonly ImportRow[];
+  readonly changing: readonly ChangingRow[];
 }
 
 const NOTHING_YET: Omit<ImportPreview, 'found'> = {
@@ -192,7 +202,7 @@ export function createAliasTransfer({
         await countImportRows(db, id),
         await readFirstRows(db, id, ['wrong'], limit),
         await readDoubtfulRows(db, id, limit),
-        await readFirstRows(db, id, ['new', 'changed'], limit),
+        await besidePresent(db, await readFirstRows(db, id, ['new', 'changed'], limit)),
       ];
       return { found, counts, wrong, doubtful, changing };
     },
@@ -240,7 +250,7 @@ async function compare(db: Knex, world: World, rows: readonly CsvRow[]): Promise
       return { ...none, ...values, line, kind: 'wrong', reason: 'catchAllForeign', value };
     }
     if (!there) return { ...none, ...values, line, kind: 'new' };
-    const kind = isSame(there, values) ? 'same' : 'changed';
+    const kind = differencesBetween(there, values).length === 0 ? 'same' : 'changed';
     return { ...none, ...values, line, kind, alias_id: there.id, version: there.version };
   });
 }
@@ -253,10 +263,14 @@ function kept(
   return Object.fromEntries(columns.map((column) => [column, there[column]]));
 }
 
-function isSame(one: AliasValues, other: AliasValues): boolean {
-  const text = ({ targets, note, enabled }: AliasValues): string =>
-    JSON.stringify([targets, note, enabled]);
-  return text(one) === text(other);
+/** The rows of a preview with what is there now. */
+async function besidePresent(db: Knex, rows: readonly ImportRow[]): Promise<ChangingRow[]> {
+  const ids = rows.flatMap(({ alias_id }) => (alias_id === null ? [] : [alias_id]));
+  const present = new Map((await findAliases(db, ids)).map((alias) => [alias.id, alias]));
+  return rows.map((row) => {
+    const before = row.alias_id === null ? null : (present.get(row.alias_id) ?? null);
+    return { ...row, before, stale: (before?.version ?? null) !== row.version };
+  });
 }
 
 /** Loops cannot be saved; other states are told. */

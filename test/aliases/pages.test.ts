@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { formFields, textOf } from '../support/forms.js';
 import { pluginPages } from '../support/plugin-pages.js';
+import { until } from '../support/wait.js';
 
 const PATH = '/mail/aliases';
 
@@ -31,6 +32,40 @@ describe('the pages of the aliases', () => {
     assert.deepEqual([shown['name'], shown['note']], ['office', 'mine']);
     assert.match(answer.text, /action="\/mail\/aliases\/new"/);
     await pages.post(`${PATH}/new`, { ...shown, targets: 'else@far.example' }).expect(303);
+  });
+
+  it('show of an alias that an import changes what it was and what it will be, and nothing else', async () => {
+    const many = ['one', 'two', 'three', 'four', 'five'].map((name) => `${name}@far.example`);
+    await pages.database.db('mail_aliases').insert([
+      { name: 'office', targets: ['boss@far.example'], note: 'front desk', updated_by: 'ann' },
+      { name: 'all', targets: [...many, 'six@far.example'], updated_by: 'ann' },
+    ]);
+    const text = [
+      'name,targets,note,enabled',
+      'office,else@far.example,front desk,no',
+      `all,seven@far.example ${many.join(' ')},<b>all</b>,yes`,
+      'fresh,boss@far.example,just here,yes',
+    ].join('\n');
+    const { _csrf } = await pages.fields(`${PATH}/new`);
+    const answer = await pages.post(`${PATH}/transfer`, { _csrf, text }).expect(303);
+    const path = answer.headers['location'] ?? '';
+    const shown = await until('the end of reading', async () => {
+      const { text: html } = await pages.get(path);
+      return html.includes('id="import-rows"') ? html : null;
+    });
+    const rows = [...shown.matchAll(/<tr><th scope="row">.*<\/tr>/g)].map(([row]) => textOf(row));
+    assert.deepEqual(rows, [
+      'office changes Goes to Now: boss@far.example Afterwards: else@far.example State Now: on Afterwards: off',
+      'all changes Goes to No longer: six@far.example Added: seven@far.example Note Now: nothing Afterwards: <b>all</b>',
+      'fresh new Goes to boss@far.example Note just here',
+    ]);
+    assert.doesNotMatch(shown, /<b>all/);
+
+    const { db } = pages.database;
+    const version = db.raw(`nextval('mail_versions')`);
+    await db('mail_aliases').where({ name: 'office' }).update({ version });
+    const later = textOf((await pages.get(path)).text);
+    assert.equal(later.split('Somebody has changed it since the file was read').length, 2);
   });
 
   it('say when the system’s own aliases were edited and newaliases was not run', async () => {
