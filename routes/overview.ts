@@ -1,5 +1,6 @@
 /** Overview: is mail flowing, what is to do, how each part is, what was changed last; the first steps; a test message. */
-import type { Request, Router } from 'express';
+import type { Request, Response, Router } from 'express';
+import type { Problem } from '../lib/errors.js';
 import type { GuideService } from '../lib/guide/service.js';
 import { viewGuide } from '../lib/guide/view.js';
 import { changeLine } from '../lib/history/view.js';
@@ -8,6 +9,7 @@ import type { Part } from '../lib/overview/part.js';
 import type { Overview, OverviewService, Trouble } from '../lib/overview/service.js';
 import type { SmarthostService } from '../lib/smarthost/service.js';
 import { oneText } from '../lib/web/fields.js';
+import { viewForm } from '../lib/web/form.js';
 import { noticeView } from '../lib/queue/notice-view.js';
 import type { QueueNotice } from '../lib/queue/watch.js';
 import { helperAway } from '../lib/web/helper-notices.js';
@@ -15,7 +17,7 @@ import type { Notice } from '../lib/web/notice.js';
 import type { Web } from '../lib/web/web.js';
 import { GUIDE_PATH } from './guide.js';
 import { queueParts } from './queue.js';
-import { SMARTHOST_PATH, viewTrial } from './smarthost-trials.js';
+import { sendTest, viewTrial } from './smarthost-trials.js';
 
 /** How often a page without a script looks whether a test message has arrived, in seconds. */
 const RELOAD_S = 2;
@@ -29,7 +31,17 @@ export interface OverviewServices {
 export function overviewRoutes(router: Router, web: Web, services: OverviewServices): void {
   const { host, pages } = web;
 
-  router.get('/', host.requireRole('mail.read'), async (req, res) => {
+  router.get('/', host.requireRole('mail.read'), (req, res) => show(req, res, []));
+
+  /** The form of the test message. */
+  router.post('/', host.requireRole('mail.operate'), async (req, res) => {
+    const { id, problems } = sendTest(web, services.smarthost, req);
+    if (id === null) return show(req, res, problems);
+    res.redirect(303, `${req.baseUrl}/?test=${id}`);
+  });
+
+  /** `problems`: of a test message that was not sent. */
+  const show = async (req: Request, res: Response, problems: readonly Problem[]): Promise<void> => {
     const t = pages.translator(req);
     const format = pages.formats(req);
     const [{ overview, parts, missed }, guide, { settings }] = await Promise.all([
@@ -44,10 +56,17 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
       overview.machine,
     );
     const guided = !guide.complete && !guide.hidden;
+    const typed = {
+      testSender: oneText(req.body, 'testSender') || sender,
+      testRecipient: oneText(req.body, 'testRecipient') || recipient,
+    };
+    const fields = Object.keys(typed);
+    const failed = problems.length > 0;
+    const info = { view: 'overview/index', title: t('overview.title'), menu: 'overview' };
     pages.page(
       req,
       res,
-      { view: 'overview/index', title: t('overview.title'), menu: 'overview' },
+      { ...info, ...(failed ? { status: 422, failed } : {}) },
       {
         state: stateView(req, overview, guided),
         checked:
@@ -62,18 +81,17 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
         dns: viewDns(t, format, `${req.baseUrl}/configuration/domains`, overview.dns),
         trial,
         refresh: trial?.running ? RELOAD_S : 0,
-        form: { error: () => '' },
+        form: viewForm({ t, feature: 'smarthost', fields, values: typed, problems }),
         saving: { possible: overview.failure === null },
         sends: settings.host !== '',
-        addresses: { sender, recipient },
-        messageAction: `${req.baseUrl}${SMARTHOST_PATH}/message`,
-        messageFrom: 'overview',
+        addresses: { sender: typed.testSender, recipient: typed.testRecipient },
+        messageAction: `${req.baseUrl}/`,
         mayOperate: pages.may(req, 'mail.operate'),
         mayChange: pages.may(req, 'mail.admin'),
         changes: overview.last.map((change) => changeLine(web, req, change)),
       },
     );
-  });
+  };
 
   /** The one sentence about how things are, and what it means. */
   const stateView = (req: Request, overview: Overview, guided: boolean): object => {

@@ -6,7 +6,7 @@ import { viewSelfTest } from '../lib/security/self-test-view.js';
 import type { SecurityService } from '../lib/security/service.js';
 import type { TaskView } from '../lib/security/view.js';
 import { SELF_TESTS, type SelfTest } from '../lib/security/work.js';
-import { isPlainAddress } from '../lib/smarthost/address.js';
+import { toPlainAddress } from '../lib/smarthost/address.js';
 import { oneText, quote } from '../lib/web/fields.js';
 import { showForm, type SettingsPage } from '../lib/web/settings-view.js';
 import type { Web } from '../lib/web/web.js';
@@ -72,10 +72,11 @@ export function selfTestRoutes(
     const t = pages.translator(req);
     const what = SELF_TESTS.find((one) => one === oneText(req.body, 'what'));
     if (what === undefined) throw new NotFoundError('test');
-    const recipient = oneText(req.body, 'testRecipient').trim();
+    const typed = oneText(req.body, 'testRecipient').trim();
+    const recipient = typed === '' ? '' : toPlainAddress(typed);
     const problems: Problem[] = [];
-    if (recipient !== '' && !isPlainAddress(recipient)) {
-      const values = { value: quote(recipient) };
+    if (recipient === null) {
+      const values = { value: quote(typed) };
       problems.push({ key: 'security.problem.testRecipient', values, field: 'testRecipient' });
     } else {
       const subject = t(`security.selfTest.subject.${what}`);

@@ -1,7 +1,7 @@
 /** What a test of the smarthost says, on its page and as the part that asks for itself while one is under way. */
 import type { Request, Response, Router } from 'express';
 import { NotFoundError, type Problem } from '../lib/errors.js';
-import { isPlainAddress } from '../lib/smarthost/address.js';
+import { toPlainAddress } from '../lib/smarthost/address.js';
 import type { SmarthostService } from '../lib/smarthost/service.js';
 import { viewAnswer, type AnswerView } from '../lib/smarthost/trial-view.js';
 import { oneText, quote } from '../lib/web/fields.js';
@@ -41,26 +41,36 @@ export function trialRoutes(
   );
 
   router.post(`${SMARTHOST_PATH}/message`, host.requireRole('mail.operate'), async (req, res) => {
-    const t = pages.translator(req);
-    const sender = oneText(req.body, 'testSender');
-    const recipient = oneText(req.body, 'testRecipient');
-    const problems = [
-      ...addressProblem('testSender', sender),
-      ...addressProblem('testRecipient', recipient),
-    ];
-    if (problems.length > 0) return refuse(req, res, problems);
-    const text = `${t('smarthost.message.text', { sender, recipient })}\n`;
-    const order = { sender, recipient, subject: t('smarthost.message.subject'), text };
-    const id = service.sendMessage(order, pages.user(req).login);
-    if (id === null) return refuse(req, res, [{ key: 'smarthost.problem.busy', values: {} }]);
-    const from = oneText(req.body, 'from') === 'overview' ? '/' : SMARTHOST_PATH;
-    res.redirect(303, `${req.baseUrl}${from}?test=${id}`);
+    const { id, problems } = sendTest(web, service, req);
+    if (id === null) return refuse(req, res, problems);
+    res.redirect(303, `${req.baseUrl}${SMARTHOST_PATH}?test=${id}`);
   });
 }
 
-function addressProblem(field: string, text: string): readonly Problem[] {
-  const values = { value: quote(text) };
-  return isPlainAddress(text) ? [] : [{ key: 'smarthost.problem.address', values, field }];
+/** Sends a test message as typed; `id` is the test's, null where something was wrong. */
+export function sendTest(
+  { pages }: Web,
+  service: SmarthostService,
+  req: Request,
+): { readonly id: string | null; readonly problems: readonly Problem[] } {
+  const t = pages.translator(req);
+  const read = (field: string): { address: string; problems: readonly Problem[] } => {
+    const typed = oneText(req.body, field).trim();
+    const address = toPlainAddress(typed);
+    const values = { value: quote(typed) };
+    return address === null
+      ? { address: '', problems: [{ key: 'smarthost.problem.address', values, field }] }
+      : { address, problems: [] };
+  };
+  const from = read('testSender');
+  const to = read('testRecipient');
+  const problems = [...from.problems, ...to.problems];
+  if (problems.length > 0) return { id: null, problems };
+  const order = { sender: from.address, recipient: to.address };
+  const text = `${t('smarthost.message.text', order)}\n`;
+  const subject = t('smarthost.message.subject');
+  const id = service.sendMessage({ ...order, subject, text }, pages.user(req).login);
+  return { id, problems: id === null ? [{ key: 'smarthost.problem.busy', values: {} }] : [] };
 }
 
 /** A test as the page shows it; null when there is none of this name for this person. */

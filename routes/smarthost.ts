@@ -29,6 +29,8 @@ interface Extra {
   /** Of a typed password that waits for this form, '' for none. */
   readonly reference: string;
   readonly trial: string;
+  /** It was asked for a test message: nothing would have been saved. */
+  readonly asked?: boolean;
 }
 
 export function smarthostRoutes(router: Router, web: Web, service: SmarthostService): void {
@@ -44,6 +46,7 @@ export function smarthostRoutes(router: Router, web: Web, service: SmarthostServ
       const trial = viewTrial(web, service, req, extra.trial);
       const guessed = service.addresses(current.settings, pages.user(req), current.machine);
       return {
+        asked: extra.asked ?? false,
         hasPassword: current.settings.password !== '',
         reference: extra.reference,
         trial,
@@ -102,7 +105,7 @@ export function smarthostRoutes(router: Router, web: Web, service: SmarthostServ
 
   trialRoutes(router, web, service, async (req, res, problems) => {
     const current = await service.current();
-    await showForm(web, page({ reference: '', trial: '' }), req, res, {
+    await showForm(web, page({ reference: '', trial: '', asked: true }), req, res, {
       current,
       values: smarthostForm.toForm(current.settings),
       version: current.version,

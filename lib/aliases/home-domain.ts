@@ -1,5 +1,5 @@
 /** The local domain that bare names get when they become targets: a name alone could leave the machine. */
-import { isAsciiDomain } from '../domains/schema.js';
+import { isAsciiDomain, isMailDomain } from '../domains/schema.js';
 import { expand } from '../sections/expand.js';
 import type { AllSettings, SystemView } from '../sections/section.js';
 
@@ -15,16 +15,20 @@ export function staticDestinations(system: Pick<SystemView, 'parameter'>): reado
 
 /**
  * The home domain; '' when there is no local domain at all. It stays what it was while that is still local, so that
- * another domain does not change the address under which mail reaches a groupware server. While the local domains are
- * not ours, one that is written out is taken before one that goes with the server's name.
+ * another domain does not change the address under which mail reaches a groupware server; one that mail from elsewhere
+ * could name is taken before the machine's own. While the local domains are not ours, one that is written out is taken
+ * before one that goes with the server's name.
  */
 export function homeDomain(all: AllSettings, system: Named, last: string | null): string {
   const domains = all['domains'] as { readonly names: readonly string[] } | undefined;
   const present = staticDestinations(underItsName(all, system));
   const written = staticDestinations({ parameter: unexpanded(system) });
   // `mydestination` may still show names that this very change takes away.
-  const own = domains?.names ?? [...written, ...present].filter((name) => !isLoopback(name));
-  if (own.length > 0) return last !== null && own.includes(last) ? last : (own[0] ?? '');
+  const named = domains?.names ?? [...written, ...present];
+  const own = named.filter((name) => !isLoopback(name));
+  if (last !== null && own.includes(last)) return last;
+  const first = own.find(isMailDomain) ?? own[0] ?? domains?.names[0];
+  if (first !== undefined) return first;
   return present.includes('localhost') ? 'localhost' : (present.find(isLoopback) ?? '');
 }
 

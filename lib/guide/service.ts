@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import type { Directory, Log } from '../contract.js';
-import { toAsciiDomain } from '../domains/schema.js';
+import { isMailDomain, toAsciiDomain } from '../domains/schema.js';
 import type { DomainsService } from '../domains/service.js';
 import type { SmarthostService } from '../smarthost/service.js';
 import { clearMark, readMarks, setMark } from './store.js';
@@ -72,7 +72,7 @@ export function createGuide({ db, log, directory, domains, smarthost }: GuidePar
         people(),
       ]);
       const testedAt = marks.get('tested') ?? null;
-      const domain = local.domains.find(({ name }) => name !== 'localhost')?.name ?? '';
+      const domain = local.domains.find(({ name }) => isMailDomain(name))?.name ?? '';
       const done: Readonly<Record<StepId, boolean | null>> = {
         domain: local.source === 'unknown' ? null : !local.onlyLocalhost,
         users: count === null ? null : count > 0,

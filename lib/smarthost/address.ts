@@ -1,6 +1,6 @@
 /** A plain mail address as it may stand in an envelope and in an argument list: no quotes, no blanks, no leading hyphen. */
 import Joi from 'joi';
-import { isAsciiDomain } from '../domains/schema.js';
+import { isAsciiDomain, toAsciiDomain } from '../domains/schema.js';
 
 /** RFC 5321 4.5.3.1: the local part, and the path as a whole without its brackets. */
 const MAX_LOCAL_CHARS = 64;
@@ -18,6 +18,14 @@ export function isPlainAddress(text: string): boolean {
     LOCAL_PART.test(local) &&
     isAsciiDomain(text.slice(at + 1).toLowerCase())
   );
+}
+
+/** An address as a person types it, its domain as A-labels; null when it is no plain one. */
+export function toPlainAddress(typed: string): string | null {
+  const at = typed.lastIndexOf('@');
+  const domain = toAsciiDomain(typed.slice(at + 1));
+  const address = `${typed.slice(0, at)}@${domain ?? ''}`;
+  return at > 0 && isPlainAddress(address) ? address : null;
 }
 
 export const plainAddress = Joi.string()

@@ -19,6 +19,16 @@ describe('the home domain', () => {
     assert.equal(homeDomain(all, machine(DEBIAN), 'gone.example'), 'one.example');
   });
 
+  it('is no name of the machine itself where mail from elsewhere could name another one', () => {
+    const names = ['appliance', 'localhost.localdomain', 'xn--mller-kva.example'];
+    const all = { ...named('mail.example'), domains: { names } };
+    const last = 'localhost.localdomain';
+    assert.equal(homeDomain(all, machine(DEBIAN), null), 'xn--mller-kva.example');
+    assert.equal(homeDomain(all, machine(DEBIAN), last), 'xn--mller-kva.example');
+    assert.equal(homeDomain(all, machine(DEBIAN), 'appliance'), 'appliance');
+    assert.equal(homeDomain({ domains: { names: [last] } }, machine(''), null), last);
+  });
+
   it('does not go with the name of the server where another domain is written out', () => {
     assert.equal(homeDomain({}, machine(DEBIAN), null), 'appliance.example');
     assert.equal(homeDomain(named('new.example'), machine(DEBIAN), null), 'appliance.example');

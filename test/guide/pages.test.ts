@@ -39,12 +39,7 @@ describe('the first steps', () => {
       .type('form')
       .send({ _csrf: CSRF, intent });
   const sendTest = (testRecipient = 'x@far.example') =>
-    pages.post('/mail/configuration/smarthost/message', {
-      _csrf: CSRF,
-      from: 'overview',
-      testSender: 'anna@acme.org',
-      testRecipient,
-    });
+    pages.post('/mail/', { _csrf: CSRF, testSender: 'anna@acme.org', testRecipient });
 
   it('tell from facts what is done and what is not', async () => {
     const text = await read();
@@ -54,6 +49,23 @@ describe('the first steps', () => {
     assert.match(text, /People with a mailbox done 2 people have a mailbox\./);
     assert.match(text, /The way out to do .*Enter a smarthost A test message to do/);
     assert.equal(text.match(/no mail domain of its own yet/g)?.length, 1, 'it is said once');
+  });
+
+  it('name the domain that others can write to, not one of the machine itself', async () => {
+    const names = ['localhost.localdomain', 'zoo.example'];
+    pages.helper.machine['domains'] = { settings: { names }, unclear: [] };
+    assert.match(await read(), /Your mail domain done Mail to zoo\.example is accepted\./);
+  });
+
+  it('show the overview again with what was wrong about a test message', async () => {
+    const answer = await sendTest('somebody');
+    assert.equal(answer.status, 422);
+    const text = textOf(answer.text);
+    assert.match(text, /One entry needs your attention\. To: “somebody” is no mail address/);
+    assert.doesNotMatch(text, /Nothing was saved/);
+    assert.match(text, /How the parts are/);
+    assert.match(answer.text, /name="testRecipient" value="somebody"/);
+    assert.match(answer.text, /href="#testRecipient"/);
   });
 
   it('follow a test message on the overview, and are over when all is done', async () => {

@@ -260,6 +260,10 @@ describe('the page Smarthost', () => {
     const started = await post(good, `${PATH}/message`).expect(303);
     const { text } = await settled(started.headers['location'] as string);
     assert.match(textOf(text), /took the message to anna@example\.net/);
+    const umlaut = { ...fields, testRecipient: 'anna@müller.example' };
+    await post(umlaut, `${PATH}/message`).expect(303);
+    const sent = pages.helper.calls.findLast(({ action }) => action === 'test-message');
+    assert.match(JSON.stringify(sent?.params), /"anna@xn--mller-kva\.example"/);
   });
 
   it('keeps what was typed when the helper is away or refuses', async () => {
