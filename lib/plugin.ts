@@ -260,7 +260,7 @@ export function createPlugin(
   const router = Router();
   router.use(assets.router);
   router.use(formBody());
-  overviewRoutes(router, web, { overview, guide, smarthost });
+  overviewRoutes(router, web, { overview, guide, smarthost, changes });
   guideRoutes(router, web, guide);
   divergenceRoutes(router, web, changes);
   baseRoutes(router, web, base, tls);
@@ -305,6 +305,7 @@ export function createPlugin(
   historyRoutes(router, web, {
     changes,
     history: createHistoryService(changes),
+    losses: (names) => domains.losses(names),
     pagesOf,
     sealAgain: sealAgainWith(sealers),
   });

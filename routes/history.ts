@@ -1,8 +1,15 @@
 /** The history of settings: who changed what, with what result, and the way back. */
 import type { Request, Response, Router } from 'express';
-import type { Change, ChangeState, HistoryFilter } from '../lib/changes/change.js';
+import type {
+  Change,
+  ChangeState,
+  ChangeSummary,
+  HistoryFilter,
+  Row,
+} from '../lib/changes/change.js';
 import type { Changes } from '../lib/changes/service.js';
 import type { SecretQuestion } from '../lib/changes/undo.js';
+import { toUnicodeDomain } from '../lib/domains/schema.js';
 import { ConflictError, HelperError, UserError } from '../lib/errors.js';
 import { changeDetail, changeLine, SHOWN_ROWS } from '../lib/history/view.js';
 import type { HistoryService, UndoScope } from '../lib/history/service.js';
@@ -12,10 +19,13 @@ import type { Notice } from '../lib/web/notice.js';
 import { viewPreview } from '../lib/web/preview.js';
 import { savedQuery } from '../lib/web/saved-notice.js';
 import type { Web } from '../lib/web/web.js';
+import type { Words } from '../lib/words.js';
 import { settingRows } from '../lib/history/words.js';
 
 /** Rows of an undo that are shown beforehand; to try out more would hold up every other page. */
 const PREVIEWED_ROWS = 1_000;
+
+const DOMAINS = 'mail_domains';
 
 const STATES: readonly ChangeState[] = ['applied', 'refused', 'applying'];
 
@@ -24,6 +34,8 @@ export interface HistoryParts {
   readonly history: HistoryService;
   /** Seals a secret typed anew for an undo. Throws `UserError` when there is no key to seal with. */
   readonly sealAgain: (question: SecretQuestion, secret: string) => Promise<string>;
+  /** What is lost with local domains that an undo takes away, in the words of who needs them. */
+  readonly losses: (domains: readonly string[]) => Promise<readonly Words[]>;
   /** Sections with a page: where it is below the mount point, and the key of its name. */
   readonly pagesOf: ReadonlyMap<string, { readonly path: string; readonly label: string }>;
 }
@@ -31,6 +43,9 @@ export interface HistoryParts {
 export function historyRoutes(router: Router, web: Web, parts: HistoryParts): void {
   const { host, pages } = web;
   const { changes, history } = parts;
+
+  const linesOf = (req: Request, listed: readonly (Change | ChangeSummary)[]) =>
+    Promise.all(listed.map((change) => changeLine(web, changes, req, change)));
 
   router.get('/history', host.requireRole('mail.read'), async (req, res) => {
     const t = pages.translator(req);
@@ -49,7 +64,7 @@ export function historyRoutes(router: Router, web: Web, parts: HistoryParts): vo
       res,
       { view: 'history/index', title: t('history.title'), menu: 'history', tab: 'history' },
       {
-        lines: found.changes.map((change) => changeLine(web, req, change)),
+        lines: await linesOf(req, found.changes),
         typed: {
           person: filter.actor ?? '',
           section: filter.section ?? '',
@@ -78,7 +93,7 @@ export function historyRoutes(router: Router, web: Web, parts: HistoryParts): vo
         tab: 'history',
       },
       {
-        change: changeDetail(web, req, change),
+        change: await changeDetail(web, changes, req, change),
         undo: `${req.baseUrl}/history/${change.id}/undo`,
         notices: await web.saved(req),
       },
@@ -135,7 +150,7 @@ export function historyRoutes(router: Router, web: Web, parts: HistoryParts): vo
         failed: status >= 400,
       },
       {
-        lines: taken.map((one) => changeLine(web, req, one)),
+        lines: await linesOf(req, taken),
         lead: t(`history.undo.${scope}.lead`, { count: taken.length }),
         questions: questions.map(({ field, row }) => ({ field, about: accountOf(row) })),
         scope,
@@ -144,9 +159,27 @@ export function historyRoutes(router: Router, web: Web, parts: HistoryParts): vo
         back: `${req.baseUrl}/history/${change.id}`,
         preview: questions.length > 0 || isLarge(taken) ? null : await previewOf(req, taken),
         large: isLarge(taken),
-        notices,
+        notices: [...notices, ...(await lossNotice(req, taken))],
       },
     );
+  };
+
+  /** Mail that is refused afterwards: as removing the domains on their own page would say it. */
+  const lossNotice = async (req: Request, taken: readonly Change[]): Promise<readonly Notice[]> => {
+    const names = domainsToGo(taken);
+    if (names.length === 0) return [];
+    const t = pages.translator(req);
+    const lost = await parts.losses(names);
+    const domain = toUnicodeDomain(names[0] ?? '');
+    const count = names.length;
+    return [
+      {
+        kind: 'warn',
+        title: t('history.undo.domains', { count, domain }),
+        paragraphs: [t('domains.remove.meaning', { count })],
+        points: lost.map(({ key, values }) => t(key, values)),
+      },
+    ];
   };
 
   /** What the undo would do to the machine; null when that cannot be said now. */
@@ -207,6 +240,14 @@ export function historyRoutes(router: Router, web: Web, parts: HistoryParts): vo
       throw error;
     }
   };
+}
+
+/** Local domains, as A-labels, that there are no more when these changes are taken back. */
+function domainsToGo(taken: readonly Change[]): readonly string[] {
+  const rows = taken.flatMap((change) => change.rows).filter(({ table }) => table === DOMAINS);
+  const named = (row: Row | null): readonly string[] => (row === null ? [] : [String(row['name'])]);
+  const back = new Set(rows.flatMap(({ before }) => named(before)));
+  return rows.flatMap(({ after }) => named(after)).filter((name) => !back.has(name));
 }
 
 /** Who made the newest of the changes, and when. */

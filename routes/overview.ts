@@ -1,5 +1,6 @@
 /** Overview: is mail flowing, what is to do, how each part is, what was changed last; the first steps; a test message. */
 import type { Request, Response, Router } from 'express';
+import type { Changes } from '../lib/changes/service.js';
 import type { Problem } from '../lib/errors.js';
 import type { GuideService } from '../lib/guide/service.js';
 import { viewGuide } from '../lib/guide/view.js';
@@ -26,6 +27,7 @@ export interface OverviewServices {
   readonly overview: OverviewService;
   readonly guide: GuideService;
   readonly smarthost: SmarthostService;
+  readonly changes: Pick<Changes, 'glance'>;
 }
 
 export function overviewRoutes(router: Router, web: Web, services: OverviewServices): void {
@@ -88,7 +90,9 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
         messageAction: `${req.baseUrl}/`,
         mayOperate: pages.may(req, 'mail.operate'),
         mayChange: pages.may(req, 'mail.admin'),
-        changes: overview.last.map((change) => changeLine(web, req, change)),
+        changes: await Promise.all(
+          overview.last.map((change) => changeLine(web, services.changes, req, change)),
+        ),
       },
     );
   };

@@ -1,10 +1,12 @@
 /** Changes as the pages of the history show them. */
 import type { Request } from 'express';
 import type { Change, ChangeState, ChangeSummary } from '../changes/change.js';
+import type { Changes } from '../changes/service.js';
 import type { Translator } from '../i18n.js';
 import type { ProofStep } from '../privileged/protocol.js';
 import { viewPreview, type PreviewView } from '../web/preview.js';
 import type { Web } from '../web/web.js';
+import { changeSentence } from './sentence.js';
 import { settingRows } from './words.js';
 
 export interface ChangeLine {
@@ -24,17 +26,18 @@ const STATE_KIND: Readonly<Record<ChangeState, ChangeLine['state']['kind']>> = {
   applying: 'info',
 };
 
-export function changeLine(
+export async function changeLine(
   { pages }: Web,
+  changes: Pick<Changes, 'glance'>,
   req: Request,
   change: ChangeSummary | Change,
-): ChangeLine {
+): Promise<ChangeLine> {
   const t = pages.translator(req);
   const format = pages.formats(req);
   return {
     id: change.id,
     href: `${req.baseUrl}/history/${change.id}`,
-    sentence: t(change.title.key, change.title.values),
+    sentence: await changeSentence(t, changes, change),
     person: change.actor,
     when: format.moment(change.at),
     ago: format.ago(change.at),
@@ -54,7 +57,12 @@ export interface ChangeDetail extends ChangeLine {
 }
 
 /** `change` with its first `SHOWN_ROWS` rows, or with all. */
-export function changeDetail(web: Web, req: Request, change: Change & ChangeSummary): ChangeDetail {
+export async function changeDetail(
+  web: Web,
+  changes: Pick<Changes, 'glance'>,
+  req: Request,
+  change: Change & ChangeSummary,
+): Promise<ChangeDetail> {
   const t = web.pages.translator(req);
   const shown = change.rows.slice(0, SHOWN_ROWS);
   const rows = settingRows(t, web.has, shown);
@@ -64,7 +72,7 @@ export function changeDetail(web: Web, req: Request, change: Change & ChangeSumm
       ? null
       : viewPreview(t, rows, change.result ?? NOTHING_DONE);
   return {
-    ...changeLine(web, req, change),
+    ...(await changeLine(web, changes, req, change)),
     changes:
       preview === null
         ? null

@@ -2,6 +2,7 @@
 import { BASE_FIELDS, baseWords } from '../base/words.js';
 import type { BaseSettings } from '../base/schema.js';
 import type { Row, TouchedRow } from '../changes/change.js';
+import { toUnicodeDomain } from '../domains/schema.js';
 import { FORM_FIELDS } from '../fetchmail/form.js';
 import { protocolName } from '../fetchmail/list-view.js';
 import type { FetchProtocol } from '../fetchmail/schema.js';
@@ -41,6 +42,7 @@ const LABELS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 /** By table and column: those that hold one of several choices, or count something. */
 const VALUES: Readonly<Record<string, Readonly<Record<string, ValueWords>>>> = {
+  mail_domains: { name: (_t, value) => toUnicodeDomain(String(value)) },
   mail_exceptions: { kind: (t, value) => t(`exceptions.kind.${String(value)}`) },
   mail_fetch_queries: {
     certificate: (t, value) => t(`fetchmail.choice.certificate.${String(value)}`),

@@ -49,6 +49,40 @@ describe('the history', () => {
     assert.equal(await name(), 'one.example.com');
   });
 
+  it('says what an undo took back, and when that is in force again, in the list and on the overview', async () => {
+    await save('one.example.com');
+    const id = await save('two.example.com');
+    await undo(id, 'one');
+    const [newest] = await pages.database.db('mail_changes').max('number');
+    for (const path of ['/mail/history', '/mail']) {
+      assert.match(
+        textOf((await get(path).expect(200)).text),
+        /Taken back: [^.]*two\.example\.com/,
+      );
+    }
+    await undo(String(newest?.['max']), 'one');
+    assert.match(
+      textOf((await get('/mail/history').expect(200)).text),
+      /In force again: [^.]*two\.example\.com/,
+    );
+  });
+
+  it('says what is lost with a domain before its addition is taken back', async () => {
+    const domains = '/mail/configuration/domains';
+    const fields = formFields((await get(domains).expect(200)).text);
+    const added = await pages
+      .post(domains, { ...fields, name: 'müller.example', intent: 'save' })
+      .expect(303);
+    const id = /saved=(\d+)/.exec(added.headers['location'] ?? '')?.[1] ?? '';
+    await pages.database.db('mail_aliases').insert({
+      ...{ name: 'info@xn--mller-kva.example', targets: ['anna'], enabled: true },
+      ...{ note: '', updated_by: 'ann' },
+    });
+    const page = textOf((await get(`/mail/history/${id}/undo`).expect(200)).text);
+    assert.match(page, /The local domain müller\.example is removed by that Mail to it is refused/);
+    assert.match(page, /One alias/);
+  });
+
   it('refuses to take back what was changed again since, and says how to go on', async () => {
     await save('one.example.com');
     const id = await save('two.example.com');
