@@ -54,7 +54,7 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
   ): Promise<void> => {
     const shown = await service.choose(keys.slice(0, SHOWN_NAMES).map(({ id }) => id));
     if (shown.length === 0) throw new NotFoundError('alias');
-    const leading = await service.leadingTo(keys.slice(0, SHOWN_NAMES).map(({ id }) => id));
+    const leading = await service.leadingTo(keys.map(({ id }) => id));
     pages.page(req, res, aliasesPage(web, req, 'remove', 'list'), {
       action: `${req.baseUrl}${ALIASES_PATH}/act`,
       listHref: req.baseUrl + ALIASES_PATH,

@@ -1,5 +1,6 @@
 /** The list's own index of aliases, which the database keeps (migration 006): counts, and what is to be looked at. Its pages are in `page-store.ts`. */
 import type { Knex } from 'knex';
+import { splitAddress } from './address.js';
 import type { Alias } from './schema.js';
 import {
   NO_COUNTS,
@@ -10,20 +11,78 @@ import {
 } from './states.js';
 import { toAlias, type AliasRecord } from './store.js';
 
-/** Names of aliases with one of these among their targets, which are not of them. */
-export async function readLeadingTo(
+/** What is asked of the targets of other aliases; `after` is the name after which a page begins. */
+export interface LeadingQuery {
+  /** Names whose mail may come by way of others. */
+  readonly names: readonly string[];
+  /** Domain of bare targets. */
+  readonly home: string;
+  readonly after: string;
+  readonly limit: number;
+}
+
+/** Name and targets of an alias. */
+export type Pointing = Pick<Alias, 'name' | 'targets'>;
+
+/** The parts of a target: `part.local` in small letters, `part.domain` also of a bare one. */
+const PARTS = `unnest(row.targets) as target cross join lateral (
+  select split_part(lower(target), '@', 1) as local,
+         case when target like '%@%' then split_part(target, '@', 2) else ? end as domain) as part`;
+
+/**
+ * Aliases that are switched on and may lead to one of these names: a target begins like it, in its domain, or, for a bare
+ * name, in one where bare names count. Not those of the names themselves. Each name by itself goes through the index.
+ */
+export async function readMaybeLeading(
   db: Knex,
-  names: readonly string[],
-  limit: number,
-): Promise<string[]> {
-  const locals = names.map((name) => name.split('@')[0] ?? '').filter((local) => local !== '');
-  const rows = await db('mail_alias_index')
-    .whereRaw('refs && ?::text[]', [locals])
-    .whereRaw('name <> all(?::text[])', [[...names]])
-    .orderBy('name')
-    .limit(limit)
+  { names, home, after, limit }: LeadingQuery,
+  bareDomains: readonly string[],
+): Promise<Pointing[]> {
+  const asked = names.map(splitAddress);
+  const answer: { rows: Pointing[] } = await db.raw(
+    `select distinct on (row.name) row.name, row.targets
+       from unnest(?::text[], ?::text[]) as asked (local, domain)
+      cross join lateral (select each.alias_id from mail_alias_index as each
+                           where each.refs @> array[asked.local] and each.name > ? offset 0) as one
+      cross join lateral (select * from mail_aliases as each where each.id = one.alias_id offset 0) as row
+      where row.enabled and row.name <> all(?::text[]) and exists (
+        select 1 from ${PARTS} where starts_with(part.local, asked.local) and case
+          when asked.domain <> '' then part.domain = asked.domain else part.domain = any(?::text[]) end)
+      order by row.name limit ?`,
+    [
+      ...[asked.map(({ local }) => local), asked.map(({ domain }) => domain ?? '')],
+      ...[after, [...names], home, [...bareDomains], limit],
+    ],
+  );
+  return answer.rows;
+}
+
+/** Domains whose unknown recipients somebody gets. */
+export async function readCaughtDomains(db: Knex): Promise<string[]> {
+  const rows = await db('mail_aliases')
+    .whereRaw(`name like '@%'`)
+    .where('enabled', true)
     .select<{ name: string }[]>('name');
-  return rows.map(({ name }) => name);
+  return rows.map(({ name }) => name.slice(1));
+}
+
+/** The same for the unknown recipients of domains: a target there that is neither one of `known` nor an alias. */
+export async function readMaybeCaught(
+  db: Knex,
+  { names, home, after, limit }: LeadingQuery,
+  known: readonly string[],
+): Promise<Pointing[]> {
+  const domains = names.map((name) => splitAddress(name).domain ?? '');
+  const answer: { rows: Pointing[] } = await db.raw(
+    `select row.name, row.targets from mail_aliases as row
+      where row.enabled and row.name > ? and row.name <> all(?::text[]) and exists (
+        select 1 from ${PARTS} where part.domain = any(?::text[]) and part.local not in (select unnest(?::text[]))
+           and not exists (select 1 from mail_aliases as other where other.enabled
+                            and other.name in (part.local, part.local || '@' || part.domain)))
+      order by row.name limit ?`,
+    [after, [...names], home, domains, [...known], limit],
+  );
+  return answer.rows;
 }
 
 /**

@@ -77,6 +77,22 @@ export function complete(address: string, { home }: World): string {
   return address.includes('@') || home === '' ? address : `${address}@${home}`;
 }
 
+/** The name of the alias that takes each of these addresses first; those that none takes are left out. */
+export async function decidersOf(
+  addresses: readonly string[],
+  world: World,
+): Promise<ReadonlyMap<string, string>> {
+  const whole = [...new Set(addresses.map((address) => complete(address, world)))];
+  const keys = new Set(whole.flatMap((address) => keysOf(address, world).map(({ key }) => key)));
+  const known = await world.aliases([...keys]);
+  return new Map(
+    whole.flatMap((address) => {
+      const step = decide(address, known, world);
+      return step === null ? [] : [[address, step.name] as const];
+    }),
+  );
+}
+
 /** Expands one address as Postfix does. */
 export function resolve(address: string, known: Known, world: World): Resolution {
   const steps: Step[] = [];

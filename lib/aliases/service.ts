@@ -13,7 +13,8 @@ import { healthOf, healthOfSystemAlias, NOTHING, type Health } from './health.js
 import { PROTECTED } from './protection.js';
 import type { World } from './resolve.js';
 import type { Alias } from './schema.js';
-import { countStates, readLeadingTo } from './index-store.js';
+import { countStates } from './index-store.js';
+import { namesLeadingTo } from './leading.js';
 import {
   MIN_ANYWHERE_CHARS,
   readAliasPage,
@@ -83,7 +84,7 @@ export interface AliasesService {
   systemUnread(): boolean;
   /** Whether what is said of aliases is as fresh as it should be. */
   machine(): Promise<Look>;
-  /** Names of other aliases that lead to these, at most a few; and of queries that fetch mail for them. */
+  /** Names of other aliases whose mail goes on by one of these, at most a few; and of queries that fetch mail for them. */
   leadingTo(
     ids: readonly string[],
   ): Promise<{ readonly aliases: readonly string[]; readonly queries: readonly string[] }>;
@@ -175,9 +176,11 @@ export function createAliasesService({
     systemUnread: () => worlds.systemUnread(),
     machine: () => worlds.machine(),
     leadingTo: async (ids) => {
-      const names = (await findAliases(db, ids)).map(({ name }) => name);
+      const chosen = await findAliases(db, ids);
+      const names = chosen.map(({ name }) => name);
+      const inForce = chosen.filter(({ enabled }) => enabled).map(({ name }) => name);
       return {
-        aliases: await readLeadingTo(db, names, SHOWN_LEADING),
+        aliases: await namesLeadingTo(db, inForce, await worlds.lately(db), SHOWN_LEADING),
         queries: await queriesFor(names),
       };
     },

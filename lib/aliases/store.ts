@@ -37,7 +37,7 @@ export async function findAlias(db: Knex, id: string): Promise<Alias | null> {
 export async function findAliases(db: Knex, ids: readonly string[]): Promise<Alias[]> {
   const wanted = ids.filter((id) => /^[1-9][0-9]{0,17}$/.test(id));
   const rows = await db(ALIASES_TABLE)
-    .whereIn('id', wanted)
+    .whereRaw('id = any(?::bigint[])', [wanted])
     .orderBy('name')
     .select<AliasRecord[]>();
   return rows.map(toAlias);

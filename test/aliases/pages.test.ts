@@ -68,6 +68,19 @@ describe('the pages of the aliases', () => {
     assert.equal(later.split('Somebody has changed it since the file was read').length, 2);
   });
 
+  it('ask before many are removed which others lead to any of them', async () => {
+    const { db } = pages.database;
+    const names = Array.from({ length: 30 }, (_, n) => `name${n + 10}`);
+    const one = { targets: ['boss@far.example'], updated_by: 'ann' };
+    await db('mail_aliases').insert(names.map((name) => ({ ...one, name })));
+    await db('mail_aliases').insert({ ...one, name: 'leads', targets: ['name39'] });
+    const rows = await db('mail_aliases').whereNot({ name: 'leads' }).orderBy('name');
+    const { _csrf } = await pages.fields(`${PATH}/new`);
+    const row = rows.map(({ id, version }) => `${id}.${version}`);
+    const answer = await pages.post(`${PATH}/act`, { _csrf, row, do: 'ask' });
+    assert.match(textOf(answer.text), /Other aliases lead there: leads\./);
+  });
+
   it('say when the system’s own aliases were edited and newaliases was not run', async () => {
     const edited = /Somebody changed \/etc\/aliases\. Until newaliases is run/;
     assert.doesNotMatch(textOf((await pages.get(PATH)).text), edited);

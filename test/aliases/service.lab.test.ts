@@ -46,6 +46,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
     let service: AliasesService;
     let users: string[];
     let unknownToAdmin: boolean;
+    let locals: string[];
     let worlds: Worlds;
 
     before(async () => {
@@ -56,6 +57,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       db = await databases.fresh();
       users = ['alice', 'bob', 'carol', 'root'];
       unknownToAdmin = false;
+      locals = ['example.org'];
       worlds = {
         machine: () => Promise.resolve({ view: null, failure: null }),
         systemAliases: () => Promise.resolve([{ name: 'postmaster', value: 'root' }]),
@@ -63,8 +65,8 @@ for (const [engine, startEngine] of Object.entries(engines)) {
         lately: (reader) => worlds.now(reader),
         now: (reader) =>
           Promise.resolve({
-            isLocal: (domain) => domain === 'example.org',
-            domains: ['example.org'],
+            isLocal: (domain) => locals.includes(domain),
+            domains: locals,
             delimiters: '+',
             home: 'example.org',
             users: new Set(users),
@@ -181,6 +183,32 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       await assert.rejects(service.switchAll(keys, false, 'ann'), ConflictError);
       assert.deepEqual(await listed('all'), ['one', 'two']);
       assert.deepEqual(await listed('off'), []);
+    });
+
+    it('are known by those that lead to them, as Postfix follows these', async () => {
+      locals = ['example.org', 'example.net'];
+      const office = await add('office', 'alice');
+      const exact = await add('office@example.net', 'bob');
+      const caught = await add('@example.net', 'carol');
+      await add('bare', 'office');
+      await add('whole', 'bob', 'office@example.org');
+      await add('extended', 'Office+shop@example.org');
+      await add('elsewhere', 'office@far.example');
+      await add('other-domain', 'office@example.net');
+      await add('unknown', 'ghost@example.net');
+      await add('user', 'alice@example.net');
+      const off = await add('off', 'office');
+      await service.switchAll([off], false, 'ann');
+      const leading = async (...rows: readonly { id: string }[]) =>
+        (await service.leadingTo(rows.map(({ id }) => id))).aliases;
+      assert.deepEqual(await leading(office), ['bare', 'extended', 'whole']);
+      assert.deepEqual(await leading(exact), ['other-domain']);
+      assert.deepEqual(await leading(caught), ['unknown']);
+      const all = [caught, exact, office, (await row('bare')) ?? off];
+      assert.deepEqual(await leading(...all), ['extended', 'other-domain', 'unknown', 'whole']);
+
+      await service.switchAll([office], false, 'ann');
+      assert.deepEqual(await leading(office), []);
     });
 
     it('never leave the postmaster or root without anybody', async () => {
