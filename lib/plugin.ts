@@ -260,7 +260,7 @@ export function createPlugin(
   const router = Router();
   router.use(assets.router);
   router.use(formBody());
-  overviewRoutes(router, web, { overview, guide, smarthost, changes });
+  overviewRoutes(router, web, { overview, guide, smarthost, changes, machine });
   guideRoutes(router, web, guide);
   divergenceRoutes(router, web, changes);
   baseRoutes(router, web, base, tls);

@@ -1,11 +1,12 @@
 /** Overview: is mail flowing, what is to do, how each part is, what was changed last; the first steps; a test message. */
 import type { Request, Response, Router } from 'express';
 import type { Changes } from '../lib/changes/service.js';
-import type { Problem } from '../lib/errors.js';
+import { HelperError, type Problem } from '../lib/errors.js';
 import type { GuideService } from '../lib/guide/service.js';
 import { viewGuide } from '../lib/guide/view.js';
 import { changeLine } from '../lib/history/view.js';
 import { viewDns } from '../lib/overview/dns-view.js';
+import type { Machine } from '../lib/machine/service.js';
 import type { Part } from '../lib/overview/part.js';
 import type { Overview, OverviewService, Trouble } from '../lib/overview/service.js';
 import type { SmarthostService } from '../lib/smarthost/service.js';
@@ -13,7 +14,7 @@ import { oneText } from '../lib/web/fields.js';
 import { viewForm } from '../lib/web/form.js';
 import { noticeView } from '../lib/queue/notice-view.js';
 import type { QueueNotice } from '../lib/queue/watch.js';
-import { helperAway } from '../lib/web/helper-notices.js';
+import { helperAway, requestFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import type { Web } from '../lib/web/web.js';
 import { GUIDE_PATH } from './guide.js';
@@ -23,27 +24,55 @@ import { sendTest, viewTrial } from './smarthost-trials.js';
 /** How often a page without a script looks whether a test message has arrived, in seconds. */
 const RELOAD_S = 2;
 
+const START_PATH = '/start';
+/** The trouble that starting Postfix ends. */
+const STOPPED = 'overview.trouble.stopped';
+
 export interface OverviewServices {
   readonly overview: OverviewService;
   readonly guide: GuideService;
   readonly smarthost: SmarthostService;
   readonly changes: Pick<Changes, 'glance'>;
+  readonly machine: Pick<Machine, 'start'>;
 }
 
 export function overviewRoutes(router: Router, web: Web, services: OverviewServices): void {
   const { host, pages } = web;
 
-  router.get('/', host.requireRole('mail.read'), (req, res) => show(req, res, []));
+  router.get('/', host.requireRole('mail.read'), (req, res) => show(req, res));
 
   /** The form of the test message. */
   router.post('/', host.requireRole('mail.operate'), async (req, res) => {
     const { id, problems } = sendTest(web, services.smarthost, req);
-    if (id === null) return show(req, res, problems);
+    if (id === null) return show(req, res, { status: 422, problems });
     res.redirect(303, `${req.baseUrl}/?test=${id}`);
   });
 
-  /** `problems`: of a test message that was not sent. */
-  const show = async (req: Request, res: Response, problems: readonly Problem[]): Promise<void> => {
+  router.post(START_PATH, host.requireRole('mail.admin'), async (req, res) => {
+    try {
+      await services.machine.start(pages.user(req).login);
+      res.redirect(303, `${req.baseUrl}/?started=1`);
+    } catch (error) {
+      if (!(error instanceof HelperError)) throw error;
+      const failed = requestFailed(pages.translator(req), error.toFailure(), web.has);
+      await show(req, res, { status: 502, failed: [failed] });
+    }
+  });
+
+  /** `problems`: of a test message that was not sent; `failed`: why something else was not done. */
+  const show = async (
+    req: Request,
+    res: Response,
+    {
+      status = 200,
+      problems = [],
+      failed = [],
+    }: {
+      readonly status?: number;
+      readonly problems?: readonly Problem[];
+      readonly failed?: readonly Notice[];
+    } = {},
+  ): Promise<void> => {
     const t = pages.translator(req);
     const format = pages.formats(req);
     const [{ overview, parts, missed }, guide, { settings }] = await Promise.all([
@@ -63,12 +92,11 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
       testRecipient: oneText(req.body, 'testRecipient') || recipient,
     };
     const fields = Object.keys(typed);
-    const failed = problems.length > 0;
     const info = { view: 'overview/index', title: t('overview.title'), menu: 'overview' };
     pages.page(
       req,
       res,
-      { ...info, ...(failed ? { status: 422, failed } : {}) },
+      { ...info, status, failed: status >= 400 },
       {
         state: stateView(req, overview, guided),
         checked:
@@ -78,7 +106,12 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
         guide: guided ? viewGuide(t, format, req.baseUrl, guide) : null,
         guideHidden: !guide.complete && guide.hidden,
         guideAction: req.baseUrl + GUIDE_PATH,
-        notices: notices(req, overview, missed, guided),
+        startAction: req.baseUrl + START_PATH,
+        notices: [
+          ...failed,
+          ...startedNotice(req, overview),
+          ...notices(req, overview, missed, guided),
+        ],
         parts: parts.map((part) => viewPart(req, part)),
         dns: viewDns(t, format, `${req.baseUrl}/configuration/domains`, overview.dns),
         trial,
@@ -121,6 +154,7 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
           : t(trouble.key, trouble.values),
       meaning: trouble === null ? facts : [t(`${trouble.key}.meaning`)],
       link: trouble === null ? null : remedyOf(req, trouble),
+      mayStart: trouble?.key === STOPPED && pages.may(req, 'mail.admin'),
     };
   };
 
@@ -153,6 +187,12 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
       paragraphs: [t('overview.missed.text', { names })],
       link: { href: `${req.baseUrl}/`, text: t('overview.again') },
     };
+  };
+
+  const startedNotice = (req: Request, { machine }: Overview): readonly Notice[] => {
+    if (oneText(req.query, 'started') === '' || machine?.postfix.running !== true) return [];
+    const title = pages.translator(req)('overview.started');
+    return [{ kind: 'ok', role: 'status', title, paragraphs: [] }];
   };
 
   /** Everything that is not in the sentence already, nor among the first steps while they are shown. */

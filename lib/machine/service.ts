@@ -62,6 +62,8 @@ export interface Machine {
   glance(maxAgeMs: number): Promise<Look>;
   /** Something was changed: the next look asks anew. */
   forget(): void;
+  /** Starts Postfix when it is down. Throws `HelperError`. */
+  start(actor: string): Promise<void>;
 }
 
 export function createMachine(
@@ -115,6 +117,13 @@ export function createMachine(
     return asked;
   };
 
+  const forget = (): void => {
+    changes += 1;
+    fresh = false;
+    asking = null;
+    failure = null;
+  };
+
   return {
     look,
     async glance(maxAgeMs) {
@@ -123,11 +132,14 @@ export function createMachine(
       const last: Look = { view, failure: failure?.error ?? null };
       return lately(looked, last);
     },
-    forget() {
-      changes += 1;
-      fresh = false;
-      asking = null;
-      failure = null;
+    forget,
+    async start(actor) {
+      if (helper === null) throw noHelper();
+      try {
+        await helper.call('postfix-start', {}, { actor });
+      } finally {
+        forget();
+      }
     },
   };
 }

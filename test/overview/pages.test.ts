@@ -5,8 +5,10 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { HelperError } from '../../lib/errors.js';
 import { createSocketTransport } from '../../lib/client/socket-transport.js';
 import { insertSample } from '../../lib/queue/store.js';
+import { CSRF } from '../support/dummy-host.js';
 import { fakeDns } from '../support/fake-dns.js';
 import { pluginPages } from '../support/plugin-pages.js';
 import { textOf } from '../support/forms.js';
@@ -51,6 +53,33 @@ describe('the overview', () => {
     pages.helper.postfix = { installed: true, running: false, version: '3.7.11' };
     assert.match(await read(), /Mail stands still: Postfix is not running/);
     assert.equal((await pages.host.plugin.health()).status, 'failing');
+  });
+
+  it('starts Postfix, or says why it did not come up', async () => {
+    pages.helper.postfix = { installed: true, running: false, version: '3.7.11' };
+    assert.match(await read(), /nothing is lost yet\. Start Postfix/);
+    assert.doesNotMatch(
+      textOf((await pages.get('/mail').set('x-roles', 'mail.read,mail.operate')).text),
+      /Start Postfix/,
+    );
+    pages.helper.answers['postfix-start'] = () => {
+      throw new HelperError({
+        ...{ stage: 'activate', key: 'helper.activate.start', restored: false },
+        ...{ values: { service: 'postfix start' }, detail: 'fatal: bad field count' },
+      });
+    };
+    const refused = await pages.post('/mail/start', { _csrf: CSRF });
+    assert.equal(refused.status, 502);
+    assert.match(textOf(refused.text), /Postfix did not start: .* fatal: bad field count/);
+    pages.helper.answers['postfix-start'] = () => {
+      pages.helper.postfix = { installed: true, running: true, version: '3.7.11' };
+      return { did: 'start' };
+    };
+    const started = await pages.post('/mail/start', { _csrf: CSRF });
+    assert.equal(started.status, 303);
+    const text = textOf((await pages.get(started.headers['location'] ?? '')).text);
+    assert.match(text, /Postfix is running again/);
+    assert.doesNotMatch(text, /Mail stands still/);
   });
 
   it('says what was edited by hand, and first that strangers may send', async () => {

@@ -54,7 +54,7 @@ describe('routes', () => {
 
   it('are all reachable from the menu: no page outside of what it lists', () => {
     const roots = listed.map(({ path }) => path).filter((path) => path !== '/');
-    const others = [/^\/history\/:id\/undo$/, /^\/public\//, /^\/$/, /^\/guide$/];
+    const others = [/^\/history\/:id\/undo$/, /^\/public\//, /^\/$/, /^\/(?:guide|start)$/];
     const stray = routes.filter(
       ({ path }) =>
         !roots.some((root) => path === root || path.startsWith(`${root}/`)) &&

@@ -25,6 +25,7 @@ const loaders = {
   'packages-plan': async () => (await import('./packages-plan.js')).packagesPlanAction,
   'policy-start': async () => (await import('./policy-start.js')).policyStartAction,
   'policy-status': async () => (await import('./policy-status.js')).policyStatusAction,
+  'postfix-start': async () => (await import('./postfix-start.js')).postfixStartAction,
   'quarantine-act': async () => (await import('./quarantine-act.js')).quarantineActAction,
   'quarantine-clean': async () => (await import('./quarantine-clean.js')).quarantineCleanAction,
   'quarantine-list': async () => (await import('./quarantine-list.js')).quarantineListAction,

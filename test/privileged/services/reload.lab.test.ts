@@ -1,6 +1,8 @@
-/** A reload is over when nobody goes by the old configuration any more. */
+/** A reload is over when nobody goes by the old configuration any more, and a start when Postfix is there. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { postfixService } from '../../../lib/privileged/services/postfix.js';
@@ -54,6 +56,28 @@ describe('a reload of Postfix', () => {
     assert.equal((await postfixService(root.places).reload()).code, 0);
     assert.ok((await smtpds()).includes(busy));
     assert.equal((await client.command('MAIL FROM:<a@b.example>')).code, 250);
+    client.close();
+  });
+
+  it('that is down starts it, and says in the words of the log why it does not come up', async () => {
+    const { helper, places, smtpPort } = root;
+    const start = () => helper.call('postfix-start', {}, { actor: 'test' });
+    await root.postfix('stop');
+    await until('the end', async () => !(await postfixService(places).running()));
+    const other = createServer();
+    // The last process of Postfix may hold the port for a moment.
+    await until('the port', async () =>
+      once(other.listen(smtpPort, '127.0.0.1'), 'listening').then(
+        () => true,
+        () => false,
+      ),
+    );
+    await assert.rejects(start(), { key: 'helper.activate.start', detail: /already in use/ });
+    other.close();
+    assert.equal((await start()).did, 'start');
+    assert.equal((await start()).did, 'none');
+    const [client, greeting] = await SmtpClient.open(root.smtpPort);
+    assert.equal(greeting.code, 220);
     client.close();
   });
 });
