@@ -8,18 +8,24 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Knex } from 'knex';
 import { aliasesSource } from '../lib/aliases/source.js';
 import { readAllEnabled } from '../lib/aliases/store.js';
 import { requestWithContents } from '../lib/changes/contents.js';
+import { createSocketTransport } from '../lib/client/socket-transport.js';
+import type { HelperTransport } from '../lib/contract.js';
 import { HelperError } from '../lib/errors.js';
 import type { ApplyResult } from '../lib/privileged/protocol.js';
 import { engines } from '../test/support/databases.js';
-import { startPostfixRoot, type PostfixRoot } from '../test/support/postfix-root.js';
+import { startListener } from '../test/support/helper-sockets.js';
+import { startPostfixRoot } from '../test/support/postfix-root.js';
 import { median, timed } from './measure.js';
 
 const ROUNDS = 6;
+/** Milliseconds in which a helper that is started ahead is ready. */
+const START_MS = 500;
 const ALIASES = { aliases: { active: true, catchAll: false } };
 
 export interface Building {
@@ -36,15 +42,25 @@ export interface Building {
   readonly one: number;
 }
 
-export async function measureBuilding(size: number, server: boolean): Promise<Building> {
-  const start = engines[server ? 'a PostgreSQL server' : 'the embedded database'];
+export interface Circumstances {
+  /** With a PostgreSQL server instead of the embedded database. */
+  readonly server: boolean;
+  /** Saved from a page that is open, as all saves of people are: a helper waits for it. */
+  readonly foretold: boolean;
+}
+
+export async function measureBuilding(size: number, given: Circumstances): Promise<Building> {
+  const start = engines[given.server ? 'a PostgreSQL server' : 'the embedded database'];
   if (!start) throw new Error('no database');
   const databases = await start();
   const root = await startPostfixRoot();
+  const listener = await startListener(root);
   const scratch = await mkdtemp(join(tmpdir(), 'mailserver-bench-'));
   try {
-    return await measureOn(root, await databases.fresh(), scratch, size);
+    const transport = createSocketTransport({ path: listener.path });
+    return await measureOn(transport, await databases.fresh(), scratch, { size, ...given });
   } finally {
+    await listener.stop();
     await root.stop();
     await databases.stop();
     await rm(scratch, { recursive: true, force: true });
@@ -52,10 +68,10 @@ export async function measureBuilding(size: number, server: boolean): Promise<Bu
 }
 
 async function measureOn(
-  root: PostfixRoot,
+  transport: HelperTransport,
   db: Knex,
   scratch: string,
-  size: number,
+  { size, foretold }: Circumstances & { readonly size: number },
 ): Promise<Building> {
   const databaseId = randomUUID();
   let change = 0;
@@ -65,7 +81,12 @@ async function measureOn(
     const sections = new Map([['aliases', { source, base, delta }]]);
     const params = { databaseId, change: number, dryRun: false, sections: ALIASES };
     const contents = { sections, sources: new Map([['aliases', aliasesSource]]), db };
-    return requestWithContents(root.transport, params, 'bench', contents) as Promise<ApplyResult>;
+    return requestWithContents(transport, params, 'bench', contents) as Promise<ApplyResult>;
+  };
+  /** As the page does that is open before a save: a helper waits. */
+  const expectOne = async () => {
+    transport.expect?.('apply');
+    await setTimeout(START_MS);
   };
   const apply = (base: string | null, delta?: Map<string, unknown>) => {
     change += 1;
@@ -74,7 +95,7 @@ async function measureOn(
   const sections = { domains: { names: ['example.org'] } };
   change += 1;
   const first = { databaseId, change, dryRun: false, sections };
-  await root.transport.request('apply', first, { actor: 'bench' });
+  await transport.request('apply', first, { actor: 'bench' });
   await addRows(db, 1, 1);
   // The first one changes main.cf too.
   await apply(null);
@@ -85,12 +106,16 @@ async function measureOn(
   // Another table each time: one that is there already is not built again.
   let last = size;
   const addOne = () => addRows(db, (last += 1), last);
-  const streamOnly = async () => {
+  const ready = async () => {
     await addOne();
+    if (foretold) await expectOne();
+  };
+  const streamOnly = async () => {
+    await ready();
     times.stream.push(await timed(() => refused(request(change, null))));
   };
   const buildAndAddOne = async () => {
-    await addOne();
+    await ready();
     const begun = performance.now();
     const { contents, timing } = await apply(null);
     times.whole.push(performance.now() - begun);
@@ -98,6 +123,7 @@ async function measureOn(
     times.rest.push(render + check + swap);
     times.proof.push(prove);
     const entry = new Map([[`one-more-${last}@example.org`, ['alice']]]);
+    if (foretold) await expectOne();
     times.one.push(await timed(() => apply(contents?.['aliases'] ?? null, entry)));
   };
   const bare = async () => {

@@ -52,7 +52,7 @@ try {
     await look(client, size);
     await saveOne(client, size);
     await removeMany(client, size);
-    const building = await measureBuilding(size, server !== null);
+    const building = await measureBuilding(size, { server: server !== null, foretold: true });
     for (const line of buildingInWords(building)) console.log(`  ${line}`);
     before = size;
   }

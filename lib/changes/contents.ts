@@ -3,6 +3,7 @@
  * digest of the contents they change; everything crosses when the helper does not know that base.
  */
 import type { Knex } from 'knex';
+import { ListLine } from '../client/list-line.js';
 import type { HelperTransport } from '../contract.js';
 import { HelperError } from '../errors.js';
 import type { ApplyParams, ApplyResult, ContentsItem } from '../privileged/protocol.js';
@@ -102,53 +103,57 @@ export async function requestWithContents(
   }
 }
 
-/** A request's lines have a limit (`MAX_LINE_BYTES`), and an alias may have many targets: so long is one about. */
-const PIECE_CHARS = 256 * 1024;
+/** A request's lines have a limit (`MAX_LINE_BYTES`), and an alias may have many targets: longer none is. */
+const LINE_CHARS = 256 * 1024;
+/** Entries of one line: the helper does nothing else while it checks them, about two milliseconds. */
+const ENTRIES_OF_LINE = 1_000;
 
-/** Pages that are read while the helper starts and looks at the configuration: a megabyte. */
-const PAGES_AHEAD = 8;
+/**
+ * Pages that are read while the helper starts, looks at the configuration and makes everything ready: some megabytes. It is
+ * slower in the beginning than it is later, and must not wait for them then.
+ */
+const PAGES_AHEAD = 32;
 
 type Entries = readonly (readonly [key: string, entry: unknown])[];
 
-/** The same entries in items that the helper takes: an import may be of 100,000. */
-function* inPieces(section: string, entries: Entries): Iterable<ContentsItem> {
-  let piece: (readonly [key: string, entry: unknown])[] = [];
-  let chars = 0;
-  for (const entry of entries) {
-    piece.push(entry);
-    chars += JSON.stringify(entry).length;
-    if (chars < PIECE_CHARS) continue;
-    yield { section, entries: piece };
-    [piece, chars] = [[], 0];
+/** The same entries in lines that the helper takes: an import may be of 100,000. */
+function* inLines(entries: Entries): Iterable<ListLine> {
+  for (let from = 0; from < entries.length; from += ENTRIES_OF_LINE) {
+    yield* inShortLines(entries.slice(from, from + ENTRIES_OF_LINE));
   }
-  if (piece.length > 0 || entries.length === 0) yield { section, entries: piece };
+}
+
+function* inShortLines(entries: Entries): Iterable<ListLine> {
+  const line = new ListLine(JSON.stringify(entries));
+  if (line.text.length <= LINE_CHARS || entries.length === 1) {
+    yield line;
+    return;
+  }
+  const half = Math.ceil(entries.length / 2);
+  yield* inShortLines(entries.slice(0, half));
+  yield* inShortLines(entries.slice(half));
 }
 
 /** In what was saved, what the change says counts: a dry run is asked before anything is written. Pages are saved already. */
 async function* itemsOf(
   sections: ReadonlyMap<string, SectionToSend>,
   db: Knex,
-): AsyncIterable<ContentsItem> {
+): AsyncIterable<ContentsItem | ListLine> {
   for (const [section, { source, base, delta }] of sections) {
+    yield { section };
     if ('pages' in delta) {
       const pages = base === null ? source.all(db) : delta.pages(db);
-      for await (const page of readAhead(pages, PAGES_AHEAD)) yield* inPieces(section, page);
+      for await (const page of readAhead(pages, PAGES_AHEAD)) yield* inLines(page);
       continue;
     }
     if (base !== null) {
-      yield* inPieces(section, [...delta]);
+      yield* inLines([...delta]);
       continue;
     }
     for await (const page of readAhead(source.all(db), PAGES_AHEAD)) {
-      yield* inPieces(
-        section,
-        page.filter(([key]) => !delta.has(key)),
-      );
+      yield* inLines(delta.size === 0 ? page : page.filter(([key]) => !delta.has(key)));
     }
-    yield* inPieces(
-      section,
-      [...delta].filter(([, entry]) => entry !== null),
-    );
+    yield* inLines([...delta].filter(([, entry]) => entry !== null));
   }
 }
 

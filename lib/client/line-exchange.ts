@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { HelperCallOptions } from '../contract.js';
 import { HelperError, type HelperStage } from '../errors.js';
 import type { Answer, Request } from '../privileged/protocol.js';
+import { ListLine } from './list-line.js';
 
 /** The protocol this side speaks; the helper refuses another. */
 export const PROTOCOL = 1;
@@ -77,7 +78,8 @@ function faultOfSender(input: Readable, output: Writable, items: Items | null): 
 async function sendItems(output: Writable, items: Items): Promise<void> {
   for await (const item of items) {
     if (output.destroyed) return;
-    if (output.write(`${JSON.stringify({ item })}\n`)) continue;
+    const line = item instanceof ListLine ? item.text : JSON.stringify({ item });
+    if (output.write(`${line}\n`)) continue;
     await new Promise<void>((resolve) => {
       const over = (): void => {
         output.off('drain', over).off('close', over);

@@ -1,7 +1,8 @@
 /**
  * The lines that cross the border between web side and privileged helper. JSON, one object a line, UTF-8.
  *
- * Web to helper: one `Request`; for actions that take a stream, then `{"item": ...}` lines and `{"end": true}`.
+ * Web to helper: one `Request`; for actions that take a stream, then `{"item": ...}` lines and `{"end": true}`. An item that
+ * is a list may also be a line of its own (`ListItem`).
  * Before it a `Standby` line may come, when a request is likely soon: the helper loads what it needs, and waits.
  * `{"cancel": true}`, or closing the connection, cancels an action that can be cancelled.
  * Helper to web: any number of `{"progress": ...}`, then exactly one `{"result": ...}` or `{"error": ...}`.
@@ -35,17 +36,28 @@ export interface Request {
 }
 
 export type RequestItem =
-  { readonly item: unknown } | { readonly end: true } | { readonly cancel: true };
+  | { readonly item: unknown }
+  | readonly unknown[]
+  | { readonly end: true }
+  | { readonly cancel: true };
+
+/** An item that was a line of its own, with that line: whoever keeps it as text need not make the text again. */
+export class ListItem {
+  constructor(
+    readonly list: readonly unknown[],
+    /** `[` ... `]`, without its newline. */
+    readonly line: Buffer,
+  ) {}
+}
 
 export type Answer =
   | { readonly progress: HelperProgress }
   | { readonly result: unknown }
   | { readonly error: HelperFailure };
 
-/** Entries of one section's contents, as they follow the request; `null` for an entry that goes. */
+/** Whose contents the entries are that follow, as lists of `[key, entry]`; `null` for an entry that goes. */
 export interface ContentsItem {
   readonly section: string;
-  readonly entries: readonly (readonly [key: string, entry: unknown])[];
 }
 
 /** What somebody decided about hand edits: by name, the digest of each as `drift` reported it. */
@@ -78,7 +90,7 @@ export interface ApplyParams extends EditDecisions {
   /** Sections that are lists of rows (see `Section.rows`), of which only those that change are sent. */
   readonly rows?: Readonly<Record<string, RowsChange>>;
   /**
-   * Sections whose contents change; the entries follow as `ContentsItem`s. `base` is the digest of the contents they
+   * Sections whose contents change; the entries follow, each section's after its `ContentsItem`. `base` is the digest of the contents they
    * change. Null: what follows is all there is. Another base is refused with `helper.contents.base`: then send all.
    */
   readonly contents?: Readonly<Record<string, { readonly base: string | null }>>;

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { HelperError } from '../errors.js';
 import { parseJson } from './safe-json.js';
 import {
+  ListItem,
   MAX_LINE_BYTES,
   PROTOCOL_VERSION,
   REQUEST_TIMEOUT_MS,
@@ -29,6 +30,8 @@ export interface RequestStream {
 
 type Line = Readonly<Record<string, unknown>>;
 
+const [LIST_BEGINS, LIST_ENDS] = [0x5b, 0x5d];
+
 export function readRequestStream(input: Readable): RequestStream {
   const lines = new LineQueue(input);
   return {
@@ -54,7 +57,9 @@ async function lineWithin(lines: LineQueue, limitMs: number): Promise<Line | nul
     timer = setTimeout(() => resolve('late'), limitMs);
   });
   try {
-    return await Promise.race([lines.next(), late]);
+    const line = await Promise.race([lines.next(), late]);
+    if (line instanceof ListItem) throw refused('helper.protocol.malformed');
+    return line;
   } finally {
     clearTimeout(timer);
   }
@@ -89,6 +94,10 @@ async function* readItems(lines: LineQueue): AsyncGenerator<unknown, void> {
       if (lines.cancelled) return;
       throw refused('helper.protocol.cut');
     }
+    if (line instanceof ListItem) {
+      yield line;
+      continue;
+    }
     if (line['end'] === true) return;
     if (!('item' in line)) throw refused('helper.protocol.malformed');
     yield line['item'];
@@ -100,7 +109,7 @@ class LineQueue {
   cancelled = false;
   readonly #abort = new AbortController();
   readonly #decoder = new TextDecoder('utf-8', { fatal: true });
-  readonly #waiting: { readonly line: Line; readonly bytes: number }[] = [];
+  readonly #waiting: { readonly line: Line | ListItem; readonly bytes: number }[] = [];
   #waitingBytes = 0;
   #partial: Buffer[] = [];
   #partialBytes = 0;
@@ -118,7 +127,7 @@ class LineQueue {
   }
 
   /** The next line; null after the last one. Throws when what came is no line of the protocol. */
-  async next(): Promise<Line | null> {
+  async next(): Promise<Line | ListItem | null> {
     while (this.#waiting.length === 0 && !this.#over) {
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
@@ -155,7 +164,7 @@ class LineQueue {
   #takeLine(bytes: Buffer): void {
     if (bytes.length > MAX_LINE_BYTES) throw refused('helper.protocol.long');
     const line = this.#parse(bytes);
-    if (line['cancel'] === true) {
+    if (!(line instanceof ListItem) && line['cancel'] === true) {
       this.cancelled = true;
       this.#end();
       return;
@@ -165,13 +174,16 @@ class LineQueue {
     if (this.#waitingBytes > MAX_WAITING_BYTES) this.input.pause();
   }
 
-  #parse(bytes: Buffer): Line {
+  #parse(bytes: Buffer): Line | ListItem {
     let value: unknown;
     try {
       value = parseJson(this.#decoder.decode(bytes));
     } catch {
       throw refused('helper.protocol.malformed');
     }
+    // What is kept as it came has nothing around it.
+    const isBare = bytes[0] === LIST_BEGINS && bytes.at(-1) === LIST_ENDS;
+    if (Array.isArray(value) && isBare) return new ListItem(value, bytes);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw refused('helper.protocol.malformed');
     }

@@ -7,9 +7,9 @@ import { createAliasTransfer, type AliasTransfer } from '../../lib/aliases/trans
 import { aliasesIn } from '../../lib/aliases/world.js';
 import { createChanges, type Changes } from '../../lib/changes/service.js';
 import { HelperError, UserError, type HelperFailure } from '../../lib/errors.js';
-import type { ContentsItem } from '../../lib/privileged/protocol.js';
 import { engines, type Databases } from '../support/databases.js';
 import { silentLog } from '../support/log.js';
+import { entriesSent } from '../support/contents-items.js';
 
 /** More than are read, written, or sent at once. */
 const MANY = 2_300;
@@ -63,7 +63,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
         base = announced?.['aliases']?.base ?? null;
         sent = new Map();
         for await (const item of input ?? []) {
-          for (const [key, entry] of (item as ContentsItem).entries) {
+          for (const [key, entry] of entriesSent([item])) {
             assert.ok(!sent.has(key), `${key} crosses twice`);
             sent.set(key, entry);
           }

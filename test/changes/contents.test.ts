@@ -4,7 +4,9 @@ import { describe, it } from 'node:test';
 import type { Knex } from 'knex';
 import { requestWithContents, type ContentsToSend } from '../../lib/changes/contents.js';
 import type { HelperTransport } from '../../lib/contract.js';
-import { MAX_LINE_BYTES, type ContentsItem } from '../../lib/privileged/protocol.js';
+import { ListLine } from '../../lib/client/list-line.js';
+import { MAX_LINE_BYTES } from '../../lib/privileged/protocol.js';
+import { entriesSent } from '../support/contents-items.js';
 
 const ALIASES = 60_000;
 const TARGETS = Array.from({ length: 4 }, (_, n) => `someone.${n}@somewhere.outside.example`);
@@ -15,11 +17,11 @@ describe('entries that cross to the helper', () => {
   );
   const params = { databaseId: 'x', change: 1, dryRun: false, sections: { aliases: {} } };
 
-  const send = async (base: string | null): Promise<readonly ContentsItem[]> => {
-    const items: ContentsItem[] = [];
+  const send = async (base: string | null): Promise<readonly unknown[]> => {
+    const items: unknown[] = [];
     const helper: HelperTransport = {
       request: async (_action, _params, { input }) => {
-        for await (const item of input ?? []) items.push(item as ContentsItem);
+        for await (const item of input ?? []) items.push(item);
         return {};
       },
     };
@@ -43,10 +45,13 @@ describe('entries that cross to the helper', () => {
   for (const [what, base] of Object.entries({ 'a delta': 'a'.repeat(64), 'all there is': null })) {
     it(`are all there, each once, in lines that it takes, for ${what}`, async () => {
       const items = await send(base);
-      const keys = items.flatMap(({ entries }) => entries.map(([key]) => key));
+      assert.deepEqual(items[0], { section: 'aliases' });
+      const keys = entriesSent(items).map(([key]) => key);
       const wanted = base === null ? ['kept', ...delta.keys()] : [...delta.keys()];
       assert.deepEqual(keys, wanted);
-      for (const item of items) assert.ok(JSON.stringify(item).length < MAX_LINE_BYTES / 4);
+      for (const line of items.slice(1)) {
+        assert.ok(line instanceof ListLine && line.text.length < MAX_LINE_BYTES / 4);
+      }
     });
   }
 });

@@ -10,6 +10,7 @@ import { applyAction } from '../../lib/privileged/actions/apply.js';
 import { pathsBelow } from '../../lib/privileged/paths.js';
 import { EMPTY_STATE, writeState } from '../../lib/privileged/state.js';
 import { sections } from '../../lib/sections/index.js';
+import { receivedList } from '../support/contents-items.js';
 
 const ITEMS = 1_000;
 
@@ -29,9 +30,10 @@ describe('a save with entries that follow', () => {
     await writeState(paths, { ...EMPTY_STATE, record: earlier });
     let taken = 0;
     const items = (async function* () {
+      yield { section: 'aliases' };
       for (; taken < ITEMS; taken += 1) {
         await everythingElse();
-        yield { section: 'aliases', entries: [[`person.${taken}`, ['root']]] };
+        yield receivedList([[`person.${taken}`, ['root']]]);
       }
     })();
     const params = {

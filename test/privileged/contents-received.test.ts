@@ -4,6 +4,7 @@ import { HelperError } from '../../lib/errors.js';
 import { receiveContents } from '../../lib/privileged/apply/contents-received.js';
 import { entriesOfLine } from '../../lib/privileged/apply/contents-source.js';
 import { sections } from '../../lib/sections/index.js';
+import { itemsReceived, receivedList } from '../support/contents-items.js';
 
 type Pair = readonly [key: string, entry: readonly string[] | null];
 
@@ -13,7 +14,7 @@ async function receive(
   maxBytes?: number,
 ) {
   const items = (async function* () {
-    for (const entries of batches) yield await Promise.resolve({ section: 'aliases', entries });
+    for (const item of itemsReceived('aliases', ...batches)) yield await Promise.resolve(item);
   })();
   const receiving = receiveContents({ aliases: { base } }, items, sections, maxBytes);
   await receiving.digests;
@@ -44,8 +45,7 @@ describe('entries that follow a request', () => {
   it('end with the refusal of one, for who takes them too', async () => {
     const bad: Pair = ['sales', ['/etc/passwd']];
     const items = (async function* () {
-      yield await Promise.resolve({ section: 'aliases', entries: [['info', ['a@b.example']]] });
-      yield { section: 'aliases', entries: [bad] };
+      yield* await Promise.resolve(itemsReceived('aliases', [['info', ['a@b.example']]], [bad]));
     })();
     const { sections: incoming } = receiveContents({ aliases: { base: null } }, items, sections);
     const taken: unknown[] = [];
@@ -61,8 +61,9 @@ describe('entries that follow a request', () => {
     let told: unknown = null;
     let taking: Promise<unknown> = Promise.resolve(null);
     const items = (async function* () {
+      yield { section: 'aliases' };
       for (; sent < 20; sent += 1) {
-        yield await Promise.resolve({ section: 'aliases', entries: [['sales', ['/etc/passwd']]] });
+        yield await Promise.resolve(receivedList([['sales', ['/etc/passwd']]]));
         if (sent === 9) told = await taking;
       }
     })();
@@ -113,7 +114,7 @@ describe('entries that follow a request', () => {
   it('have the same digest and the same source text, whatever came together', async () => {
     const pairs = Array.from({ length: 2_500 }, (_, n): Pair => [`a${n}`, ['info@example.com']]);
     const digestOf = async (batches: readonly (readonly Pair[])[]) => {
-      const items = batches.map((entries) => ({ section: 'aliases', entries }));
+      const items = itemsReceived('aliases', ...batches);
       const following = (async function* () {
         for (const item of items) yield await Promise.resolve(item);
       })();

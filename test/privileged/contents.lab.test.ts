@@ -11,6 +11,7 @@ import { foldCase } from '../../lib/sections/fold-case.js';
 import type { HelperState } from '../../lib/privileged/state.js';
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
 import { until } from '../support/wait.js';
+import { itemsToSend } from '../support/contents-items.js';
 
 type Entries = readonly (readonly [key: string, targets: readonly string[] | null])[];
 
@@ -34,7 +35,7 @@ describe('contents of a section', () => {
   ): Promise<ApplyResult> {
     change += 1;
     const all = { databaseId, change, dryRun: false, sections: ACTIVE, ...params };
-    const input = [{ section: 'aliases', entries }];
+    const input = itemsToSend('aliases', entries);
     const options = { actor: 'anna', ...(params.contents ? { input } : {}) };
     return (await root.transport.request('apply', all, options)) as ApplyResult;
   }
@@ -274,12 +275,10 @@ describe('contents of a section', () => {
   it('change nothing when they are cut off in the middle, and come whole the next time', async () => {
     const untouched = await answers();
     const names = Array.from({ length: 8_000 }, (_, n) => `person.${n}@example.net`).sort();
-    const item = (from: number, to: number) => ({
-      section: 'aliases',
-      entries: names.slice(from, to).map((name) => [name, ['root', 'anna@outside.example']]),
-    });
+    const list = (from: number, to: number) =>
+      names.slice(from, to).map((name) => [name, ['root', 'anna@outside.example']]);
     const cut = (function* () {
-      yield item(0, 6_000);
+      yield* itemsToSend('aliases', list(0, 6_000));
       throw new Error('the database has gone');
     })();
     change += 1;
@@ -290,7 +289,10 @@ describe('contents of a section', () => {
       root.transport.request('apply', { ...params, contents }, options),
       /the database has gone/,
     );
-    const again = { actor: 'anna', input: [item(0, 6_000), item(6_000, 8_000)] };
+    const again = {
+      actor: 'anna',
+      input: itemsToSend('aliases', list(0, 6_000), list(6_000, 8_000)),
+    };
     change += 1;
     const whole = { ...params, change, contents };
     assert.deepEqual(await answers(), untouched);
@@ -316,13 +318,13 @@ describe('contents of a section', () => {
     };
     for (const [name, edit] of Object.entries(edits)) {
       const input = (async function* () {
-        yield { section: 'aliases', entries: [['first', ['root']]] };
+        yield* itemsToSend('aliases', [['first', ['root']]]);
         await until(
           'the helper to begin',
           async () => (await stat(begun).catch(() => null)) !== null,
         );
         await edit();
-        yield { section: 'aliases', entries: [['@example.net', ['root']]] };
+        yield* itemsToSend('aliases', [['@example.net', ['root']]]);
       })();
       change += 1;
       const sections = { aliases: { active: true, catchAll: true } };

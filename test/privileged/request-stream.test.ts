@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { HelperError } from '../../lib/errors.js';
 import {
+  ListItem,
   MAX_LINE_BYTES,
   REQUEST_TIMEOUT_MS,
   STANDBY_TIMEOUT_MS,
@@ -168,11 +169,21 @@ describe('the items after a request', () => {
   });
 
   it('are refused when one is something else', async () => {
-    for (const line of ['{"request":1}', '[1]', '{', '\u0000']) {
+    for (const line of ['{"request":1}', ' [1]', '[1]\r', '{', '\u0000']) {
       const { stream } = streamOf(first, '{"item":1}\n', line, '\n');
       await stream.request();
       await assert.rejects(all(stream.items), refusal('helper.protocol.malformed'), line);
     }
+  });
+
+  it('come with the line they were, when they are lists', async () => {
+    const lines = ['[["sales",["info@example.com"]]]', '[ ]', '["ü",\r\t1]'];
+    const { stream } = streamOf(first, ...lines.map((line) => `${line}\n`), '{"end":true}\n');
+    await stream.request();
+    const expected = lines.map(
+      (line) => new ListItem(JSON.parse(line) as unknown[], Buffer.from(line)),
+    );
+    assert.deepEqual(await all(stream.items), expected);
   });
 
   it('are read ahead no further than the limit', async () => {

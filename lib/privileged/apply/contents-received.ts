@@ -4,9 +4,9 @@ import { setImmediate as everythingElse } from 'node:timers/promises';
 import { HelperError } from '../../errors.js';
 import type { SectionRegistry } from '../../sections/registry.js';
 import type { SectionContents } from '../../sections/section.js';
-import type { ApplyParams, ContentsItem } from '../protocol.js';
+import { ListItem, type ApplyParams, type ContentsItem } from '../protocol.js';
 import { ReceivedKeys } from './received-keys.js';
-import { sourceLine, type PieceEntries } from './contents-source.js';
+import { lineOfList, type PieceEntries } from './contents-source.js';
 import { PieceQueue } from './piece-queue.js';
 import { sectionOrRefuse } from './render.js';
 
@@ -14,9 +14,6 @@ import { sectionOrRefuse } from './render.js';
 export const MAX_ENTRIES = 1_000_000;
 /** Bytes of the entries of one request, as they are kept: root's memory is not for the web side to fill. */
 export const MAX_CONTENTS_BYTES = 64 * 1024 * 1024;
-
-/** Entries that are checked before something else gets a turn: about two milliseconds. */
-const AT_ONCE = 1_000;
 
 /** Some entries of one section, each key once. */
 export interface Piece {
@@ -90,31 +87,33 @@ async function receiveAll(
   { maxBytes, onRefusal }: { readonly maxBytes: number; readonly onRefusal: (why: Error) => void },
 ): Promise<Readonly<Record<string, string>>> {
   let bytes = 0;
-  const take = async (item: unknown): Promise<void> => {
-    const { section, entries } = item as ContentsItem;
-    const box = sections.get(section);
-    if (!box || !Array.isArray(entries)) throw refusedEntry(String(section).slice(0, 64), '');
-    for (let first = 0; first < entries.length; first += AT_ONCE) {
-      const some = entries.slice(first, first + AT_ONCE) as readonly unknown[];
-      const checked = checkedEntries(section, box, some);
-      const text = sourceLine(checked);
-      bytes += text.length;
-      if (bytes > maxBytes) throw tooMuch(section, maxBytes);
-      const twice = box.keys.take(checked, text);
-      if (twice !== null) throw refusedEntry(section, twice);
-      if (box.keys.count > MAX_ENTRIES) throw tooMuch(section, maxBytes);
-      // Whatever came together: with the same entries it is the same digest.
-      box.hash.update(text.subarray(0, -1)).update(',');
-      box.pieces.push({ entries: checked, text });
-      await everythingElse();
+  let section = '';
+  let box: Inbox | undefined;
+  const take = (item: unknown): void => {
+    if (!(item instanceof ListItem)) {
+      section = String((item as ContentsItem | null)?.section).slice(0, 64);
+      box = sections.get(section);
     }
+    if (!box) throw refusedEntry(section, '');
+    if (!(item instanceof ListItem) || item.list.length === 0) return;
+    const entries = checkedEntries(section, box, item.list);
+    const text = lineOfList(item.line);
+    bytes += text.length;
+    if (bytes > maxBytes) throw tooMuch(section, maxBytes);
+    const twice = box.keys.take(entries, text);
+    if (twice !== null) throw refusedEntry(section, twice);
+    if (box.keys.count > MAX_ENTRIES) throw tooMuch(section, maxBytes);
+    // Whatever came together: with the same entries it is the same digest.
+    box.hash.update(text.subarray(0, -1)).update(',');
+    box.pieces.push({ entries, text });
   };
   if (sections.size > 0) {
     let failure: Error | null = null;
     for await (const item of items) {
       if (failure) continue;
       try {
-        await take(item);
+        take(item);
+        await everythingElse();
       } catch (error) {
         failure = error as Error;
         onRefusal(failure);

@@ -6,7 +6,6 @@
  */
 import { constants, createReadStream } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { hasCode, removeIfThere, syncFolder } from '../files.js';
 import type { Paths } from '../paths.js';
 import { WriteBehind } from './write-behind.js';
@@ -24,11 +23,15 @@ export function sourceFile(paths: Paths, section: string): string {
 
 const NEWLINE = 10;
 
-/** Some entries as one line: the array they are, with its end for a newline and without its beginning. */
+/** Some entries as one line: the list they are, in JSON, with its end for a newline and without its beginning. */
 export function sourceLine(entries: PieceEntries): Buffer {
-  const text = Buffer.from(JSON.stringify(entries));
-  text[text.length - 1] = NEWLINE;
-  return text.subarray(1);
+  return lineOfList(Buffer.from(JSON.stringify(entries)));
+}
+
+/** The same of a list that is in JSON already, in its memory. */
+export function lineOfList(list: Buffer): Buffer {
+  list[list.length - 1] = NEWLINE;
+  return list.subarray(1);
 }
 
 /** The entries of one such line, without its newline. Throws a `SyntaxError`. */
@@ -47,8 +50,7 @@ export async function readSource(
   const file = sourceFile(paths, section);
   try {
     if ((await stat(file)).size < bytes) return null;
-    const input = createReadStream(file, { end: bytes - 1 });
-    for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+    for await (const line of linesOf(createReadStream(file, { end: bytes - 1 }))) {
       for (const [key, entry] of entriesOfLine(line)) {
         if (entry === null) entries.delete(key);
         else entries.set(key, entry);
@@ -59,6 +61,21 @@ export async function readSource(
     throw error;
   }
   return entries;
+}
+
+/** Ended by a newline and by nothing else: JSON may have other ends of lines between its signs. */
+async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<string, void> {
+  let begun: Buffer[] = [];
+  for await (const chunk of input) {
+    let from = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
+      yield Buffer.concat([...begun, chunk.subarray(from, end)]).toString();
+      [begun, from] = [[], end + 1];
+    }
+    begun.push(chunk.subarray(from));
+  }
+  const rest = Buffer.concat(begun);
+  if (rest.length > 0) yield rest.toString();
 }
 
 /** Writes `text` behind the first `bytes` bytes; on disk when it resolves. Nothing counts it before the state does. */
