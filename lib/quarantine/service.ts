@@ -6,6 +6,7 @@ import type { Helper } from '../client/helper.js';
 import type { HelperProgress, Log } from '../contract.js';
 import { releaseLease, takeLease } from '../database/lease.js';
 import { HelperError, NotFoundError } from '../errors.js';
+import { LOOK_LIMIT_MS } from '../look-limit.js';
 import { createQuarantineJobs, type QuarantineJobs } from './jobs.js';
 import {
   DEFAULT_KEEP_DAYS,
@@ -141,7 +142,8 @@ export function createQuarantineService({
         at,
       };
     },
-    show: (id, actor) => helper.call('quarantine-show', { id }, { actor }),
+    show: (id, actor) =>
+      helper.call('quarantine-show', { id }, { actor, timeoutMs: LOOK_LIMIT_MS }),
     async download(id, actor, { signal, take }) {
       const onProgress = ({ row }: HelperProgress): Promise<void> =>
         take(Buffer.from(row as string, 'base64'));

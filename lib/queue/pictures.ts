@@ -5,6 +5,7 @@
 import type { Helper } from '../client/helper.js';
 import type { Log } from '../contract.js';
 import { HelperError } from '../errors.js';
+import { LOOK_LIMIT_MS } from '../look-limit.js';
 import { KEPT_MS, lately } from '../lately.js';
 import { Picture, type PictureFrame, type PicturedMessage } from './picture.js';
 import { PAGE_ROWS } from './query.js';
@@ -128,6 +129,7 @@ export function createPictures(
       { limit, wholeUpTo: MEDIUM_QUEUE },
       {
         actor,
+        ...(limit === null ? {} : { timeoutMs: LOOK_LIMIT_MS }),
         onProgress: ({ row, done }) => {
           picture.putPiece(Buffer.from(row as string, 'base64'));
           onCount(done);

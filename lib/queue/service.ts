@@ -4,6 +4,7 @@ import { noHelper } from '../changes/failures.js';
 import type { Helper } from '../client/helper.js';
 import type { HelperProgress, Log } from '../contract.js';
 import { NotFoundError, type HelperError } from '../errors.js';
+import { LOOK_LIMIT_MS } from '../look-limit.js';
 import { createQueueJobs, type QueueJobs } from './jobs.js';
 import {
   createPictures,
@@ -112,7 +113,7 @@ export function createQueueService(parts: QueueParts): QueueService {
       const until = Math.floor(at.getTime() / 1000);
       return { matching: matchingRows(picture, filter, seconds()).length, until };
     },
-    show: (id, actor) => helper.call('queue-show', { id }, { actor }),
+    show: (id, actor) => helper.call('queue-show', { id }, { actor, timeoutMs: LOOK_LIMIT_MS }),
     async download(id, actor, { signal, take }) {
       const { found } = await helper.call(
         'queue-raw',
