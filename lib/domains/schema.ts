@@ -68,6 +68,25 @@ export function toUnicodeDomain(ascii: string): string {
   return unicode !== '' && toAsciiDomain(unicode) === ascii ? unicode : ascii;
 }
 
+const WITH_A_LABEL = /(?:[a-z0-9-]+\.)*xn--[a-z0-9-]+(?:\.[a-z0-9-]+)*/gi;
+
+/** A text of logs and queues with its domains as people write them, for those who look for `müller`. */
+export function withUnicodeDomains(text: string): string {
+  return /xn--/i.test(text) ? text.replace(WITH_A_LABEL, toUnicodeDomain) : text;
+}
+
+/** Whether `text` has `part` in it, letters of any case; a part with letters beyond ASCII also in domains that are A-labels. */
+export function holdsPart(text: string, part: string): boolean {
+  const wanted = part.toLowerCase();
+  const lower = text.toLowerCase();
+  if (lower.includes(wanted)) return true;
+  return isBeyondAscii(part) && withUnicodeDomains(lower).includes(wanted);
+}
+
+export function isBeyondAscii(text: string): boolean {
+  return /[^\0-\x7f]/.test(text);
+}
+
 /** Whether mail from elsewhere could be addressed to it: not the machine's bare name, nor `localhost` in any dress. */
 export function isMailDomain(name: string): boolean {
   return name.includes('.') && !/(?:^|\.)local(?:host|domain)$/.test(name);

@@ -4,6 +4,7 @@ import type { Knex } from 'knex';
 import { noHelper } from '../changes/failures.js';
 import type { Helper } from '../client/helper.js';
 import type { HelperProgress, Log } from '../contract.js';
+import { holdsPart } from '../domains/schema.js';
 import { releaseLease, takeLease } from '../database/lease.js';
 import { HelperError, NotFoundError } from '../errors.js';
 import { LOOK_LIMIT_MS } from '../look-limit.js';
@@ -121,10 +122,9 @@ export function createQuarantineService({
       const { rows, leftOut, at } = await look(actor);
       const counts = new Map<QuarantineKind, number>();
       for (const { id } of rows) counts.set(kindOf(id), (counts.get(kindOf(id)) ?? 0) + 1);
-      const wanted = q.toLowerCase();
       const fits = (row: QuarantineRow): boolean =>
         (kind === '' || kindOf(row.id) === kind) &&
-        (wanted === '' ||
+        (q === '' ||
           [
             row.sender,
             row.from,
@@ -133,7 +133,7 @@ export function createQuarantineService({
             row.id,
             row.messageId,
             ...row.recipients,
-          ].some((text) => text.toLowerCase().includes(wanted)));
+          ].some((text) => holdsPart(text, q)));
       return {
         rows: rows.filter(fits).sort(ORDERS[sort]),
         counts,

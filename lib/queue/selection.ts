@@ -1,5 +1,6 @@
 /** Finds, sorts and groups messages of a picture. */
 import { CAUSE_IDS, causePosition, type Cause } from './causes.js';
+import { holdsPart } from '../domains/schema.js';
 import { domainOf, type Picture, type PicturedMessage } from './picture.js';
 import {
   AGES,
@@ -140,10 +141,10 @@ function testsOf(picture: Picture, filter: QueueFilter, now: number): readonly R
     const part = filter.q.toLowerCase();
     const inIds = ID_PART.test(part);
     const inSender = remembered(picture.senders, (number) =>
-      (picture.senderText(number) || NULL_SENDER).toLowerCase().includes(part),
+      holdsPart(picture.senderText(number) || NULL_SENDER, part),
     );
     const inAddress = remembered(picture.addresses, (number) =>
-      picture.addressText(number).toLowerCase().includes(part),
+      holdsPart(picture.addressText(number), part),
     );
     tests.push(
       (row) =>

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   domainsSchema,
   isAsciiDomain,
+  holdsPart,
   MAX_DOMAINS,
   toAsciiDomain,
   toUnicodeDomain,
@@ -99,6 +100,15 @@ describe('a domain as somebody types it', () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe('a part of a text that somebody looks for', () => {
+  it('is found in letters of any case, and in domains that stand there as A-labels', () => {
+    const text = 'From=<anna@mail.xn--mller-kva.example>, to=<b@xn--a.example>';
+    for (const part of ['ANNA', 'müller', '@Mail.Müller.example', 'xn--mller'])
+      assert.ok(holdsPart(text, part), part);
+    for (const part of ['muller', 'müllex', 'ü@']) assert.ok(!holdsPart(text, part), part);
   });
 });
 

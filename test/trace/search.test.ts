@@ -67,6 +67,13 @@ describe('the search of the mail log', () => {
     assert.deepEqual(idsOf((await find({ messageId: 'm.AAAAAA2@' })).found), ['AAAAAA2']);
   });
 
+  it('finds an address with an umlaut by the way people write it, and by a part of it', async () => {
+    await write('mail.log', mail('AAAAAA1', 'anna@xn--mller-shne-kcb9d.example') + mail('AAAAAA2'));
+    for (const sender of ['anna@Müller-Söhne.example', '@müller', 'xn--mller-shne'])
+      assert.deepEqual(idsOf((await find({ sender })).found), ['AAAAAA1'], sender);
+    assert.deepEqual(idsOf((await find({ sender: '@müllex' })).found), []);
+  });
+
   it('does not depend on where its blocks end', async () => {
     const many = Array.from({ length: 9_000 }, (_, at) =>
       mail(`B${hex(at)}`, `s${at}@acme.example`),

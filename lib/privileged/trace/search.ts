@@ -9,6 +9,7 @@ import {
   type SearchLimit,
   type Wanted,
 } from '../../trace/schema.js';
+import { holdsPart, isBeyondAscii } from '../../domains/schema.js';
 import { timeOf } from '../../trace/line.js';
 import { idsOf } from '../../trace/links.js';
 import { blocksBefore, comparePlaces, seek, type Place } from './blocks.js';
@@ -211,7 +212,9 @@ function patternOf({ kind, id, messageId, recipient, sender, text }: Wanted): Re
 
 function literal(text: string): RegExp {
   const bytes = Buffer.from(text, 'utf8').toString('latin1');
-  return new RegExp(bytes.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&'), 'gi');
+  const escaped = bytes.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
+  // A domain with an umlaut stands there as A-labels.
+  return new RegExp(isBeyondAscii(text) ? `${escaped}|xn--` : escaped, 'gi');
 }
 
 /** Whether a line has what is looked for where it counts, so that nobody's name in another place is followed. */
@@ -224,11 +227,10 @@ function lineTest(wanted: Wanted): (line: LogLine) => boolean {
     };
   }
   if (kind === 'refusals') {
-    const part = text.toLowerCase();
     return (line) => {
       ANY_REFUSAL.lastIndex = 0;
       if (!ANY_REFUSAL.test(`: ${line.text}`)) return false;
-      return line.text.toLowerCase().includes(part) && hasAll([line], wanted);
+      return holdsPart(line.text, text) && hasAll([line], wanted);
     };
   }
   if (messageId !== '') return ({ text: said }) => has(said, MESSAGE_ID, messageId);
@@ -251,9 +253,8 @@ function hasAll(lines: readonly LogLine[], { sender, recipient, messageId }: Wan
 }
 
 function has(text: string, pattern: RegExp, part: string): boolean {
-  const wanted = part.toLowerCase();
   return [...text.matchAll(pattern)].some(([, value = '']) =>
-    part === '<>' ? value === '' : value.toLowerCase().includes(wanted),
+    part === '<>' ? value === '' : holdsPart(value, part),
   );
 }
 
