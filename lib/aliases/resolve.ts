@@ -7,7 +7,7 @@ import { addressKey, splitAddress } from './address.js';
 import { cutExtension, followLocal, type End, type LocalTarget } from './local.js';
 
 /** Longest chain and most recipients Postfix follows before it takes no mail (virtual_alias_recursion_limit, _expansion_limit). */
-const LIMIT = 1_000;
+export const LIMIT = 1_000;
 /** Keys one look-up may need; beyond, the answer is left open rather than slow. */
 const MAX_KEYS = 20_000;
 
@@ -156,7 +156,7 @@ interface Key {
 }
 
 /** In the order in which Postfix asks: user+ext@domain, user@domain, user+ext, user, @domain. */
-function keysOf(address: string, world: World): readonly Key[] {
+export function keysOf(address: string, world: World): readonly Key[] {
   const { local, domain } = splitAddress(address);
   const folded = foldCase(local);
   const { user, extension } = cutExtension(folded, world.delimiters);
@@ -175,7 +175,7 @@ function keysOf(address: string, world: World): readonly Key[] {
 }
 
 /** The rule that decides about an address; null when it stays what it is. */
-function decide(address: string, known: Known, world: World): Step | null {
+export function decide(address: string, known: Known, world: World): Step | null {
   const { domain } = splitAddress(address);
   const keys = keysOf(address, world);
   const caught = domain !== null && known.has(`@${domain}`);

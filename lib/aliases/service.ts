@@ -8,6 +8,7 @@ import { toUnicodeDomain } from '../domains/schema.js';
 import { NotFoundError, UserError, type Problem } from '../errors.js';
 import type { Words } from '../words.js';
 import { displayAddress, kindOfName, splitAddress } from './address.js';
+import { mayTurn } from './circles.js';
 import { guarded } from './guarded.js';
 import { healthOf, healthOfSystemAlias, NOTHING, type Health } from './health.js';
 import { PROTECTED } from './protection.js';
@@ -268,18 +269,20 @@ function isShort(search: string, total: number): boolean {
   return search.length < MIN_ANYWHERE_CHARS && total > SHORT_LIST;
 }
 
-/** Aliases that are judged together. */
-const JUDGED_AT_ONCE = 250;
+/** Aliases that are judged together, of those that may turn. */
+const JUDGED_AT_ONCE = 20;
 
 /** Throws `UserError` for the first of these rows with which mail would go in circles, as they are written now. */
 async function refuseLoops(touched: readonly TouchedRow[], world: World): Promise<void> {
   const rows = touched.flatMap(({ after }) =>
     after === null ? [] : [after as unknown as Pick<Alias, 'name' | 'targets' | 'enabled'>],
   );
-  for (let at = 0; at < rows.length; at += JUDGED_AT_ONCE) {
-    const health = await healthOf(rows.slice(at, at + JUDGED_AT_ONCE), world);
-    const found = [...health.values()].find(({ state }) => state === 'loop');
-    if (found) throw loop(found);
+  for await (const suspects of mayTurn(rows, world)) {
+    for (let at = 0; at < suspects.length; at += JUDGED_AT_ONCE) {
+      const health = await healthOf(suspects.slice(at, at + JUDGED_AT_ONCE), world);
+      const found = [...health.values()].find(({ state }) => state === 'loop');
+      if (found) throw loop(found);
+    }
   }
 }
 
