@@ -1,5 +1,6 @@
 /** The answer of a test in words: the sentence first, then how the connection was, then what was said, folded. */
 import type { Translator } from '../i18n.js';
+import { classify } from '../queue/classify.js';
 import type { Addresses, ConnectionResult, MessageResult, TrialAnswer } from './service.js';
 
 export interface AnswerView {
@@ -59,10 +60,19 @@ function viewMessage(t: Translator, result: MessageResult, order: Addresses): An
     title: t(`smarthost.fate.${state}.title`, values),
     text: t(`smarthost.fate.${state}.text`, values),
     points: [
+      ...reasonOf(t, state, result.reply),
       ...(result.relay === '' ? [] : [t('smarthost.trial.server', { server: result.relay })]),
       ...(result.queueId === '' ? [] : [t('smarthost.trial.queueId', values)]),
       ...(result.reply === '' ? [] : [t('smarthost.trial.detail', { detail: result.reply })]),
     ],
     dialogue: null,
   };
+}
+
+/** Why a message waits, and what to do, where the words of the other side are understood. */
+function reasonOf(t: Translator, state: string, reply: string): readonly string[] {
+  const cause = state === 'deferred' ? classify(reply) : 'unknown';
+  if (cause === 'unknown' || cause === 'notTried') return [];
+  const [title, todo] = [t(`queue.cause.${cause}.title`), t(`queue.cause.${cause}.todo`)];
+  return [t('smarthost.fate.reason', { cause: title, todo })];
 }

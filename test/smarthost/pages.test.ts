@@ -260,6 +260,15 @@ describe('the page Smarthost', () => {
     const started = await post(good, `${PATH}/message`).expect(303);
     const { text } = await settled(started.headers['location'] as string);
     assert.match(textOf(text), /took the message to anna@example\.net/);
+    pages.helper.answers['test-message'] = () => ({
+      ...{ state: 'deferred', queueId: '4B1', relay: '', milliseconds: 5, followed: true },
+      reply: 'SASL authentication failed; server smtp.example.com[192.0.2.1] said: 535 5.7.8 no',
+    });
+    const waits = await post(good, `${PATH}/message`).expect(303);
+    assert.match(
+      textOf((await settled(waits.headers['location'] as string)).text),
+      /Reason: The smarthost refuses our login\. Check the user name and password/,
+    );
     const umlaut = { ...fields, testRecipient: 'anna@müller.example' };
     await post(umlaut, `${PATH}/message`).expect(303);
     const sent = pages.helper.calls.findLast(({ action }) => action === 'test-message');
