@@ -11,6 +11,8 @@ import type { Web } from '../lib/web/web.js';
 
 export const ALIASES_PATH = '/aliases';
 export const ROUTE_PATH = '/route';
+/** Has the mail server read the system's own aliases. */
+export const SYSTEM_PATH = `${ALIASES_PATH}/system`;
 
 /** The page that says where mail to an address goes. */
 export function routeHref(req: Request, address: string): string {
@@ -53,10 +55,15 @@ export async function standingOfAliases(
 }
 
 /** What the list shows of the system's own aliases does not hold yet. */
-export function unreadNotice(t: Translator): Notice {
+export function unreadNotice({ pages }: Web, req: Request): Notice {
+  const t = pages.translator(req);
+  const href = req.baseUrl + SYSTEM_PATH;
   return {
     ...{ kind: 'warn', title: t('aliases.unread.title') },
     paragraphs: [t('aliases.unread.text')],
+    ...(pages.may(req, 'mail.admin')
+      ? { action: { href, text: t('aliases.unread.read'), fields: [] } }
+      : {}),
   };
 }
 

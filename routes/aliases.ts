@@ -4,8 +4,9 @@ import { displayAddress, kindOfName } from '../lib/aliases/address.js';
 import type { AliasesService, JudgedAlias } from '../lib/aliases/service.js';
 import { ALIAS_SORTS, countOf, STATE_FILTERS, type StateFilter } from '../lib/aliases/states.js';
 import type { RowKey } from '../lib/changes/rows.js';
-import { NotFoundError } from '../lib/errors.js';
+import { HelperError, NotFoundError } from '../lib/errors.js';
 import { allTexts, oneText } from '../lib/web/fields.js';
+import { requestFailed } from '../lib/web/helper-notices.js';
 import { listLinks, readListQuery } from '../lib/web/list.js';
 import type { Notice } from '../lib/web/notice.js';
 import { readRowKeys, writeRowKey } from '../lib/web/row-keys.js';
@@ -16,6 +17,7 @@ import {
   aliasesPage,
   routeHref,
   standingOfAliases,
+  SYSTEM_PATH,
   unreadNotice,
   viewHealth,
 } from './aliases-page.js';
@@ -32,6 +34,25 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
     const notices = [...(await web.saved(req)), ...(await web.edited(req, 'aliases'))];
     await show(req, res, 200, notices);
   });
+
+  router.post(SYSTEM_PATH, host.requireRole('mail.admin'), async (req, res) => {
+    try {
+      const count = await service.readSystem(pages.user(req).login);
+      res.redirect(303, `${req.baseUrl}${ALIASES_PATH}?read=${count}`);
+    } catch (error) {
+      if (!(error instanceof HelperError)) throw error;
+      const t = pages.translator(req);
+      await show(req, res, 502, [requestFailed(t, error.toFailure(), web.has)]);
+    }
+  });
+
+  /** After the browser was sent back: how many names the mail server knows now. */
+  const readNotice = (req: Request): readonly Notice[] => {
+    const count = oneText(req.query, 'read');
+    if (!/^\d{1,6}$/.test(count)) return [];
+    const title = pages.translator(req)('aliases.unread.done', { count: Number(count) });
+    return [{ kind: 'ok', role: 'status', title, paragraphs: [] }];
+  };
 
   router.post(`${ALIASES_PATH}/act`, host.requireRole('mail.admin'), async (req, res) => {
     const [what = '', only = ''] = oneText(req.body, 'do').split(':');
@@ -91,7 +112,7 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
     const kept = state === 'all' ? {} : { state };
     const links = listLinks(action, query, { next, previous }, ALIAS_SORTS, kept);
     const system = await systemRows(req);
-    const unread = service.systemUnread() ? [unreadNotice(t)] : [];
+    const unread = service.systemUnread() ? [unreadNotice(web, req)] : readNotice(req);
     pages.page(req, res, aliasesPage(web, req, 'index', 'list', status), {
       action,
       newHref: `${action}/new`,

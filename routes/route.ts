@@ -51,7 +51,7 @@ export function routeRoutes(router: Router, web: Web, service: RouteService): vo
       const { report, failed } = withReport
         ? await reportOf(req, typed, actor)
         : { report: undefined, failed: [] };
-      const unread = look.unread ? [unreadNotice(pages.translator(req))] : [];
+      const unread = look.unread ? [unreadNotice(web, req)] : [];
       const notices = [...disagreement(req, look), ...unread, ...away(req, look), ...failed];
       const status = failed.length > 0 ? 502 : 200;
       show(req, res, { typed, look, notices, status, ...(report ? { report } : {}) });

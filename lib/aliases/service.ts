@@ -83,6 +83,8 @@ export interface AliasesService {
   systemAliases(): Promise<readonly JudgedSystemAlias[]>;
   /** Whether their file was edited and Postfix does not know it yet. */
   systemUnread(): boolean;
+  /** Has Postfix read it; how many names it has then. Throws `HelperError`: it stays as it was. */
+  readSystem(actor: string): Promise<number>;
   /** Whether what is said of aliases is as fresh as it should be. */
   machine(): Promise<Look>;
   /** Names of other aliases whose mail goes on by one of these, at most a few; and of queries that fetch mail for them. */
@@ -175,6 +177,7 @@ export function createAliasesService({
       }));
     },
     systemUnread: () => worlds.systemUnread(),
+    readSystem: (actor) => worlds.readSystem(actor),
     machine: () => worlds.machine(),
     leadingTo: async (ids) => {
       const chosen = await findAliases(db, ids);

@@ -4,6 +4,7 @@ import type { Knex } from 'knex';
 import type { BaseSettings } from '../base/schema.js';
 import type { Helper } from '../client/helper.js';
 import type { Directory, DirectoryUser, Log } from '../contract.js';
+import { noHelper } from '../changes/failures.js';
 import { HelperError } from '../errors.js';
 import type { Look, Machine, MachineView } from '../machine/service.js';
 import { KEPT_MS, lately } from '../lately.js';
@@ -33,6 +34,8 @@ export interface Worlds {
   systemAliases(): Promise<readonly SystemAlias[]>;
   /** Whether their file was edited and Postfix does not know it yet, as of the last look. */
   systemUnread(): boolean;
+  /** Has Postfix read their file; how many names it has then. Throws `HelperError`: it stays as it was. */
+  readSystem(actor: string): Promise<number>;
   /** What is known of the machine, and why there is nothing newer. */
   machine(): Promise<Look>;
 }
@@ -105,6 +108,13 @@ export function createWorlds(parts: WorldParts): Worlds {
   return {
     systemAliases: systemLately,
     systemUnread: () => known.unread,
+    readSystem: async (actor) => {
+      if (helper === null) throw noHelper();
+      const { count } = await helper.call('system-aliases-read', {}, { actor });
+      known = { ...known, at: -Infinity };
+      await ask(helper);
+      return count;
+    },
     machine: () => machine.glance(MACHINE_AGE_MS),
     now: (db) => worldOf(db, 'now'),
     lately: (db) => worldOf(db, 'lately'),

@@ -1,6 +1,7 @@
 /** The pages of the aliases on the dummy host. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { HelperError } from '../../lib/errors.js';
 import { formFields, textOf } from '../support/forms.js';
 import { pluginPages } from '../support/plugin-pages.js';
 import { until } from '../support/wait.js';
@@ -82,10 +83,39 @@ describe('the pages of the aliases', () => {
   });
 
   it('say when the system’s own aliases were edited and newaliases was not run', async () => {
-    const edited = /Somebody changed \/etc\/aliases\. Until newaliases is run/;
+    const edited = /Somebody changed \/etc\/aliases\. Until the mail server reads the file/;
     assert.doesNotMatch(textOf((await pages.get(PATH)).text), edited);
     pages.helper.answers['system-aliases'] = () => ({ entries: ENTRIES, count: 1, unread: true });
     await pages.restart();
     assert.match(textOf((await pages.get(PATH)).text), edited);
+  });
+
+  it('have the system’s own aliases read, or say which line is in the way', async () => {
+    const { answers } = pages.helper;
+    let unread = true;
+    answers['system-aliases'] = () => ({ entries: ENTRIES, count: 1, unread });
+    answers['system-aliases-read'] = () => {
+      throw new HelperError({
+        ...{ stage: 'run', key: 'helper.systemAliases.line', values: { line: 7 } },
+        ...{ detail: 'line 7: need name:value pair', restored: true },
+      });
+    };
+    await pages.restart();
+    const page = (await pages.get(PATH)).text;
+    const action = /<form method="post" action="([^"]*\/system)"/.exec(page)?.[1] ?? assert.fail();
+    const { _csrf } = await pages.fields(`${PATH}/new`);
+    const refused = await pages.post(action, { _csrf }).expect(502);
+    assert.match(textOf(refused.text), /Line 7 of \/etc\/aliases is none that Postfix understands/);
+    assert.match(refused.text, /line 7: need name:value pair/);
+    assert.ok(refused.text.includes(`action="${action}"`));
+
+    answers['system-aliases-read'] = () => {
+      unread = false;
+      return { count: 1 };
+    };
+    const done = await pages.post(action, { _csrf }).expect(303);
+    const after = textOf((await pages.get(done.headers['location'] ?? '')).text);
+    assert.match(after, /The mail server has read the system’s own aliases\. It knows one name\./);
+    assert.doesNotMatch(after, /Somebody changed/);
   });
 });

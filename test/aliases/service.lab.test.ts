@@ -62,6 +62,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
         machine: () => Promise.resolve({ view: null, failure: null }),
         systemAliases: () => Promise.resolve([{ name: 'postmaster', value: 'root' }]),
         systemUnread: () => false,
+        readSystem: () => Promise.resolve(0),
         lately: (reader) => worlds.now(reader),
         now: (reader) =>
           Promise.resolve({

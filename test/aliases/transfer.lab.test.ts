@@ -43,7 +43,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
         });
       const worlds = {
         ...{ now, lately: now, systemAliases: () => Promise.resolve([]) },
-        ...{ systemUnread: () => false },
+        ...{ systemUnread: () => false, readSystem: () => Promise.resolve(0) },
         machine: () => Promise.resolve({ view: null, failure: null }),
       };
       transfer = createAliasTransfer({ db, changes, worlds, log: silentLog });

@@ -47,6 +47,8 @@ const loaders = {
   'security-update': async () => (await import('./security-update.js')).securityUpdateAction,
   'smarthost-test': async () => (await import('./smarthost-test.js')).smarthostTestAction,
   'system-aliases': async () => (await import('./system-aliases.js')).systemAliasesAction,
+  'system-aliases-read': async () =>
+    (await import('./system-aliases-read.js')).systemAliasesReadAction,
   'table-edits': async () => (await import('./table-edits.js')).tableEditsAction,
   takeover: async () => (await import('./takeover.js')).takeoverAction,
   'test-message': async () => (await import('./test-message.js')).testMessageAction,
