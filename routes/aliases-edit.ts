@@ -132,6 +132,7 @@ export function aliasesEditRoutes(router: Router, web: Web, service: AliasesServ
     const { theirs, version } = error;
     const name = typeof theirs['name'] === 'string' ? theirs['name'] : '';
     const targets = Array.isArray(theirs['targets']) ? (theirs['targets'] as string[]) : [];
+    const note = typeof theirs['note'] === 'string' ? theirs['note'] : '';
     const notice: Notice = {
       ...{ kind: 'warn', role: 'alert', focus: true },
       title: conflictTitle(t, pages.formats(req), error),
@@ -140,6 +141,8 @@ export function aliasesEditRoutes(router: Router, web: Web, service: AliasesServ
           name: displayAddress(name),
           targets: targets.map(displayAddress).join(', '),
         }),
+        ...(note === '' ? [] : [t('aliases.conflict.note', { note })]),
+        ...(theirs['enabled'] === false ? [t('aliases.conflict.off')] : []),
         t('aliases.conflict.mine'),
       ],
     };

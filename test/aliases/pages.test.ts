@@ -35,6 +35,24 @@ describe('the pages of the aliases', () => {
     await pages.post(`${PATH}/new`, { ...shown, targets: 'else@far.example' }).expect(303);
   });
 
+  it('show what somebody else saved meanwhile, its note and its state too', async () => {
+    const { db } = pages.database;
+    const alias = { name: 'office', targets: ['boss@far.example'], updated_by: 'ann' };
+    const [row] = await db('mail_aliases').insert(alias).returning<{ id: string }[]>('id');
+    const path = `${PATH}/${row?.id}`;
+    const fields = await pages.fields(path);
+    const targets = 'boss@far.example';
+    const theirs = { targets, note: 'from the other' };
+    await pages.post(path, { ...fields, ...theirs }).expect(303);
+    const later = await pages.fields(path);
+    await pages.post(path, { ...later, ...theirs, enabled: '' }).expect(303);
+    const answer = await pages.post(path, { ...fields, targets, note: 'mine' }).expect(409);
+    assert.match(
+      textOf(answer.text),
+      /office → boss@far\.example With the note: from the other There it is switched off\./,
+    );
+  });
+
   it('show of an alias that an import changes what it was and what it will be, and nothing else', async () => {
     const many = ['one', 'two', 'three', 'four', 'five'].map((name) => `${name}@far.example`);
     await pages.database.db('mail_aliases').insert([
