@@ -39,6 +39,7 @@ describe('the pages of the aliases', () => {
     const { db } = pages.database;
     const alias = { name: 'office', targets: ['boss@far.example'], updated_by: 'ann' };
     const [row] = await db('mail_aliases').insert(alias).returning<{ id: string }[]>('id');
+    await db('mail_aliases').insert({ ...alias, name: 'sales' });
     const path = `${PATH}/${row?.id}`;
     const fields = await pages.fields(path);
     const targets = 'boss@far.example';
