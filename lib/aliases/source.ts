@@ -8,8 +8,8 @@ export const aliasesSource: SettingsSource = {
   section: 'aliases',
   tables: { [ALIASES_TABLE]: { secrets: [] } },
   collect: async (db): Promise<AliasSettings | null> => {
-    const use = await readUse(db);
-    return use.active || (await wasEverSent(db, 'aliases')) ? use : null;
+    const { any, ...use } = await readUse(db);
+    return any || (await wasEverSent(db, 'aliases')) ? use : null;
   },
   contents: {
     delta: (rows) => {

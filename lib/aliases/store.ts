@@ -65,14 +65,20 @@ export async function findTargets(
   return new Map(rows.map(({ name, targets }) => [name, targets]));
 }
 
-/** What the section's settings say: whether any is switched on, and any of these for unknown recipients. */
-export async function readUse(db: Knex): Promise<{ active: boolean; catchAll: boolean }> {
-  const answer: { rows: { active: boolean; catch_all: boolean }[] } = await db.raw(
-    `select exists (select 1 from mail_aliases where enabled) as active,
+/**
+ * Whether there is an alias at all, and what the section's settings say: whether any is switched on, and any of these for
+ * unknown recipients.
+ */
+export async function readUse(
+  db: Knex,
+): Promise<{ any: boolean; active: boolean; catchAll: boolean }> {
+  const answer: { rows: { some: boolean; active: boolean; catch_all: boolean }[] } = await db.raw(
+    `select exists (select 1 from mail_aliases) as some,
+            exists (select 1 from mail_aliases where enabled) as active,
             exists (select 1 from mail_aliases where name like '@%' and enabled) as catch_all`,
   );
-  const { active = false, catch_all: catchAll = false } = answer.rows[0] ?? {};
-  return { active, catchAll };
+  const { some: any = false, active = false, catch_all: catchAll = false } = answer.rows[0] ?? {};
+  return { any, active, catchAll };
 }
 
 /** How many that are switched on are named, or lead to addresses, in a domain; and the first of them. */

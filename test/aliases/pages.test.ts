@@ -54,6 +54,15 @@ describe('the pages of the aliases', () => {
     );
   });
 
+  it('take an alias that is switched off before there is any other', async () => {
+    const { _csrf, version } = await pages.fields(`${PATH}/new`);
+    const typed = { _csrf, version, name: 'later', targets: 'boss@far.example', intent: 'save' };
+    const answer = await pages.post(`${PATH}/new`, typed);
+    assert.equal(answer.status, 303, textOf(answer.text));
+    const shown = await pages.get(answer.headers['location'] ?? '');
+    assert.match(textOf(shown.text), /Saved\. Alias later added/);
+  });
+
   it('show of an alias that an import changes what it was and what it will be, and nothing else', async () => {
     const many = ['one', 'two', 'three', 'four', 'five'].map((name) => `${name}@far.example`);
     await pages.database.db('mail_aliases').insert([
