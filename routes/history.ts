@@ -101,29 +101,34 @@ export function historyRoutes(router: Router, web: Web, parts: HistoryParts): vo
   });
 
   router.get('/history/:id/undo', host.requireRole('mail.admin'), async (req, res) => {
-    const change = await changes.get(String(req.params['id']));
-    const scope = scopeOf(req.query);
-    const taken = await history.taken(change, scope);
+    const { change, scope, taken } = await asked(req, scopeOf(req.query));
     await askUndo(req, res, { change, scope, taken, status: 200 });
   });
 
   router.post('/history/:id/undo', host.requireRole('mail.admin'), async (req, res) => {
-    const change = await changes.get(String(req.params['id']));
-    const scope = scopeOf(req.body);
-    const taken = await history.taken(change, scope);
+    const { change, scope, taken, paged } = await asked(req, scopeOf(req.body));
     const seen = Number(oneText(req.body, 'version')) || taken[0]?.number;
     try {
       if (seen !== taken[0]?.number) throw new ConflictError({}, newestOf(taken), 0);
       const secrets = await typedSecrets(req, taken);
-      const back = await changes.save(
-        changes.undo(taken, { actor: pages.user(req).login, secrets }),
-      );
+      const undo = { actor: pages.user(req).login, secrets };
+      const back = paged
+        ? await changes.savePages(paged)
+        : await changes.save(changes.undo(taken, undo));
       const page = parts.pagesOf.get(change.sections[0] ?? '')?.path ?? '/history';
       res.redirect(303, req.baseUrl + page + savedQuery(back));
     } catch (error) {
       await refuse(req, res, error, { change, scope, taken });
     }
   });
+
+  /** Which changes are to be taken back; one that goes back page by page has only its first rows with it. */
+  const asked = async (req: Request, scope: UndoScope) => {
+    const summary = await changes.glance(String(req.params['id']));
+    const paged = scope === 'one' ? await changes.undoPages(summary, pages.user(req).login) : null;
+    const change = await changes.get(summary.id, paged ? PREVIEWED_ROWS + 1 : undefined);
+    return { change, scope, paged, taken: await history.taken(change, scope) };
+  };
 
   interface Asked {
     readonly change: Change;

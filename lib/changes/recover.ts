@@ -24,7 +24,7 @@ export interface RecoverOptions {
 }
 
 /** Rows of a change that are held at once. */
-const HELD_ROWS = 10_000;
+export const HELD_ROWS = 10_000;
 
 /** Whom the helper's audit log names when nobody in particular asks. */
 const NOBODY = 'mailserver';

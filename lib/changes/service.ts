@@ -32,6 +32,7 @@ import { recoverChange } from './recover.js';
 import { secretsOfSources } from './secrets.js';
 import { settle } from './settle.js';
 import { findApplying, findChange, findSummary, hasMadeRows, listChanges } from './store.js';
+import { pagedUndo } from './undo-pages.js';
 import { secretsToAsk, undoIntent, type SecretQuestion, type UndoOptions } from './undo.js';
 
 /** How long a save waits for its turn, in milliseconds. */
@@ -82,6 +83,8 @@ export interface Changes {
   glance(id: string): Promise<ChangeSummary & { readonly canBeTakenBack: boolean }>;
   /** The intent that takes back these changes (newest first), for `preview` or `save`. */
   undo(changes: readonly Change[], options: UndoOptions): Intent;
+  /** The intent that takes back one large change page by page, for `savePages`; null where it has to be held as a whole. */
+  undoPages(change: ChangeSummary, actor: string): Promise<PagedIntent | null>;
   /** The secrets that such an undo needs anew. */
   undoQuestions(changes: readonly Change[]): SecretQuestion[];
   divergence(): Promise<Divergence | null>;
@@ -247,6 +250,7 @@ export function createChanges(options: ChangesOptions): Changes {
       return { ...change, canBeTakenBack: !(await hasMadeRows(db, number, 'mail_settings')) };
     },
     undo: (changes, undoOptions) => undoIntent(changes, catalogue.secrets, undoOptions),
+    undoPages: (change, actor) => pagedUndo(db, change, catalogue.secrets, actor),
     undoQuestions: (changes) => secretsToAsk(changes, catalogue.secrets),
     divergence: () => readDivergence(db),
     compare: (actor) => comparison.compare(actor),

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Knex } from 'knex';
 import { ConflictError, NotFoundError, UserError } from '../errors.js';
-import type { Change, Intent, Row, TableSecrets, TouchedRow } from './change.js';
+import type { Change, Intent, IntentHead, Row, TableSecrets, TouchedRow } from './change.js';
 import {
   conflict,
   deleteRow,
@@ -70,12 +70,32 @@ export function undoIntent(
   all: SecretsCatalogue,
   { actor, secrets = {} }: UndoOptions,
 ): Intent {
+  const head = undoHead(changes, actor);
+  const questions = secretsToAsk(changes, all);
+  const rows = netRows(changes, all);
+  return {
+    ...head,
+    write: async (trx) => {
+      const missing = questions.filter(({ field }) => !secrets[field]);
+      if (missing.length > 0) {
+        throw new UserError(
+          missing.map(({ field }) => ({ key: 'changes.error.secretNeeded', values: {}, field })),
+        );
+      }
+      return takeAllBack(trx, rows, questions, { all, actor, secrets });
+    },
+  };
+}
+
+/** What goes on record of an undo of these changes, newest first. Throws `UserError` where one of them is not in force. */
+export function undoHead(
+  changes: readonly Pick<Change, 'id' | 'number' | 'sections' | 'state'>[],
+  actor: string,
+): IntentHead & { readonly undoes: string } {
   const oldest = changes.at(-1);
   if (!oldest || changes.some(({ state }) => state !== 'applied')) {
     throw new UserError({ key: 'changes.error.notApplied', values: {} });
   }
-  const questions = secretsToAsk(changes, all);
-  const rows = netRows(changes, all);
   return {
     sections: [...new Set(changes.flatMap(({ sections }) => sections))],
     title: {
@@ -84,24 +104,29 @@ export function undoIntent(
     },
     actor,
     undoes: oldest.id,
-    write: async (trx) => {
-      const missing = questions.filter(({ field }) => !secrets[field]);
-      if (missing.length > 0) {
-        throw new UserError(
-          missing.map(({ field }) => ({ key: 'changes.error.secretNeeded', values: {}, field })),
-        );
-      }
-      try {
-        return await takeAllBack(trx, rows, questions, { all, actor, secrets });
-      } catch (error) {
-        // A name that the old row had is another one's by now.
-        throw isTaken(error) ? new ConflictError({}, null, 0) : error;
-      }
-    },
   };
 }
 
-async function takeAllBack(
+/** Takes back some rows of a change, which have no secrets. Throws `ConflictError` when one was changed since. */
+export function takeBackPage(
+  trx: Knex.Transaction,
+  page: Pick<Change, 'rows'>,
+  all: SecretsCatalogue,
+  actor: string,
+): Promise<TouchedRow[]> {
+  return takeAllBack(trx, netRows([page], all), [], { all, actor, secrets: {} });
+}
+
+async function takeAllBack(...args: Parameters<typeof takeBackInOrder>): Promise<TouchedRow[]> {
+  try {
+    return await takeBackInOrder(...args);
+  } catch (error) {
+    // A name that the old row had is another one's by now.
+    throw isTaken(error) ? new ConflictError({}, null, 0) : error;
+  }
+}
+
+async function takeBackInOrder(
   trx: Knex.Transaction,
   rows: readonly NetRow[],
   questions: readonly SecretQuestion[],
@@ -213,7 +238,7 @@ function maskBoxes(row: Row, paths: readonly string[]): Row {
   return paths.reduce((masked, path) => withValue(masked, path, null), row);
 }
 
-function netRows(changes: readonly Change[], all: SecretsCatalogue): NetRow[] {
+function netRows(changes: readonly Pick<Change, 'rows'>[], all: SecretsCatalogue): NetRow[] {
   const net = new Map<string, NetRow>();
   for (const change of changes) {
     for (const { table, id, before, after } of change.rows.toReversed()) {

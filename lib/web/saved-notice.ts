@@ -15,7 +15,7 @@ import type { Pages } from './page.js';
 type Glance = Awaited<ReturnType<Changes['glance']>>;
 
 /** What a redirect after a save adds to the address; `null` when there was nothing to save. */
-export function savedQuery(change: Change | null): string {
+export function savedQuery(change: Pick<Change, 'number'> | null): string {
   return `?saved=${change?.number ?? 'same'}`;
 }
 

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Knex } from 'knex';
 import { aliasesSource } from '../../lib/aliases/source.js';
+import { updateAlias } from '../../lib/aliases/store.js';
 import { createAliasTransfer, type AliasTransfer } from '../../lib/aliases/transfer.js';
 import { aliasesIn } from '../../lib/aliases/world.js';
 import { createChanges, type Changes } from '../../lib/changes/service.js';
-import { HelperError, UserError, type HelperFailure } from '../../lib/errors.js';
+import { ConflictError, HelperError, UserError, type HelperFailure } from '../../lib/errors.js';
 import { engines, type Databases } from '../support/databases.js';
 import { silentLog } from '../support/log.js';
 import { entriesSent } from '../support/contents-items.js';
@@ -116,6 +117,60 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       const rows = await db('mail_aliases').select<{ targets: string[] }[]>('targets');
       assert.equal(rows.length, MANY);
       assert.ok(rows.every(({ targets }) => targets.join() === 'alice'));
+    });
+
+    it('is taken back page by page where its rows are too many to be held', async () => {
+      await save(await read(fileOf(MANY, () => 'alice')));
+      const before = await db('mail_aliases').orderBy('name').select('name', 'targets', 'note');
+      const { found } = await save(await read(fileOf(MANY + 700, () => 'bob')));
+      const change = await changes.glance(found.change ?? '');
+      assert.equal(await changes.undoPages(change, 'ann'), null);
+      const large = { ...change, rowCount: 100_000 };
+      const undo = (await changes.undoPages(large, 'ann')) ?? assert.fail();
+      let held = 0;
+      const back = await changes.savePages({
+        ...undo,
+        writePages: async function* (trx) {
+          for await (const page of undo.writePages(trx)) {
+            held = Math.max(held, page.length);
+            yield page;
+          }
+        },
+      });
+      assert.ok(held > 0 && held < MANY, String(held));
+      assert.equal(sent.size, MANY + 700);
+      assert.equal(sent.get(nameOf(MANY + 1)), null);
+      assert.deepEqual(sent.get(nameOf(2)), ['alice']);
+      const rows = await db('mail_aliases').orderBy('name').select('name', 'targets', 'note');
+      assert.deepEqual(rows, before);
+
+      const again = { ...(await changes.glance(back.id)), rowCount: 100_000 };
+      await db('mail_aliases').where('name', nameOf(1)).update({ version: 1 });
+      const late = (await changes.undoPages(again, 'ann')) ?? assert.fail();
+      await assert.rejects(changes.savePages(late), ConflictError);
+      assert.equal((await db('mail_aliases')).length, MANY);
+    });
+
+    it('is taken back as a whole where a name went from one alias to another', async () => {
+      const insert = await db('mail_aliases')
+        .insert([
+          { name: 'one', targets: ['alice'], updated_by: 'ann' },
+          { name: 'two', targets: ['bob'], updated_by: 'ann' },
+        ])
+        .returning<{ id: string; version: number }[]>(['id', 'version']);
+      const [one, two] = insert.map(({ id, version }) => ({ id, version }));
+      assert.ok(one && two);
+      const values = (name: string) => ({ name, targets: ['carol'], note: '', enabled: true });
+      const change = await changes.save({
+        ...{ sections: ['aliases'], title: { key: 'aliases.change.edited', values: {} } },
+        actor: 'ann',
+        write: async (trx) => [
+          ...(await updateAlias(trx, one, values('three'), 'ann')),
+          ...(await updateAlias(trx, two, values('one'), 'ann')),
+        ],
+      });
+      const large = { ...(await changes.glance(change.id)), rowCount: 100_000 };
+      assert.equal(await changes.undoPages(large, 'ann'), null);
     });
 
     it('that the helper refuses leaves every alias as it was', async () => {

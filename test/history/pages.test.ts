@@ -117,6 +117,35 @@ describe('the history', () => {
     assert.equal(pages.helper.applied.length, 0);
   });
 
+  it('takes back a change with more rows than are held at once, and says so in the list', async () => {
+    const { db } = pages.database;
+    await db.raw(
+      `insert into mail_aliases (name, targets, updated_by)
+       select 'many' || n, '{alice}', 'ann' from generate_series(0, 10001) as n`,
+    );
+    const made: { rows: { number: string }[] } = await db.raw(
+      `insert into mail_changes (actor, state, sections, title_key, title_values, row_count)
+       values ('ann', 'applied', '{aliases}', 'aliases.change.imported', '{"added": 10001, "changed": 0}', 10001)
+       returning number`,
+    );
+    const id = made.rows[0]?.number ?? '';
+    await db.raw(
+      `insert into mail_change_rows (change, position, table_name, row_id, after)
+       select ?, row_number() over (order by id) - 1, 'mail_aliases', id::text, to_jsonb(row)
+         from mail_aliases as row where name <> 'many0'`,
+      [id],
+    );
+    await undo(id, 'one');
+    const left = await db('mail_aliases').select<{ name: string }[]>('name');
+    assert.deepEqual(left, [{ name: 'many0' }]);
+    assert.equal(pages.helper.applied.length, 1);
+    assert.match(
+      textOf((await get('/mail/history').expect(200)).text),
+      /Taken back: [^.]*10,001 aliases imported/,
+    );
+    await db('mail_aliases').delete();
+  });
+
   it('goes back to before a change, over everything since', async () => {
     await save('one.example.com');
     const id = await save('two.example.com');
