@@ -1,5 +1,5 @@
 /** Networks and single addresses, v4 and v6: what somebody typed, what Postfix writes, and what each of them means. */
-import { isIP } from 'node:net';
+import { ipFamily } from '../ip.js';
 import ipaddr from 'ipaddr.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
@@ -53,7 +53,7 @@ const MAPPED_PREFIX = 96;
 export function parseNetwork(typed: string): Parsed {
   const match = /^(\[?)([0-9a-f.:]+)(\]?)(?:\/([0-9.]{1,15}))?$/i.exec(typed);
   const [, open, literal = '', close, suffix] = match ?? [];
-  if (isIP(literal) === 0 || (open === '[') !== (close === ']')) return fault('shape');
+  if (ipFamily(literal) === 0 || (open === '[') !== (close === ']')) return fault('shape');
   const parsed = ipaddr.parse(literal);
   const bits = BITS[familyOf(parsed)];
   const prefix = suffix === undefined ? bits : prefixOf(suffix, bits);
@@ -78,7 +78,7 @@ function fault(kind: 'shape' | 'prefix' | 'hostBits', suggestions: readonly stri
 /** `24`, or for IPv4 `255.255.255.0`; null when it is neither. */
 function prefixOf(suffix: string, bits: number): number | null {
   if (/^(?:0|[1-9]\d{0,2})$/.test(suffix)) return Number(suffix) <= bits ? Number(suffix) : null;
-  if (bits !== BITS[4] || isIP(suffix) !== 4) return null;
+  if (bits !== BITS[4] || ipFamily(suffix) !== 4) return null;
   return ipaddr.IPv4.parse(suffix).prefixLengthFromSubnetMask();
 }
 

@@ -1,5 +1,5 @@
 /** Where Postfix listens for mail, and the private listener through which a stranger is simulated. */
-import { isIP } from 'node:net';
+import { ipFamily } from '../../ip.js';
 import type { SystemView } from '../../sections/section.js';
 import type { MasterEntry } from './config-view.js';
 import { splitList } from './list-value.js';
@@ -67,7 +67,7 @@ function addressToAsk({ parameter }: ListeningView): string {
   const everywhere = ['all', 'loopback-only', loopback, 'localhost'];
   if (named.length === 0 || named.some((name) => everywhere.includes(name))) return loopback;
   // An address rather than a name, which /etc/hosts may know differently.
-  return named.find((name) => isIP(name) !== 0) ?? named[0] ?? loopback;
+  return named.find((name) => ipFamily(name) !== 0) ?? named[0] ?? loopback;
 }
 
 /**
