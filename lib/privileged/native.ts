@@ -30,6 +30,8 @@ export interface NativeOptions {
   readonly timeoutMs?: number;
   readonly cwd?: string;
   readonly environment?: NodeJS.ProcessEnv;
+  /** Ends it, and all it started. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -53,6 +55,9 @@ export function runNative(
       ? pass(child.stdout as Readable, options.onStdout)
       : collect(child.stdout as Readable, () => killGroup(child.pid));
     const stderr = collect(child.stderr as Readable, () => killGroup(child.pid));
+    const end = (): void => killGroup(child.pid);
+    options.signal?.addEventListener('abort', end, { once: true });
+    if (options.signal?.aborted) end();
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
@@ -64,6 +69,7 @@ export function runNative(
     });
     const finish = (code: number | null): void => {
       clearTimeout(timer);
+      options.signal?.removeEventListener('abort', end);
       child.stdout?.destroy();
       child.stderr?.destroy();
       resolve({ code, stdout: stdout(), stderr: stderr(), timedOut });

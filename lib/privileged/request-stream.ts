@@ -109,7 +109,8 @@ class LineQueue {
   cancelled = false;
   readonly #abort = new AbortController();
   readonly #decoder = new TextDecoder('utf-8', { fatal: true });
-  readonly #waiting: { readonly line: Line | ListItem; readonly bytes: number }[] = [];
+  /** Lists wait as they came: as values they would take several times the memory. */
+  readonly #waiting: { readonly line: Line | Buffer; readonly bytes: number }[] = [];
   #waitingBytes = 0;
   #partial: Buffer[] = [];
   #partialBytes = 0;
@@ -135,7 +136,7 @@ class LineQueue {
     if (next) {
       this.#waitingBytes -= next.bytes;
       if (this.#waitingBytes <= MAX_WAITING_BYTES) this.input.resume();
-      return next.line;
+      return Buffer.isBuffer(next.line) ? this.#parseList(next.line) : next.line;
     }
     if (this.#failure) throw this.#failure;
     return null;
@@ -163,8 +164,8 @@ class LineQueue {
 
   #takeLine(bytes: Buffer): void {
     if (bytes.length > MAX_LINE_BYTES) throw refused('helper.protocol.long');
-    const line = this.#parse(bytes);
-    if (!(line instanceof ListItem) && line['cancel'] === true) {
+    const line = bytes[0] === LIST_BEGINS ? bytes : this.#parseLine(bytes);
+    if (!Buffer.isBuffer(line) && line['cancel'] === true) {
       this.cancelled = true;
       this.#end();
       return;
@@ -174,20 +175,35 @@ class LineQueue {
     if (this.#waitingBytes > MAX_WAITING_BYTES) this.input.pause();
   }
 
-  #parse(bytes: Buffer): Line | ListItem {
-    let value: unknown;
-    try {
-      value = parseJson(this.#decoder.decode(bytes));
-    } catch {
-      throw refused('helper.protocol.malformed');
-    }
-    // What is kept as it came has nothing around it.
-    const isBare = bytes[0] === LIST_BEGINS && bytes.at(-1) === LIST_ENDS;
-    if (Array.isArray(value) && isBare) return new ListItem(value, bytes);
+  #parseLine(bytes: Buffer): Line {
+    const value = this.#parse(bytes);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw refused('helper.protocol.malformed');
     }
     return value as Line;
+  }
+
+  /** What is kept as it came has nothing around it. */
+  #parseList(bytes: Buffer): ListItem {
+    try {
+      const value = this.#parse(bytes);
+      if (!Array.isArray(value) || bytes.at(-1) !== LIST_ENDS) {
+        throw refused('helper.protocol.malformed');
+      }
+      return new ListItem(value, bytes);
+    } catch (error) {
+      this.#failure = error as Error;
+      this.#end();
+      throw error;
+    }
+  }
+
+  #parse(bytes: Buffer): unknown {
+    try {
+      return parseJson(this.#decoder.decode(bytes));
+    } catch {
+      throw refused('helper.protocol.malformed');
+    }
   }
 
   #end(): void {

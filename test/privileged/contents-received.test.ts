@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { HelperError } from '../../lib/errors.js';
 import { receiveContents } from '../../lib/privileged/apply/contents-received.js';
 import { entriesOfLine } from '../../lib/privileged/apply/contents-source.js';
@@ -75,6 +76,44 @@ describe('entries that follow a request', () => {
     await assert.rejects(receiving.digests, refusal('helper.contents.entry', { key: 'sales' }));
     assert.equal(sent, 20);
     assert.ok(told instanceof HelperError, 'and what is done with them ends at once');
+  });
+
+  it('are not read on while many of them wait for who takes them', async () => {
+    let sent = 0;
+    const items = (async function* () {
+      yield { section: 'aliases' };
+      for (; sent < 50; sent += 1) {
+        yield await Promise.resolve(receivedList([[`a${sent}`, ['a@b.example']]]));
+      }
+    })();
+    const receiving = receiveContents({ aliases: { base: null } }, items, sections);
+    const waits = async (): Promise<number> => {
+      for (let turns = 0; turns < 100; turns += 1) await turn();
+      return sent;
+    };
+    const first = await waits();
+    assert.ok(first < 10, `${first} were read that nobody took`);
+    const pieces = receiving.sections.get('aliases')?.pieces[Symbol.asyncIterator]();
+    for (let taken = 0; taken < 3; taken += 1) await pieces?.next();
+    assert.equal(await waits(), first + 3);
+    await receiving.drain();
+    assert.equal(sent, 50, 'nor when it is known that nobody will');
+  });
+
+  it('of one section are read on while somebody waits for those of another', async () => {
+    const items = (async function* () {
+      yield* itemsReceived('aliases', ...Array.from({ length: 30 }, (_, n) => [[`a${n}`, ['b']]]));
+      yield* await Promise.resolve(itemsReceived('recipients', [['anna', 'anna']]));
+    })();
+    const announced = { aliases: { base: null }, recipients: { base: null } };
+    const { sections: incoming } = receiveContents(announced, items, sections);
+    const counts: number[] = [];
+    for (const section of ['recipients', 'aliases']) {
+      let count = 0;
+      for await (const { entries } of incoming.get(section)?.pieces ?? []) count += entries.length;
+      counts.push(count);
+    }
+    assert.deepEqual(counts, [1, 30]);
   });
 
   it('name a key once, in one item or in two', async () => {

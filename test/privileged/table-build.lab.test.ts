@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { appendFile, cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { HelperError } from '../../lib/errors.js';
-import { TableBuild } from '../../lib/privileged/apply/table-build.js';
+import { TableBuild, type BuiltTable } from '../../lib/privileged/apply/table-build.js';
 import { closeBuild, tableFile, tableMap } from '../../lib/privileged/apply/tables.js';
 import { runNative } from '../../lib/privileged/native.js';
 import { pathsBelow, type Paths } from '../../lib/privileged/paths.js';
@@ -29,8 +29,10 @@ describe('a table that is built while its lines come', () => {
   });
   after(() => rm(root, { recursive: true, force: true }));
 
-  function begin(lines: readonly string[], pieces = 500): TableBuild {
+  function begin(lines: readonly string[], early = false): TableBuild {
     const build = new TableBuild('aliases', paths);
+    if (early) build.begin();
+    const pieces = 500;
     for (let at = 0; at < lines.length; at += pieces) {
       for (const line of lines.slice(at, at + pieces)) {
         const [key = '', value = ''] = line.trimEnd().split('\t');
@@ -41,19 +43,22 @@ describe('a table that is built while its lines come', () => {
     return build;
   }
 
-  async function answers(file: string | null): Promise<string> {
-    assert.ok(file);
+  async function answers(table: BuiltTable | null): Promise<string> {
+    assert.ok(table);
     let text = '';
     const onStdout = (chunk: Buffer) => (text += chunk.toString('latin1'));
-    await runNative('/usr/sbin/postmap', ['-s', tableMap(file)], { onStdout });
+    await runNative('/usr/sbin/postmap', ['-s', tableMap(table.built)], { onStdout });
     return Buffer.from(text, 'latin1').toString();
   }
 
   it('has each of them, few or many, in whatever order they came', async () => {
     for (const count of [0, 1, 300, MANY]) {
       const lines = linesOf(count);
-      assert.equal(await answers(await begin(lines.toReversed()).finish(false)), lines.join(''));
-      assert.equal(await answers(await begin(lines).finish(false)), lines.join(''));
+      for (const early of [false, true]) {
+        const backwards = begin(lines.toReversed(), early);
+        assert.equal(await answers(await backwards.finish(false)), lines.join(''));
+        assert.equal(await answers(await begin(lines, early).finish(false)), lines.join(''));
+      }
     }
   });
 
@@ -70,9 +75,16 @@ describe('a table that is built while its lines come', () => {
     const lines = linesOf(MANY);
     const built = await begin(lines).finish(true);
     assert.ok(built);
-    await rename(built, tableFile(paths, 'aliases'));
+    assert.equal(built.copy, undefined, 'there was none');
+    await rename(built.built, tableFile(paths, 'aliases'));
     assert.equal(await begin(lines).finish(true), null);
-    assert.ok(await begin(lines.slice(1)).finish(true));
+    const other = await begin(lines.slice(1)).finish(true);
+    assert.equal(await answers(other), lines.slice(1).join(''));
+    assert.equal(
+      await answers({ built: other?.copy ?? '' }),
+      lines.join(''),
+      'the one in its place',
+    );
     await rm(tableFile(paths, 'aliases'));
   });
 
@@ -101,9 +113,25 @@ describe('a table that is built while its lines come', () => {
   it('leaves nothing when it is given up', async () => {
     await begin(linesOf(MANY)).abandon();
     await begin([]).abandon();
+    await begin([], true).abandon();
+    await begin(linesOf(300), true).abandon();
+    const over = begin([]);
+    await over.abandon();
     await closeBuild(paths);
+    over.begin();
+    await over.abandon();
+    assert.deepEqual(await readdir(paths.ownConfigDir), []);
+    assert.deepEqual(await postmapsIn(paths.ownConfigDir), []);
   });
 });
+
+/** The command lines of all `postmap`s that work there. */
+async function postmapsIn(folder: string): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const read = (pid: string) => readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
+  const commands = await Promise.all(pids.map(read));
+  return commands.filter((line) => line.includes('postmap') && line.includes(folder));
+}
 
 function linesOf(count: number): string[] {
   const lines = Array.from({ length: count }, (_, n) => {

@@ -75,7 +75,7 @@ export const applyAction = defineAction({
       return await apply(params, { paths, registry: known, secrets, receiving, changing });
     } catch (error) {
       // To end while the other side still sends would cut the connection, and the answer with it (write(2): EPIPE).
-      await receiving.digests.catch(() => undefined);
+      await receiving.drain().catch(() => undefined);
       throw error;
     }
   },

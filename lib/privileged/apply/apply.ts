@@ -18,7 +18,13 @@ import type { Secrets } from '../secrets.js';
 import { postfixService } from '../services/postfix.js';
 import { readState, writeState, type HelperState } from '../state.js';
 import { activate, activationFor, type Activation } from './activate.js';
-import { planContents, type PlannedContents } from './contents.js';
+import {
+  abandonBuilds,
+  beginBuilds,
+  planContents,
+  type EarlyBuilds,
+  type PlannedContents,
+} from './contents.js';
 import { areAllEntries, type Receiving } from './contents-received.js';
 import { planDaemons } from './daemons.js';
 import { decidedAbout } from './decided.js';
@@ -73,25 +79,29 @@ export async function apply(params: ApplyParams, context: ApplyContext): Promise
   const { paths, registry } = context;
   await ensurePrivateFolder(paths.stateDir);
   const lock = await takeLock(`${paths.stateDir}/lock`);
+  let builds: EarlyBuilds = new Map();
   try {
     await recover(paths, registry);
-    return await applyLocked(params, context);
+    const state = await readState(paths);
+    const repeated = params.dryRun ? null : await alreadyDone(params, context.receiving, state);
+    if (repeated) return repeated;
+    builds = beginBuilds(context.receiving, registry, paths);
+    return await applyLocked(params, { ...context, state, builds });
   } finally {
     // What cannot be removed now is removed at the next request: it must not turn a success into a failure.
+    await abandonBuilds(builds).catch(() => undefined);
     await Promise.allSettled([closeStages(paths), closeBuild(paths)]);
     lock.release();
   }
 }
 
-async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<ApplyResult> {
+async function applyLocked(
+  params: ApplyParams,
+  { state, builds, ...context }: ApplyContext & { state: HelperState; builds: EarlyBuilds },
+): Promise<ApplyResult> {
   const { paths, registry } = context;
   const clock = stopwatch();
   const service = postfixService(paths);
-  const state = await readState(paths);
-  if (!params.dryRun) {
-    const repeated = await alreadyDone(params, context.receiving, state);
-    if (repeated) return repeated;
-  }
   const inputs = inputsOfPostconf(paths);
   const folder = await openStage(paths);
   const recalled = recallPostconf(folder, inputs, paths);
@@ -123,7 +133,7 @@ async function applyLocked(params: ApplyParams, context: ApplyContext): Promise<
     };
   };
   const planning = planContents(context.receiving, touched, {
-    ...{ registry, state, settings, view: present, paths },
+    ...{ registry, state, settings, view: present, paths, builds },
   });
   // What is checked does not depend on the entries: while many of them come there is time for it.
   const early = areAllEntries(context.receiving) ? check() : null;
@@ -232,7 +242,7 @@ async function alreadyDone(
   if (!record) return null;
   const foreign = record.databaseId !== params.databaseId;
   const same = !foreign && record.change === params.change && record.status !== 'refused';
-  if (same && record.digest === digestOfSettings(params, await receiving.digests)) {
+  if (same && record.digest === digestOfSettings(params, await receiving.drain())) {
     return record.result ?? emptyResult('unchanged');
   }
   if (params.adopt || (!foreign && !same && record.change <= params.change)) return null;

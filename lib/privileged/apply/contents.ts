@@ -52,7 +52,37 @@ export interface PlannedContents extends BuiltTables {
   applied(): Promise<HelperState['contents']>;
 }
 
+/** Tables that are being built for entries of which very many come, by name. */
+export type EarlyBuilds = ReadonlyMap<string, TableBuild>;
+
+/**
+ * Has `postmap` started as soon as it is seen that very many entries come, while it is still found out what becomes of them:
+ * it needs some time to begin. Nothing is left of it after `abandonBuilds`.
+ */
+export function beginBuilds(
+  { sections }: Receiving,
+  registry: SectionRegistry,
+  paths: Paths,
+): EarlyBuilds {
+  const builds = new Map<string, TableBuild>();
+  for (const { id, owns } of registry.all) {
+    const incoming = sections.get(id);
+    if (incoming?.base !== null) continue;
+    for (const name of owns.tables) {
+      const build = new TableBuild(name, paths);
+      builds.set(name, build);
+      incoming.whenMany(() => build.begin());
+    }
+  }
+  return builds;
+}
+
+export async function abandonBuilds(builds: EarlyBuilds): Promise<void> {
+  await Promise.all(Array.from(builds.values(), (build) => build.abandon()));
+}
+
 interface Context {
+  readonly builds: EarlyBuilds;
   readonly registry: SectionRegistry;
   readonly state: HelperState;
   readonly settings: AllSettings;
@@ -224,11 +254,13 @@ async function planWhole(
   { pieces, digest }: AllEntries,
   rendering: string,
   mayBeSame: boolean,
-  { paths }: Context,
+  { paths, builds: begun }: Context,
 ): Promise<Part> {
   const before = await stampsOf(section.owns.tables, paths);
   const source = await startSource(paths, section.id);
-  const builds = new Map(section.owns.tables.map((name) => [name, new TableBuild(name, paths)]));
+  const builds = new Map(
+    section.owns.tables.map((name) => [name, begun.get(name) ?? new TableBuild(name, paths)]),
+  );
   try {
     const recipients: string[] = [];
     for await (const { entries, text } of pieces) {
@@ -257,7 +289,7 @@ async function planWhole(
       tables: section.owns.tables,
     };
   } catch (error) {
-    await Promise.allSettled([source.abandon(), ...[...builds.values()].map((b) => b.abandon())]);
+    await Promise.allSettled([source.abandon(), abandonBuilds(builds)]);
     throw error;
   }
 }
@@ -276,11 +308,12 @@ async function finishAll(
   saving.catch(() => undefined);
   try {
     for (const [table, build] of builds) {
-      const built = await build.finish(mayBeSame);
-      if (built === null) continue;
+      const made = await build.finish(mayBeSame);
+      if (made === null) continue;
+      const { built, ...copied } = made;
       const file = tableFile(paths, table);
       const status = { uid: 0, gid: 0, mode: 0o644 };
-      replacements.push({ file, content: { built }, status, table: true });
+      replacements.push({ file, content: { built }, status, table: true, ...copied });
       changed.push({ file, secret: false });
     }
   } catch (error) {

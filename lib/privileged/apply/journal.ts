@@ -46,6 +46,8 @@ export interface Replacement {
   readonly status: FileStatus | null;
   /** Tables are kept as copies: a hard link would hide the rename from running daemons. */
   readonly table?: boolean;
+  /** Such a copy, on disk, where it is made already. */
+  readonly copy?: string;
   readonly backdated?: boolean;
   /** For the report: the text it replaces, and whether neither may be shown. */
   readonly before?: string | null;
@@ -148,12 +150,13 @@ async function makeFolder(folder: string): Promise<void> {
 
 async function keepOld(replacements: readonly Replacement[]): Promise<Journal['entries']> {
   const entries: { file: string; existed: boolean }[] = [];
-  for (const { file, table } of replacements) {
+  for (const { file, table, copy } of replacements) {
     const { old } = besides(file);
     await removeIfThere(old);
     const status = await statusOf(file);
     if (status && table) {
-      await copyFile(file, old, constants.COPYFILE_FICLONE);
+      if (copy === undefined) await copyFile(file, old, constants.COPYFILE_FICLONE);
+      else await rename(copy, old);
       await syncFile(old, status);
     } else if (status) {
       await link(file, old);

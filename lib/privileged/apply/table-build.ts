@@ -10,8 +10,8 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { chmod, open, type FileHandle } from 'node:fs/promises';
-import { statusOf } from '../files.js';
+import { chmod, copyFile, open, type FileHandle } from 'node:fs/promises';
+import { hasCode, statusOf, syncFile } from '../files.js';
 import { CLEAN_ENVIRONMENT, runNative, type NativeResult } from '../native.js';
 import type { Paths } from '../paths.js';
 import { BACKDATE_S } from './stage.js';
@@ -34,9 +34,7 @@ import { WriteBehind } from './write-behind.js';
  * From so many bytes on a table is built while the rest comes. More than a pipe holds (64 KiB, pipe(7)): once they are
  * written `postmap` has opened it, and its end is seen.
  */
-const STREAMED_BYTES = 256 * 1024;
-/** And from so many on everything is made ready for it. */
-const PREPARED_BYTES = 32 * 1024;
+export const STREAMED_BYTES = 256 * 1024;
 /**
  * Room for a table, in bytes of address space. Where the room of `lmdb_map_size` ends `postmap` begins anew with twice
  * as much (lmdb_table(5)), which a pipe cannot.
@@ -53,24 +51,40 @@ const ENVIRONMENT = {
 };
 /** So many bytes are written to the pipe at a time: what it holds. */
 const PASSED_BYTES = 64 * 1024;
+/** Bytes of UTF-8 that one code unit of a string takes at most. */
+const MOST_OF_UNIT = 3;
 /** How long the lines may take to come, in milliseconds: as long as the whole request. */
 const STREAM_TIMEOUT_MS = 600_000;
 
+export interface BuiltTable {
+  readonly built: string;
+  /** A copy of the table that is in its place, where it is made already. */
+  readonly copy?: string;
+}
+
 export class TableBuild {
-  readonly #chunks: Buffer[] = [];
-  #bytes = 0;
+  readonly #lines = new TextBuffer();
   #count = 0;
   /** Lines that are not passed on yet. */
   #text = '';
   #last = '';
   #ordered = true;
-  #ready: Promise<ReadyPipe | null> | null = null;
   #stream: Promise<StreamedPostmap | null> | null = null;
+  #copying: Promise<string | null> | null = null;
+  #isOver = false;
 
   constructor(
     private readonly name: string,
     private readonly paths: Paths,
   ) {}
+
+  /** Starts `postmap`, where it is known that there will be many lines. */
+  begin(): void {
+    if (this.#stream || this.#isOver) return;
+    this.#stream = startStream(this.name, this.paths);
+    this.#stream.catch(() => undefined);
+    this.#pass(this.#lines.all());
+  }
 
   /** Throws for an entry that `postmap` would read as something else. */
   add(key: string, value: string): void {
@@ -86,64 +100,117 @@ export class TableBuild {
     if (this.#text === '') return;
     const text = this.#text;
     this.#text = '';
-    const chunk = Buffer.from(text);
+    const chunk = this.#lines.append(text);
     // Of all characters only those of two code units come in another order than their bytes.
     this.#ordered &&= chunk.length === text.length || !/[\ud800-\udfff]/.test(text);
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
-    if (this.#bytes >= PREPARED_BYTES) void this.#prepare();
     if (this.#stream) this.#pass(chunk);
-    else if (this.#bytes >= STREAMED_BYTES) this.#begin();
+    else if (this.#lines.bytes >= STREAMED_BYTES) this.begin();
   }
 
   /** The new file, read back; null when the table in its place holds the same. Throws at stage `stage`. */
-  async finish(mayBeSame: boolean): Promise<string | null> {
-    const made = this.#stream?.then((stream) => stream?.end() ?? null);
-    made?.catch(() => undefined);
-    // Nothing of it is still being made when the folder is removed.
-    await this.#ready?.catch(() => undefined);
-    const lines = this.#lines();
+  async finish(mayBeSame: boolean): Promise<BuiltTable | null> {
+    const made = this.#end();
+    made.catch(() => undefined);
+    // The disk has little to do while the tables are read.
+    this.#copying = this.#stream && copyBeside(this.name, this.#stream, this.paths);
+    this.#copying?.catch(() => undefined);
+    const lines = this.#inOrder();
     const there = tableFile(this.paths, this.name);
     const same =
       mayBeSame &&
       (await statusOf(there)) !== null &&
       (await holdsExactly(there, lines, this.#count));
-    const built = await made;
+    const streamed = await made;
+    if (!same && streamed !== null && !(await holdsText(streamed, lines, this.paths))) {
+      throw refusedTable(this.name, '');
+    }
+    const copy = await this.#copying;
     if (same) return null;
-    if (!built) return buildTable(this.name, lines, false, this.paths);
-    if (!(await holdsText(built, lines, this.paths))) throw refusedTable(this.name, '');
-    return built;
+    if (streamed !== null) return { built: streamed, ...(copy ? { copy } : {}) };
+    return { built: await buildTable(this.name, lines, false, this.paths) };
   }
 
-  /** Ends what was begun. */
+  /** Ends what was begun: nothing of it is still being made when the folder is removed. */
   async abandon(): Promise<void> {
-    await this.#ready?.catch(() => undefined);
-    await this.#stream?.then((stream) => stream?.end()).catch(() => undefined);
+    this.#isOver = true;
+    const stream = await this.#stream?.catch(() => null);
+    await stream?.stop();
+    await this.#copying?.catch(() => undefined);
+  }
+
+  /** What `postmap` made of all lines; null where it has not opened the pipe for sure, and was ended. */
+  async #end(): Promise<string | null> {
+    if (this.#lines.bytes < STREAMED_BYTES) {
+      await this.abandon();
+      return null;
+    }
+    this.#isOver = true;
+    const stream = await this.#stream;
+    return (await stream?.end()) ?? null;
   }
 
   /** All lines in the order of their keys' bytes. */
-  #lines(): Buffer {
-    const all = Buffer.concat(this.#chunks);
+  #inOrder(): Buffer {
+    const all = this.#lines.all();
     if (this.#ordered) return all;
     const lines = all.toString().split('\n').slice(0, -1);
     return Buffer.from(sortLines(lines.map((line) => `${line}\n`)));
   }
 
-  #prepare(): Promise<ReadyPipe | null> {
-    this.#ready ??= preparePipe(this.name, this.paths);
-    this.#ready.catch(() => undefined);
-    return this.#ready;
-  }
-
-  #begin(): void {
-    this.#stream = this.#prepare().then((ready) => ready && StreamedPostmap.start(ready));
-    this.#stream.catch(() => undefined);
-    for (const chunk of this.#chunks) this.#pass(chunk);
-  }
-
   #pass(chunk: Buffer): void {
+    if (chunk.length === 0) return;
     void this.#stream?.then((stream) => stream?.write(chunk)).catch(() => undefined);
   }
+}
+
+/** A text in UTF-8 that grows, in one piece. */
+class TextBuffer {
+  #buffer = Buffer.alloc(0);
+  bytes = 0;
+
+  /** Gives what was added. */
+  append(text: string): Buffer {
+    const most = this.bytes + MOST_OF_UNIT * text.length;
+    if (most > this.#buffer.length) {
+      // Memory that nothing is written into is none.
+      const larger = Buffer.allocUnsafeSlow(2 * most);
+      this.#buffer.copy(larger, 0, 0, this.bytes);
+      this.#buffer = larger;
+    }
+    const end = this.bytes + this.#buffer.write(text, this.bytes);
+    const added = this.#buffer.subarray(this.bytes, end);
+    this.bytes = end;
+    return added;
+  }
+
+  all(): Buffer {
+    return this.#buffer.subarray(0, this.bytes);
+  }
+}
+
+/** Beside the new table, on disk; null where there is none to copy, or none is built beside it. */
+async function copyBeside(
+  name: string,
+  streaming: Promise<StreamedPostmap | null>,
+  paths: Paths,
+): Promise<string | null> {
+  const stream = await streaming;
+  if (stream === null) return null;
+  const copy = stream.file.replace(/\.lmdb$/, '.old.lmdb');
+  try {
+    await copyFile(tableFile(paths, name), copy, constants.COPYFILE_FICLONE);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
+  }
+  await syncFile(copy);
+  return copy;
+}
+
+/** Null where the administrator has set the room for tables: then it is built at the end. */
+async function startStream(name: string, paths: Paths): Promise<StreamedPostmap | null> {
+  const ready = await preparePipe(name, paths);
+  return ready && StreamedPostmap.start(ready);
 }
 
 /** A named pipe in a folder of its own, and the configuration for who reads it. */
@@ -153,7 +220,7 @@ interface ReadyPipe {
   readonly config: string;
 }
 
-/** Null where the administrator has set the room for tables: then it is built at the end. */
+/** Null where `makeRoomyConfig` makes none. */
 async function preparePipe(name: string, paths: Paths): Promise<ReadyPipe | null> {
   const folder = await makeBuildFolder(paths);
   const [source, config] = [`${folder}/${name}`, `${folder}/.config`];
@@ -169,11 +236,12 @@ class StreamedPostmap {
 
   private constructor(
     private readonly name: string,
-    private readonly file: string,
+    readonly file: string,
     private readonly pipe: FileHandle,
     /** Holds the pipe open until `postmap` does, and no longer than it runs: then who writes is told. */
     private readonly keeper: FileHandle,
     private readonly running: Promise<NativeResult>,
+    private readonly killer: AbortController,
   ) {
     this.#behind = new WriteBehind(pipe, PASSED_BYTES);
   }
@@ -185,12 +253,14 @@ class StreamedPostmap {
     // A pipe that we are killed before it opens keeps it waiting: we cannot end it then.
     const seconds = String((2 * STREAM_TIMEOUT_MS) / 1000);
     const postmap = [POSTMAP, '-c', config, tableMap(file)];
+    const killer = new AbortController();
     const running = runNative('/usr/bin/timeout', [seconds, ...postmap], {
       timeoutMs: STREAM_TIMEOUT_MS,
       environment: ENVIRONMENT,
+      signal: killer.signal,
     }).finally(() => keeper.close());
     running.catch(() => undefined);
-    return new StreamedPostmap(name, file, pipe, keeper, running);
+    return new StreamedPostmap(name, file, pipe, keeper, running, killer);
   }
 
   /** Goes on in the background. What goes wrong says `end`. */
@@ -209,6 +279,14 @@ class StreamedPostmap {
     }
     await chmod(this.file, 0o644);
     return this.file;
+  }
+
+  /** Ends it; nothing when it has ended. */
+  async stop(): Promise<void> {
+    this.killer.abort();
+    await this.running.catch(() => undefined);
+    await this.#behind.flush().catch(() => undefined);
+    await this.pipe.close();
   }
 }
 
