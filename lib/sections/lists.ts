@@ -7,10 +7,12 @@ export interface SharedList {
   readonly place: 'start' | 'end';
   /** Whether Postfix compares the elements without regard to case, as it does domain names. */
   readonly foldsCase?: boolean;
+  /** Whether the order of our elements says nothing: what is there already stays where it is. */
+  readonly unordered?: boolean;
 }
 
 export const SHARED_LISTS: Readonly<Record<string, SharedList>> = {
-  mydestination: { slots: ['domains'], place: 'end', foldsCase: true },
+  mydestination: { slots: ['domains'], place: 'end', foldsCase: true, unordered: true },
   mynetworks: { slots: ['relay'], place: 'end' },
   virtual_alias_maps: { slots: ['exact', 'bare', 'identity'], place: 'start' },
   smtp_tls_policy_maps: { slots: ['smarthost'], place: 'start' },

@@ -49,6 +49,15 @@ describe('merging our elements into a list', () => {
     ]);
   });
 
+  it('leaves ours where they are when their order says nothing', () => {
+    const layout: ListLayout = { ...DOMAINS, unordered: true };
+    const present = ['$myhostname', 'vm', 'local.example', 'localhost'];
+    const same = mergeList(present, [], ['local.example', 'vm'], layout);
+    assert.deepEqual(same, { elements: present, changed: false });
+    const more = mergeList(present, ['vm', 'local.example'], ['a.example', 'vm'], layout);
+    assert.deepEqual(more.elements, ['$myhostname', 'vm', 'a.example', 'localhost']);
+  });
+
   it('takes domain names in any case for the same, and leaves them as they are written', () => {
     const merged = mergeList(['Example.ORG', 'localhost'], [], ['example.org'], DOMAINS);
     assert.deepEqual(merged, { elements: ['Example.ORG', 'localhost'], changed: false });

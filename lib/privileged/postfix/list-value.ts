@@ -6,6 +6,7 @@ export { splitList } from '../../sections/elements.js';
 export interface ListLayout {
   readonly place: 'start' | 'end';
   readonly foldsCase?: boolean;
+  readonly unordered?: boolean;
 }
 
 export interface ListMerge {
@@ -31,7 +32,8 @@ export function mergeList(
   for (const element of current) written.set(key(element), element);
   const kept = current.filter((one) => wanted.includes(key(one)) || !before.has(key(one)));
   const present = kept.map(key).filter((one) => wanted.includes(one));
-  const inOrder = present.every((element, index) => element === wanted[index]);
+  const inOrder =
+    layout.unordered === true || present.every((element, index) => element === wanted[index]);
   const spelled = (keys: readonly string[]) => keys.map((one) => written.get(one) ?? one);
   const place = (foreign: readonly string[], ours: readonly string[], at: number): ListMerge => {
     const elements = [...foreign.slice(0, at), ...ours, ...foreign.slice(at)];
@@ -39,7 +41,7 @@ export function mergeList(
   };
   const anchor = (foreign: readonly string[]) => (layout.place === 'start' ? 0 : foreign.length);
   if (inOrder) {
-    const missing = spelled(wanted.slice(present.length));
+    const missing = spelled(wanted.filter((one) => !present.includes(one)));
     const last =
       present.length === 0 ? -1 : kept.findLastIndex((one) => key(one) === present.at(-1));
     return place(kept, missing, last < 0 ? anchor(kept) : last + 1);
