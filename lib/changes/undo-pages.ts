@@ -43,7 +43,7 @@ async function standAlone(db: Knex, number: number, all: SecretsCatalogue): Prom
   const answer: { rows: { entangled: boolean }[] } = await db.raw(
     `select count(*) <> count(distinct row_id)
               or bool_or(coalesce(before, after) ->> 'name' is null)
-              or bool_or(before ->> 'name' <> after ->> 'name') as entangled
+              or coalesce(bool_or(before ->> 'name' <> after ->> 'name'), false) as entangled
        from mail_change_rows where change = ?`,
     [number],
   );
