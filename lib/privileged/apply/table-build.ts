@@ -15,7 +15,7 @@ import { hasCode, statusOf, syncFile } from '../files.js';
 import { CLEAN_ENVIRONMENT, runNative, type NativeResult } from '../native.js';
 import type { Paths } from '../paths.js';
 import { BACKDATE_S } from './stage.js';
-import { holdsExactly } from './table-pages.js';
+import { holdsExactly, rehearse } from './table-pages.js';
 import {
   buildTable,
   holdsText,
@@ -51,6 +51,13 @@ const ENVIRONMENT = {
 };
 /** So many bytes are written to the pipe at a time: what it holds. */
 const PASSED_BYTES = 64 * 1024;
+/** From so many entries on their reading back is rehearsed. */
+const REHEARSED_COUNT = 10_000;
+/**
+ * Room for the text of a large table, in bytes: 100,000 aliases. Memory that nothing is written into is none, but what is
+ * asked for in many growing pieces is reason enough for Node to look through all of it.
+ */
+const LARGE_TEXT_BYTES = 16 * 1024 * 1024;
 /** Bytes of UTF-8 that one code unit of a string takes at most. */
 const MOST_OF_UNIT = 3;
 /** How long the lines may take to come, in milliseconds: as long as the whole request. */
@@ -120,6 +127,8 @@ export class TableBuild {
       mayBeSame &&
       (await statusOf(there)) !== null &&
       (await holdsExactly(there, lines, this.#count));
+    if (this.#stream && this.#count > REHEARSED_COUNT)
+      await rehearse(there, made).catch(() => null);
     const streamed = await made;
     if (!same && streamed !== null && !(await holdsText(streamed, lines, this.paths))) {
       throw refusedTable(this.name, '');
@@ -172,8 +181,7 @@ class TextBuffer {
   append(text: string): Buffer {
     const most = this.bytes + MOST_OF_UNIT * text.length;
     if (most > this.#buffer.length) {
-      // Memory that nothing is written into is none.
-      const larger = Buffer.allocUnsafeSlow(2 * most);
+      const larger = Buffer.allocUnsafeSlow(Math.max(2 * most, LARGE_TEXT_BYTES));
       this.#buffer.copy(larger, 0, 0, this.bytes);
       this.#buffer = larger;
     }

@@ -4,11 +4,14 @@
  * MDB_page, MDB_node), as machines with 64 bits and the low byte first write it.
  */
 import { open, type FileHandle } from 'node:fs/promises';
+import { setImmediate as everythingElse } from 'node:timers/promises';
 
 const MAGIC = 0xbeefc0de;
 const DATA_VERSION = 1;
 /** The two headers are the first two pages, and no page is larger than 64 KiB. */
 const HEADERS_BYTES = 128 * 1024;
+/** What the system gives at a time, which is what a page of LMDB has. */
+const LEAST_PAGE = 4096;
 /** Bytes before the contents of a page, and before the key of a node. */
 const PAGE_HEADER = 16;
 const NODE_HEADER = 8;
@@ -16,9 +19,6 @@ const NODE_HEADER = 8;
 const BRANCH = 0x01;
 const LEAF = 0x02;
 const ON_OWN_PAGES = 0x01;
-
-const TAB = 9;
-const NEWLINE = 10;
 
 /**
  * Whether the table holds exactly these lines, `key TAB value NEWLINE` in the order of their keys' bytes, and a search
@@ -80,14 +80,12 @@ class PageReader {
   #lastNode = 0;
 
   readonly #numbers: DataView;
-  readonly #lines: DataView;
 
   constructor(
     private readonly bytes: Buffer,
     private readonly lines: Buffer,
   ) {
     this.#numbers = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#lines = new DataView(lines.buffer, lines.byteOffset, lines.byteLength);
   }
 
   /** How many the headers say; null where they are none. */
@@ -141,18 +139,20 @@ class PageReader {
   /** `least`: the key that led here, which none of the page may be below. */
   #pageAgrees(page: number, depth: number, least: Place | null): boolean {
     const start = page * this.#pageSize;
-    const kind = this.#short(start + 10);
-    if (kind !== (depth > 1 ? BRANCH : LEAF)) return false;
-    const nodes = (this.#short(start + 12) - PAGE_HEADER) / 2;
-    for (let index = 0; index < nodes; index += 1) {
-      const node = start + this.#short(start + PAGE_HEADER + 2 * index);
-      const agrees =
-        depth > 1
-          ? this.#branchAgrees(node, depth, index === 0 ? null : this.#keyOf(node), least)
-          : this.#entryAgrees(node, index === 0 ? least : null);
-      if (!agrees) return false;
+    const nodes = nodesOf(this.#numbers, start);
+    if (nodes <= 0 || this.#short(start + 10) !== (depth > 1 ? BRANCH : LEAF)) return false;
+    const nodeAt = (index: number): number => start + this.#short(start + PAGE_HEADER + 2 * index);
+    if (depth === 1) {
+      if (least !== null && this.#isAbove(least, this.#keyOf(nodeAt(0)))) return false;
+      this.#lastNode = nodeAt(nodes - 1);
+      return this.#leafAgrees(start, nodes);
     }
-    return nodes > 0;
+    for (let index = 0; index < nodes; index += 1) {
+      const node = nodeAt(index);
+      const key = index === 0 ? null : this.#keyOf(node);
+      if (!this.#branchAgrees(node, depth, key, least)) return false;
+    }
+    return true;
   }
 
   /** The first branch of a page has no key of its own: it takes all that comes before the second. */
@@ -172,38 +172,88 @@ class PageReader {
     return this.bytes.compare(this.bytes, other[0], other[1], key[0], key[1]) > 0;
   }
 
-  /** Whether the next line is this entry. Postfix ends keys and values with a zero byte, or not (dict_lmdb.c). */
-  #entryAgrees(node: number, least: Place | null): boolean {
-    const { bytes, lines } = this;
-    const key = node + NODE_HEADER;
-    const keyEnd = key + this.#short(node + 6);
-    const flags = this.#short(node + 4);
-    if (flags !== 0 && flags !== ON_OWN_PAGES) return false;
-    const value = flags === 0 ? keyEnd : this.#number(keyEnd) * this.#pageSize + PAGE_HEADER;
-    const valueEnd = value + this.#long(node);
-    const keyText = bytes[keyEnd - 1] === 0 ? keyEnd - 1 : keyEnd;
-    const valueText = bytes[valueEnd - 1] === 0 ? valueEnd - 1 : valueEnd;
-    const tab = this.#at + keyText - key;
-    const end = tab + 1 + valueText - value;
-    if (lines[tab] !== TAB || lines[end] !== NEWLINE) return false;
-    if (!areSame(this.#numbers, key, this.#lines, this.#at, keyText - key)) return false;
-    if (!areSame(this.#numbers, value, this.#lines, tab + 1, valueText - value)) return false;
-    this.#lastNode = node;
-    if (least !== null && this.#isAbove(least, this.#keyOf(node))) return false;
-    this.#at = end + 1;
-    this.#found += 1;
+  /** Whether the next lines are these entries. */
+  #leafAgrees(start: number, nodes: number): boolean {
+    const text = textOfLeaf(this.bytes, this.#numbers, start, this.#pageSize);
+    if (text === null) return false;
+    const end = this.#at + text.length;
+    if (this.lines.toString('latin1', this.#at, end) !== text) return false;
+    this.#at = end;
+    this.#found += nodes;
     return true;
   }
 }
 
-/** A loop, by four bytes: for pieces as short as these a call of `compare` takes longer than its work. */
-function areSame(a: DataView, from: number, b: DataView, at: number, length: number): boolean {
-  let index = 0;
-  for (; index + 4 <= length; index += 4) {
-    if (a.getUint32(from + index) !== b.getUint32(at + index)) return false;
+function nodesOf(numbers: DataView, start: number): number {
+  return (numbers.getUint16(start + 12, true) - PAGE_HEADER) / 2;
+}
+
+/**
+ * The entries of a leaf as lines, each character a byte; null where one is of a kind that no table of Postfix has. It ends
+ * keys and values with a zero byte, or not (dict_lmdb.c). Strings are put together and compared by what is compiled already.
+ */
+function textOfLeaf(
+  bytes: Buffer,
+  numbers: DataView,
+  start: number,
+  pageSize: number,
+): string | null {
+  const page = bytes.toString('latin1', start, start + pageSize);
+  const nodes = nodesOf(numbers, start);
+  let text = '';
+  for (let index = 0; index < nodes; index += 1) {
+    const node = numbers.getUint16(start + PAGE_HEADER + 2 * index, true);
+    const flags = numbers.getUint16(start + node + 4, true);
+    const key = node + NODE_HEADER;
+    const keyEnd = key + numbers.getUint16(start + node + 6, true);
+    const length = numbers.getUint32(start + node, true);
+    text += `${page.slice(key, endOfText(bytes, start, keyEnd))}\t`;
+    if (flags === 0) {
+      text += `${page.slice(keyEnd, endOfText(bytes, start, keyEnd + length))}\n`;
+    } else if (flags === ON_OWN_PAGES) {
+      const value = Number(numbers.getBigUint64(start + keyEnd, true)) * pageSize + PAGE_HEADER;
+      text += `${bytes.toString('latin1', value, endOfText(bytes, value, length) + value)}\n`;
+    } else {
+      return null;
+    }
   }
-  for (; index < length; index += 1) {
-    if (a.getUint8(from + index) !== b.getUint8(at + index)) return false;
+  return text;
+}
+
+function endOfText(bytes: Buffer, start: number, end: number): number {
+  return bytes[start + end - 1] === 0 ? end - 1 : end;
+}
+
+/** Bytes of a table that `rehearse` reads, and how often at most: more do not make it quicker. */
+const REHEARSED_BYTES = 64 * 1024;
+const MOST_READINGS = 20;
+
+/**
+ * Reads some pages of a table again and again until `waiting` ends. The first ten thousand entries are read by code that is
+ * not compiled yet, which takes as long as all the others: while `postmap` is waited for, there is time for them.
+ */
+export async function rehearse(file: string, waiting: Promise<unknown>): Promise<void> {
+  let isOver = false;
+  const over = (): void => {
+    isOver = true;
+  };
+  waiting.then(over, over);
+  const handle = await open(file);
+  try {
+    const bytes = Buffer.alloc(REHEARSED_BYTES);
+    const read = await fill(handle, bytes, 0, bytes.length);
+    const numbers = new DataView(bytes.buffer, bytes.byteOffset, read);
+    for (let reading = 0; reading < MOST_READINGS && !isOver; reading += 1) {
+      for (let start = 0; start + LEAST_PAGE <= read; start += LEAST_PAGE) {
+        if (numbers.getUint16(start + 10, true) === LEAF)
+          textOfLeaf(bytes, numbers, start, LEAST_PAGE);
+      }
+      await everythingElse();
+    }
+  } catch (error) {
+    // Pages of another size.
+    if (!(error instanceof RangeError)) throw error;
+  } finally {
+    await handle.close();
   }
-  return true;
 }
