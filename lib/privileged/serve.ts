@@ -2,8 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { HelperError, type HelperFailure } from '../errors.js';
 import type { SectionRegistry } from '../sections/registry.js';
 import { loadAction } from './actions/index.js';
@@ -68,13 +66,6 @@ async function loadSections(): Promise<SectionRegistry> {
 async function getReady(expected: string): Promise<void> {
   const [action] = await Promise.all([loadAction(expected), loadSections()]);
   if (action === null) throw refused('protocol', 'helper.protocol.action', '');
-  collectGarbage();
-}
-
-/** What loading leaves behind would be collected in the middle of the request, a tenth of its time. */
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
 }
 
 function checkParams(action: Action, request: Request): never {

@@ -49,8 +49,8 @@ const ENVIRONMENT = {
   MALLOC_TOP_PAD_: `${16 * 1024 * 1024}`,
   MALLOC_TRIM_THRESHOLD_: `${MAP_BYTES}`,
 };
-/** So many bytes are written to the pipe at a time: what it holds. */
-const PASSED_BYTES = 64 * 1024;
+/** So many bytes are written to the pipe at a time: more than it holds, but each writing has to wake a thread. */
+const PASSED_BYTES = 256 * 1024;
 /** From so many entries on their reading back is rehearsed. */
 const REHEARSED_COUNT = 10_000;
 /**
