@@ -64,6 +64,7 @@ for (const type of ['lmdb', 'hash']) {
 
     it('are known once it was read, and nothing is left beside them', async () => {
       const there = await files();
+      await mkdir(`${paths.aliases}.mailserver-killed/aliases`, { recursive: true });
       await writeFile(paths.aliases, `${OLD}"Front Desk": bob,\n  carol\nSALES: bob\n`);
       assert.deepEqual(await read(), { count: 4 });
       assert.equal(await answer('front desk'), 'bob, carol');

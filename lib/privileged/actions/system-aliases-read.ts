@@ -3,7 +3,7 @@
  * built beside its place and asked for every name before it gets there; while postalias(1) has a word to say about the
  * file, the old one stays.
  */
-import { copyFile, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import Joi from 'joi';
 import { HelperError, type MessageValues } from '../../errors.js';
@@ -64,7 +64,8 @@ export async function readSystemAliases(
   const text = await readText(paths.aliases);
   if (text === null) throw refused('helper.systemAliases.noFile', {}, '');
   const names = parseAliases(text).map(({ name }) => name);
-  const folder = await mkdtemp(`${paths.aliases}.mailserver-`);
+  await sweep(paths);
+  const folder = await mkdtemp(buildFolders(paths));
   try {
     const built: Built[] = [];
     for (const type of types) built.push(await build(type, folder, text, names, paths));
@@ -76,6 +77,19 @@ export async function readSystemAliases(
     return { count: new Set(names).size };
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What the names of the folders begin with in which the tables are built, on the disk of their places. */
+function buildFolders(paths: Paths): string {
+  return `${paths.aliases}.mailserver-`;
+}
+
+/** Removes what a request that was killed left behind. */
+async function sweep(paths: Paths): Promise<void> {
+  const [folder, start] = [path.dirname(paths.aliases), path.basename(buildFolders(paths))];
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(start)) await rm(`${folder}/${name}`, { recursive: true, force: true });
   }
 }
 
