@@ -1,6 +1,14 @@
 /** A private PostgreSQL server: own folder, unix socket only, started and stopped by the test. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -25,6 +33,8 @@ export async function startPostgres(): Promise<PostgresServer> {
   // The server refuses to run as root.
   const user = process.getuid?.() === 0 ? postgresUser() : null;
   const as = user ?? {};
+  // The console of a lab is a user of its own, who has to get at the socket; the data are the server's alone.
+  chmodSync(folder, 0o711);
   if (user) chownSync(folder, user.uid, user.gid);
   const data = join(folder, 'data');
   const encoding = ['--encoding=UTF8', '--locale=C.UTF-8'];
