@@ -237,8 +237,7 @@ export function createOverviewService({
         ...(patience.missed.size > 0 ? [{ key: 'overview.missed.title', values: {} }] : []),
       ];
       if (failure !== null) problems.unshift({ key: failure.key, values: failure.values });
-      const worst = [...troubles.map((one) => one.severity), ...notices.map((one) => one.kind)];
-      const failing = worst.includes('bad');
+      const failing = isBad(troubles, notices);
       const status = failing ? 'failing' : problems.length > 0 ? 'degraded' : 'ok';
       return {
         status,
@@ -300,6 +299,14 @@ function dnsTroubles(dns: readonly DnsRow[]): readonly Trouble[] {
   ];
 }
 
+/** Whether mail does not flow. */
+function isBad(troubles: readonly Trouble[], notices: readonly QueueNotice[]): boolean {
+  return (
+    troubles.some(({ severity }) => severity === 'bad') ||
+    notices.some(({ kind }) => kind === 'bad')
+  );
+}
+
 function stateOf(
   view: MachineView | null,
   failure: HelperError | null,
@@ -307,7 +314,6 @@ function stateOf(
   notices: readonly QueueNotice[],
 ): Overview['state'] {
   if (view === null) return 'off';
-  const worst = [...troubles.map(({ severity }) => severity), ...notices.map(({ kind }) => kind)];
-  if (worst.includes('bad')) return 'bad';
+  if (isBad(troubles, notices)) return 'bad';
   return failure !== null || troubles.length + notices.length > 0 ? 'warn' : 'ok';
 }

@@ -1,5 +1,6 @@
 /** What a file looks like from outside, so that one that was read need not be read again while that is the same. */
 import { lstatSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 
 /**
  * How long a file must have been left alone before its stamp says anything, in milliseconds: two changes within one tick of
@@ -17,4 +18,14 @@ export function stampOf(file: string, now = Date.now()): string | null {
   if (found === undefined) return 'none';
   if (found.isSymbolicLink() || found.ctimeMs > BigInt(now - SETTLED_MS)) return null;
   return `${found.dev}/${found.ino}/${found.size}/${found.ctimeNs}`;
+}
+
+/** What says whether other contents were written to a file: whose it is and who may read it does not count. '' for none. */
+export async function contentsStampOf(file: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs } = await stat(file, { bigint: true });
+    return `${ino}/${size}/${mtimeNs}`;
+  } catch {
+    return '';
+  }
 }

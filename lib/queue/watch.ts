@@ -254,21 +254,17 @@ export function noticesOf(
   }
   for (const { destination, messages: count, oldest, cause: noted } of now.stalls) {
     const cause = CAUSE_IDS.find((id) => id === noted) ?? 'unknown';
-    const common = { bytes: {}, since: new Date(oldest * 1000), cause };
-    notices.push(
+    const about: Pick<QueueNotice, 'kind' | 'key' | 'values' | 'show'> =
       destination === null
         ? {
             ...{ kind: BLOCKING.has(cause) ? 'bad' : 'warn', key: 'queue.notice.blocked' },
-            ...{ values: { count }, show: { reason: cause }, ...common },
+            ...{ values: { count }, show: { reason: cause } },
           }
         : {
             ...{ kind: 'warn', key: 'queue.notice.stalls', show: { recipient: `@${destination}` } },
-            ...{
-              values: { count, destination: destination === '' ? '–' : destination },
-              ...common,
-            },
-          },
-    );
+            values: { count, destination: destination === '' ? '–' : destination },
+          };
+    notices.push({ ...about, bytes: {}, since: new Date(oldest * 1000), cause });
   }
   return notices;
 }

@@ -3,7 +3,7 @@
  * built beside its place and asked for every name before it gets there; while postalias(1) has a word to say about the
  * file, the old one stays.
  */
-import { copyFile, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import Joi from 'joi';
 import { HelperError, type MessageValues } from '../../errors.js';
@@ -22,6 +22,7 @@ import { takeLock } from '../lock.js';
 import { runNative } from '../native.js';
 import type { Paths } from '../paths.js';
 import { readConfig } from '../postfix/config-view.js';
+import { contentsStampOf } from '../stamp.js';
 import { defineAction } from './action.js';
 import { parseAliases } from './system-aliases.js';
 
@@ -60,7 +61,7 @@ export async function readSystemAliases(
 ): Promise<{ readonly count: number }> {
   const types = await tableTypes(paths);
   if (types.length === 0) throw refused('helper.systemAliases.noTable', {}, '');
-  const stamp = await stampOf(paths.aliases);
+  const stamp = await contentsStampOf(paths.aliases);
   const text = await readText(paths.aliases);
   if (text === null) throw refused('helper.systemAliases.noFile', {}, '');
   const names = parseAliases(text).map(({ name }) => name);
@@ -69,7 +70,7 @@ export async function readSystemAliases(
   try {
     const built: Built[] = [];
     for (const type of types) built.push(await build(type, folder, text, names, paths));
-    if ((await stampOf(paths.aliases)) !== stamp) {
+    if ((await contentsStampOf(paths.aliases)) !== stamp) {
       throw refused('helper.systemAliases.meanwhile', {}, '');
     }
     await changing();
@@ -199,11 +200,6 @@ function complained(stderr: string): HelperError {
   return line === undefined
     ? refused('helper.systemAliases.refused', {}, stderr)
     : refused('helper.systemAliases.line', { line: Number(line) }, stderr);
-}
-
-async function stampOf(file: string): Promise<string> {
-  const found = await stat(file, { bigint: true }).catch(() => null);
-  return found === null ? '' : `${found.ino} ${found.size} ${found.mtimeNs}`;
 }
 
 function refused(key: string, values: MessageValues, detail: string): HelperError {

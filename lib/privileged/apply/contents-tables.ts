@@ -1,8 +1,8 @@
 /** The tables of a section's contents: what should stand in them, and whether it still does. */
-import { stat } from 'node:fs/promises';
 import { HelperError } from '../../errors.js';
 import type { ContentsLine, Section, SectionContents } from '../../sections/section.js';
 import type { Paths } from '../paths.js';
+import { contentsStampOf } from '../stamp.js';
 import { digestOf, type AppliedContents } from '../state.js';
 import { readSource } from './contents-source.js';
 import { digestOfTable, refusedTable, tableFile, tableText } from './tables.js';
@@ -92,16 +92,8 @@ export async function stampsOf(
   tables: readonly string[],
   paths: Paths,
 ): Promise<Record<string, string>> {
-  const stamps = tables.map(async (name) => [name, await stampOf(tableFile(paths, name))] as const);
+  const stamps = tables.map(
+    async (name) => [name, await contentsStampOf(tableFile(paths, name))] as const,
+  );
   return Object.fromEntries(await Promise.all(stamps));
-}
-
-/** What a file looks like from outside; '' when there is none. */
-async function stampOf(file: string): Promise<string> {
-  try {
-    const { ino, size, mtimeNs } = await stat(file, { bigint: true });
-    return `${ino}/${size}/${mtimeNs}`;
-  } catch {
-    return '';
-  }
 }

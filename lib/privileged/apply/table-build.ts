@@ -34,7 +34,7 @@ import { WriteBehind } from './write-behind.js';
  * From so many bytes on a table is built while the rest comes. More than a pipe holds (64 KiB, pipe(7)): once they are
  * written `postmap` has opened it, and its end is seen.
  */
-export const STREAMED_BYTES = 256 * 1024;
+const STREAMED_BYTES = 256 * 1024;
 /**
  * Room for a table, in bytes of address space. Where the room of `lmdb_map_size` ends `postmap` begins anew with twice
  * as much (lmdb_table(5)), which a pipe cannot.
@@ -88,7 +88,7 @@ export class TableBuild {
   /** Starts `postmap`, where it is known that there will be many lines. */
   begin(): void {
     if (this.#stream || this.#isOver) return;
-    this.#stream = startStream(this.name, this.paths);
+    this.#stream = StreamedPostmap.start(this.name, this.paths);
     this.#stream.catch(() => undefined);
     this.#pass(this.#lines.all());
   }
@@ -127,8 +127,9 @@ export class TableBuild {
       mayBeSame &&
       (await statusOf(there)) !== null &&
       (await holdsExactly(there, lines, this.#count));
-    if (this.#stream && this.#count > REHEARSED_COUNT)
+    if (this.#stream && this.#count > REHEARSED_COUNT) {
       await rehearse(there, made).catch(() => null);
+    }
     const streamed = await made;
     if (!same && streamed !== null && !(await holdsText(streamed, lines, this.paths))) {
       throw refusedTable(this.name, '');
@@ -215,29 +216,6 @@ async function copyBeside(
   return copy;
 }
 
-/** Null where the administrator has set the room for tables: then it is built at the end. */
-async function startStream(name: string, paths: Paths): Promise<StreamedPostmap | null> {
-  const ready = await preparePipe(name, paths);
-  return ready && StreamedPostmap.start(ready);
-}
-
-/** A named pipe in a folder of its own, and the configuration for who reads it. */
-interface ReadyPipe {
-  readonly name: string;
-  readonly source: string;
-  readonly config: string;
-}
-
-/** Null where `makeRoomyConfig` makes none. */
-async function preparePipe(name: string, paths: Paths): Promise<ReadyPipe | null> {
-  const folder = await makeBuildFolder(paths);
-  const [source, config] = [`${folder}/${name}`, `${folder}/.config`];
-  if (!makeRoomyConfig(config, paths)) return null;
-  const fifo = await runNative('/usr/bin/mkfifo', ['-m', '600', source]);
-  if (fifo.code !== 0) throw refusedTable(name, fifo.stderr);
-  return { name, source, config };
-}
-
 /** A `postmap` that reads from a named pipe. */
 class StreamedPostmap {
   readonly #behind: WriteBehind;
@@ -254,7 +232,13 @@ class StreamedPostmap {
     this.#behind = new WriteBehind(pipe, PASSED_BYTES);
   }
 
-  static async start({ name, source, config }: ReadyPipe): Promise<StreamedPostmap> {
+  /** In a folder of its own. Null where the administrator has set the room for tables: then it is built at the end. */
+  static async start(name: string, paths: Paths): Promise<StreamedPostmap | null> {
+    const folder = await makeBuildFolder(paths);
+    const [source, config] = [`${folder}/${name}`, `${folder}/.config`];
+    if (!makeRoomyConfig(config, paths)) return null;
+    const fifo = await runNative('/usr/bin/mkfifo', ['-m', '600', source]);
+    if (fifo.code !== 0) throw refusedTable(name, fifo.stderr);
     const file = `${source}.lmdb`;
     const keeper = await open(source, constants.O_RDWR);
     const pipe = await open(source, constants.O_WRONLY);
