@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { until } from './wait.js';
 
@@ -37,7 +38,13 @@ const LYNX_SETTINGS = [
   'ASSUME_CHARSET:utf-8',
   'CHARACTER_SET:utf-8',
   'COLLAPSE_BR_TAGS:FALSE',
+  // A page is shown once it is there, not while it comes.
+  'PARTIAL:FALSE',
 ];
+
+/** What stands on the page that is gone to before every address, so that the page before it is not taken for the next. */
+const BETWEEN = 'Between two pages.';
+const BETWEEN_FILE = 'between.txt';
 
 export class TextBrowser {
   readonly #folder: string;
@@ -53,6 +60,7 @@ export class TextBrowser {
     const folder = mkdtempSync(join(tmpdir(), 'mailserver-lynx-'));
     const settings = join(folder, 'lynx.cfg');
     writeFileSync(settings, [...LYNX_SETTINGS, `PREFERRED_LANGUAGE:${language}`, ''].join('\n'));
+    writeFileSync(join(folder, BETWEEN_FILE), `${BETWEEN}\n`);
     const browser = new TextBrowser(folder);
     const lynx = ['/usr/bin/lynx', `-cfg=${settings}`, '-nocolor', '-nopause', url];
     const size = ['-x', String(COLUMNS), '-y', String(ROWS)];
@@ -73,7 +81,7 @@ export class TextBrowser {
 
   /** Waits for words on the screen and returns all of it. Line breaks and blanks do not matter. */
   async waitFor(words: string): Promise<string> {
-    return this.#look(words, () => Promise.resolve());
+    return this.#look(words);
   }
 
   /** Waits for words on a page that shows something under way, and presses its `reload` meanwhile. */
@@ -84,22 +92,38 @@ export class TextBrowser {
     });
   }
 
-  async #look(words: string, meanwhile: (seen: string) => Promise<void>): Promise<string> {
+  async #look(words: string, meanwhile?: (seen: string) => Promise<void>): Promise<string> {
+    return this.#lookUntil(`"${words}"`, (seen) => flat(seen).includes(flat(words)), meanwhile);
+  }
+
+  async #lookUntil(
+    what: string,
+    isThere: (seen: string) => boolean,
+    meanwhile: (seen: string) => Promise<void> = () => Promise.resolve(),
+  ): Promise<string> {
     let seen = '';
     try {
       return await until(
-        `"${words}" in the text browser`,
+        `${what} in the text browser`,
         async () => {
           seen = await this.screen();
-          if (flat(seen).includes(flat(words))) return seen;
+          if (isThere(seen)) return seen;
           await meanwhile(seen);
           return null;
         },
         ANSWER_LIMIT_MS,
       );
     } catch (cause) {
-      throw new Error(`"${words}" is not to be seen in the text browser:\n${seen}`, { cause });
+      throw new Error(`${what} is not to be seen in the text browser:\n${seen}`, { cause });
     }
+  }
+
+  async #enterAddress(url: string): Promise<void> {
+    await this.#keys('g');
+    await this.waitFor('URL to open:');
+    await this.#keys('C-u');
+    await this.#type(url);
+    await this.#keys('Enter');
   }
 
   /** Types into the field that follows its label. */
@@ -130,13 +154,15 @@ export class TextBrowser {
     await this.#keys('Enter');
   }
 
-  /** Goes to an address, as one types it. */
+  /**
+   * Goes to an address, as one types it, and waits until its page is there: what is typed while lynx loads a page gets
+   * lost, and the page before it may have the very words and fields of the one that comes.
+   */
   async open(url: string): Promise<void> {
-    await this.#keys('g');
-    await this.waitFor('URL to open:');
-    await this.#keys('C-u');
-    await this.#type(url);
-    await this.#keys('Enter');
+    await this.#enterAddress(pathToFileURL(join(this.#folder, BETWEEN_FILE)).href);
+    await this.waitFor(BETWEEN);
+    await this.#enterAddress(url);
+    await this.#lookUntil(`another page than "${BETWEEN}"`, (seen) => !seen.includes(BETWEEN));
   }
 
   async close(): Promise<void> {
