@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { createSocketTransport } from '../client/socket-transport.js';
 import { openDatabase } from '../database/open.js';
+import { createLogDestination } from '../log-destination.js';
 import { createPlugin } from '../plugin.js';
 import { readCertificates } from './certificates/folder.js';
 import { createConsole } from './console.js';
@@ -21,7 +22,7 @@ const SHUTDOWN_LIMIT_MS = 10_000;
 async function run(): Promise<void> {
   const environment = readEnvironment(process.env);
   const { stateDir, brand, listen } = environment;
-  const log = pino({ level: environment.logLevel }, pino.destination(2));
+  const log = pino({ level: environment.logLevel }, createLogDestination(2));
   await prepareStateFolder(stateDir);
   const secret = await readOrCreateSecret(stateDir);
   const database = await openDatabase({

@@ -5,6 +5,7 @@
 import { mkdir, readFile, stat, writeFile, rename } from 'node:fs/promises';
 import { pino } from 'pino';
 import { parseSchedule, type Schedule } from '../fetchmail/schedule.js';
+import { createLogDestination } from '../log-destination.js';
 import { fetchOnce, readStatus, writeStatus } from './poll.js';
 import { fetchPlaces } from './places.js';
 import { createScheduler } from './scheduler.js';
@@ -12,7 +13,7 @@ import { createScheduler } from './scheduler.js';
 /** How often the schedule is looked at, in milliseconds; it also is the longest sleep. */
 const LOOK_MS = 1_000;
 
-const log = pino({ name: 'fetcher' }, pino.destination(2));
+const log = pino({ name: 'fetcher' }, createLogDestination(2));
 const root = process.argv[2] === '--root' ? (process.argv[3] ?? '') : '';
 const places = fetchPlaces(root);
 const end = new AbortController();

@@ -20,6 +20,8 @@ const MAX_NAME_LENGTH = 64;
 /** Answers the one request of this process, which then ends. */
 export async function serve(): Promise<void> {
   process.stdout.on('error', () => undefined);
+  // A full disk below the log of a listener costs lines of it, not the answer.
+  process.stderr.on('error', () => undefined);
   await answer();
   process.stdin.destroy();
   setTimeout(() => process.exit(1), ANSWER_TIMEOUT_MS).unref();

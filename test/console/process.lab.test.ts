@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { PACKAGE_ROOT } from '../../lib/package-root.js';
 
@@ -24,8 +26,9 @@ describe('the process of the console', () => {
   });
   after(() => rm(folder, { recursive: true }));
 
+  const program = [join(PACKAGE_ROOT, 'dist/lib/console/main.js')];
   const launch = (env: Record<string, string>) =>
-    spawn(process.execPath, [join(PACKAGE_ROOT, 'dist/lib/console/main.js')], {
+    spawn(process.execPath, program, {
       env: { MAILSERVER_STATE: state, MAILSERVER_LOG_LEVEL: 'error', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -79,6 +82,23 @@ describe('the process of the console', () => {
     await assert.rejects(stat(join(state, 'first-login.json')));
     assert.equal(await readFile(join(state, 'session-secret'), 'utf8'), secret);
     assert.equal(await stop(child), 0);
+  });
+
+  it('serves, and ends, while the disk of its log is full', async () => {
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, program, {
+      env: { MAILSERVER_STATE: state, MAILSERVER_LISTEN: '127.0.0.1:0' },
+      stdio: ['ignore', 'pipe', full],
+    });
+    closeSync(full);
+    const ended = once(child, 'exit');
+    const [line] = (await once(createInterface({ input: child.stdout as Readable }), 'line')) as [
+      string,
+    ];
+    const { url } = JSON.parse(line) as Started['ready'];
+    assert.equal((await fetch(new URL('/login', url))).status, 200);
+    child.kill('SIGTERM');
+    assert.deepEqual(await ended, [0, null]);
   });
 
   it('does not start with a trusted header on a TCP port, and says why', async () => {
