@@ -14,7 +14,6 @@ import { FOLLOW_PIECE, type FollowEvent, type FollowResult } from './schema.js';
 import { noteLogCursor, type Mailing } from './store.js';
 
 const ACTOR = 'bulk';
-const TIMEOUT_MS = 200_000;
 /** Recipients that are looked for by their address, at most. */
 const MAX_SOUGHT = 1_000;
 
@@ -100,7 +99,7 @@ async function ask(
 }
 
 function options(input: readonly unknown[]) {
-  return { actor: ACTOR, timeoutMs: TIMEOUT_MS, input };
+  return { actor: ACTOR, input };
 }
 
 function pieces(list: readonly unknown[]): readonly unknown[] {

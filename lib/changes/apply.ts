@@ -1,5 +1,6 @@
 /** Asks the helper to apply a change until it is known what became of it. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LOOK_LIMIT_MS } from '../client/patience.js';
 import type { HelperTransport, Log } from '../contract.js';
 import { HelperError, type HelperFailure, type HelperStage } from '../errors.js';
 import type { AppliedRecord, ApplyParams, ApplyResult } from '../privileged/protocol.js';
@@ -14,7 +15,10 @@ export type Outcome =
   | { readonly state: 'applied'; readonly result: ApplyResult | null }
   | { readonly state: 'refused'; readonly failure: HelperFailure; readonly error: HelperError };
 
-/** Null when it cannot be known yet: the answer was lost, and the helper cannot be asked any more. */
+/**
+ * Null when it cannot be known yet: the answer was lost, and the helper cannot be asked any more. One that hangs is not
+ * waited for again and again: somebody sits before the page.
+ */
 export async function applyUntilKnown(
   helper: HelperTransport,
   params: ApplyParams,
@@ -36,7 +40,9 @@ export async function applyUntilKnown(
     }
     if (attempt === 1 && isPlainRefusal(error)) return refusal(error);
     log.warn({ change: params.change, attempt, error }, 'what became of a change is in doubt');
-    const recorded = await outcomeByRecord(helper, params, actor);
+    const hangs = error.key === 'helper.connect.timeout';
+    const recorded = await outcomeByRecord(helper, params, actor, hangs ? LOOK_LIMIT_MS : null);
+    if (recorded === 'unknown' && hangs) return null;
     if (recorded === 'unknown') continue;
     if (recorded) return recorded;
     // Asking for the record made the helper put back what it had left open.
@@ -73,13 +79,15 @@ export async function requestApply(
   return answer;
 }
 
-/** The last change the helper finished. Throws `HelperError`. */
+/** The last change the helper finished: of the save under way too, unless that takes longer than `limitMs`. Throws `HelperError`. */
 export async function requestRecord(
   helper: HelperTransport,
   actor: string,
+  limitMs: number | null = null,
 ): Promise<AppliedRecord | null> {
   try {
-    const answer = await helper.request('record', {}, { actor });
+    const options = limitMs === null ? { actor } : { actor, timeoutMs: limitMs };
+    const answer = await helper.request('record', {}, options);
     if (answer === null || isAppliedRecord(answer)) return answer;
   } catch (error) {
     throw asHelperError(error);
@@ -97,10 +105,11 @@ async function outcomeByRecord(
   helper: HelperTransport,
   params: ApplyParams,
   actor: string,
+  limitMs: number | null,
 ): Promise<Outcome | null | 'unknown'> {
   let record: AppliedRecord | null;
   try {
-    record = await requestRecord(helper, actor);
+    record = await requestRecord(helper, actor, limitMs);
   } catch {
     return 'unknown';
   }

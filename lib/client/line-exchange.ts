@@ -4,12 +4,10 @@ import type { HelperCallOptions } from '../contract.js';
 import { HelperError, type HelperStage } from '../errors.js';
 import type { Answer, Request } from '../privileged/protocol.js';
 import { ListLine } from './list-line.js';
+import { limitsOf, PATIENCE, type Patience } from './patience.js';
 
 /** The protocol this side speaks; the helper refuses another. */
 export const PROTOCOL = 1;
-
-/** How long a request may take altogether when the caller sets no limit, in milliseconds: a little longer than the longest save. */
-const DEFAULT_TIMEOUT_MS = 660_000;
 
 /** How long an action has to answer after it was asked to stop, in milliseconds. */
 export const CANCEL_TIMEOUT_MS = 15_000;
@@ -24,8 +22,10 @@ export async function exchange(
   action: string,
   params: Readonly<Record<string, unknown>>,
   options: HelperCallOptions,
+  patience: Patience = PATIENCE,
 ): Promise<unknown> {
-  const { actor, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const { totalMs, silenceMs, harmless } = limitsOf(action, params, patience);
+  const { actor, signal } = options;
   const request: Request = { protocol: PROTOCOL, action, actor, params };
   let reason: 'timeout' | 'cancelled' | null = null;
   const end = (why: 'timeout' | 'cancelled'): void => {
@@ -33,26 +33,28 @@ export async function exchange(
     input.destroy();
   };
   if (signal?.aborted) throw failure('run', 'helper.connect.cancelled');
-  let patience: NodeJS.Timeout | undefined;
+  let stopping: NodeJS.Timeout | undefined;
   const cancel = (): void => {
     output.write('{"cancel":true}\n');
-    patience = setTimeout(() => end('cancelled'), CANCEL_TIMEOUT_MS);
+    stopping = setTimeout(() => end('cancelled'), CANCEL_TIMEOUT_MS);
   };
-  const timer = setTimeout(() => end('timeout'), timeoutMs);
+  const timeOut = (): void => end('timeout');
+  const limitMs = Math.min(options.timeoutMs ?? Infinity, totalMs);
+  const timer = limitMs === Infinity ? undefined : setTimeout(timeOut, limitMs);
   signal?.addEventListener('abort', cancel, { once: true });
   output.on('error', () => undefined);
   try {
     output.write(`${JSON.stringify(request)}\n`);
     const answer = await Promise.race([
-      readAnswer(input, options.onProgress),
+      readAnswer(whileAlive(linesOf(input), silenceMs, timeOut), options.onProgress, harmless),
       faultOfSender(input, output, options.input ?? null),
     ]);
-    if (answer === null) throw lost(`helper.connect.${reason ?? 'cut'}`);
+    if (answer === null) throw lost(`helper.connect.${reason ?? 'cut'}`, harmless);
     if ('error' in answer) throw new HelperError(answer.error);
     return answer.result;
   } finally {
     clearTimeout(timer);
-    clearTimeout(patience);
+    clearTimeout(stopping);
     signal?.removeEventListener('abort', cancel);
   }
 }
@@ -91,18 +93,39 @@ async function sendItems(output: Writable, items: Items): Promise<void> {
   output.write('{"end":true}\n');
 }
 
-type Final = Exclude<Answer, { progress: unknown }>;
+type Final = Extract<Answer, { result: unknown } | { error: unknown }>;
 
 async function readAnswer(
-  input: Readable,
+  lines: AsyncIterable<string>,
   onProgress: HelperCallOptions['onProgress'],
+  harmless: boolean,
 ): Promise<Final | null> {
-  for await (const line of linesOf(input)) {
-    const answer = parseAnswer(line);
+  for await (const line of lines) {
+    const answer = parseAnswer(line, harmless);
+    if ('alive' in answer) continue;
     if (!('progress' in answer)) return answer;
     await onProgress?.(answer.progress);
   }
   return null;
+}
+
+/** Calls `onSilence` when a line is waited for that long. While its reader is busy with the one before, nobody waits. */
+async function* whileAlive(
+  lines: AsyncIterable<string>,
+  silenceMs: number,
+  onSilence: () => void,
+): AsyncGenerator<string, void> {
+  const waiting = (): NodeJS.Timeout => setTimeout(onSilence, silenceMs);
+  let timer = waiting();
+  try {
+    for await (const line of lines) {
+      clearTimeout(timer);
+      yield line;
+      timer = waiting();
+    }
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Reads no further than its reader has come, so that a slow reader holds the helper back. Ends where the input breaks. */
@@ -123,18 +146,18 @@ async function* linesOf(input: Readable): AsyncGenerator<string, void> {
   }
 }
 
-function parseAnswer(line: string): Answer {
+function parseAnswer(line: string, harmless: boolean): Answer {
   try {
     return JSON.parse(line) as Answer;
   } catch (cause) {
-    throw lost('helper.protocol.malformed', cause);
+    throw lost('helper.protocol.malformed', harmless, cause);
   }
 }
 
-/** The request went out and no answer came back: nobody here knows what was done. */
-function lost(key: string, cause?: unknown): HelperError {
+/** The request went out and no answer came back: nobody here knows what was done, unless there was nothing to do. */
+function lost(key: string, harmless: boolean, cause?: unknown): HelperError {
   const detail = cause instanceof Error ? cause.message : '';
-  return new HelperError({ stage: 'run', key, values: {}, detail, restored: false }, { cause });
+  return new HelperError({ stage: 'run', key, values: {}, detail, restored: harmless }, { cause });
 }
 
 /** The request never went out. */

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { HelperTransport } from '../contract.js';
 import { exchange, failure } from './line-exchange.js';
+import type { Patience } from './patience.js';
 
 const PROGRAM = fileURLToPath(new URL('../privileged/main.js', import.meta.url));
 
@@ -15,6 +16,8 @@ export interface ProcessTransportOptions {
   readonly onStart?: (pid: number) => void;
   /** The helper's program file, where it is not the one of this build: that of a release, which starts sooner. */
   readonly program?: string;
+  /** For tests. */
+  readonly patience?: Patience;
 }
 
 export function createProcessTransport(options: ProcessTransportOptions = {}): HelperTransport {
@@ -39,7 +42,7 @@ export function createProcessTransport(options: ProcessTransportOptions = {}): H
       });
       if (helper.pid !== undefined) options.onStart?.(helper.pid);
       try {
-        return await exchange(helper.stdout, helper.stdin, action, params, call);
+        return await exchange(helper.stdout, helper.stdin, action, params, call, options.patience);
       } finally {
         helper.stdin.destroy();
         helper.stdout.destroy();

@@ -2,18 +2,26 @@
 import net from 'node:net';
 import type { HelperTransport } from '../contract.js';
 import { exchange, failure } from './line-exchange.js';
+import type { Patience } from './patience.js';
 import { Spare } from './spare.js';
 
 /** How long the socket has to take the connection, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 5_000;
 
-export function createSocketTransport({ path }: { readonly path: string }): HelperTransport {
+export function createSocketTransport({
+  path,
+  patience,
+}: {
+  readonly path: string;
+  /** For tests. */
+  readonly patience?: Patience;
+}): HelperTransport {
   const spare = new Spare(() => connect(path));
   return {
     request: async (action, params, options) => {
       const socket = spare.take(action) ?? (await connect(path));
       try {
-        return await exchange(socket, socket, action, params, options);
+        return await exchange(socket, socket, action, params, options, patience);
       } finally {
         socket.destroy();
       }

@@ -5,7 +5,6 @@ import { noHelper } from '../changes/failures.js';
 import type { Changes } from '../changes/service.js';
 import type { Helper } from '../client/helper.js';
 import { UserError, type Problem } from '../errors.js';
-import { LOOK_LIMIT_MS } from '../look-limit.js';
 import type { Machine } from '../machine/service.js';
 import type { ResultOf } from '../privileged/actions/index.js';
 import type { Holding } from '../settings/holding.js';
@@ -68,7 +67,7 @@ export function createDifferencesService(parts: {
     return helper;
   };
   const list = async (): Promise<readonly HandEdit[]> =>
-    asked().call('drift', {}, { actor: 'pages', timeoutMs: LOOK_LIMIT_MS });
+    asked().call('drift', {}, { actor: 'pages' });
 
   const holdingOf = (section: string): Holding => {
     const holding = holdings.find((one) => one.section === section);

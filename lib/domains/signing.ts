@@ -6,8 +6,6 @@ import type { Signing } from './dkim.js';
 
 /** So old the answer may be, in milliseconds. */
 const LIFETIME_MS = 60_000;
-/** How long the helper may take, in milliseconds: amavis reads its whole configuration for it. */
-const TIMEOUT_MS = 30_000;
 
 /** Gives null while nobody can say. Never rejects with a `HelperError`. */
 export function createSigning(helper: Helper | null, log: Log): () => Promise<Signing | null> {
@@ -23,7 +21,7 @@ export function createSigning(helper: Helper | null, log: Log): () => Promise<Si
 
 async function ask(helper: Helper, log: Log): Promise<Signing | null> {
   try {
-    return await helper.call('dkim-keys', {}, { actor: 'pages', timeoutMs: TIMEOUT_MS });
+    return await helper.call('dkim-keys', {}, { actor: 'pages' });
   } catch (error) {
     if (!(error instanceof HelperError)) throw error;
     log.warn({ err: error }, 'what is signed here is not known');

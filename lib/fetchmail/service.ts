@@ -10,7 +10,6 @@ import type { Changes } from '../changes/service.js';
 import type { Helper } from '../client/helper.js';
 import type { Directory } from '../contract.js';
 import { HelperError, NotFoundError, UserError, type Problem } from '../errors.js';
-import { LOOK_LIMIT_MS } from '../look-limit.js';
 import type { QueryStatus } from '../fetcher/status.js';
 import { foldCase } from '../sections/fold-case.js';
 import { createPasswords, decidePassword, type Decided, type TypedPassword } from './password.js';
@@ -250,8 +249,7 @@ export function createFetchmailService(parts: FetchmailParts): FetchmailService 
       if (helper === null) return PROTOCOLS;
       if (offers.length === 0 || Date.now() - offersAt > OFFERS_KEPT_MS) {
         try {
-          const options = { actor: 'pages', timeoutMs: LOOK_LIMIT_MS };
-          const { protocols } = await helper.call('fetchmail-offers', {}, options);
+          const { protocols } = await helper.call('fetchmail-offers', {}, { actor: 'pages' });
           offers = protocols;
           offersAt = Date.now();
         } catch (error) {

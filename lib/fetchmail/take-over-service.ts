@@ -9,7 +9,6 @@ import { noHelper } from '../changes/failures.js';
 import type { RowKey } from '../changes/rows.js';
 import type { Helper } from '../client/helper.js';
 import { HelperError, UserError } from '../errors.js';
-import { LOOK_LIMIT_MS } from '../look-limit.js';
 import { QUERY_FIELDS, type QueryValues } from './schema.js';
 import { sameMailbox, type FetchmailService } from './service.js';
 import type { StoredQuery } from './store.js';
@@ -54,7 +53,7 @@ export function createFetchmailTakeover({
 }): FetchmailTakeover {
   const look = async (actor: string): Promise<FetchmailTakeoverLook | null> => {
     if (helper === null) throw noHelper();
-    const read = await helper.call('fetchmailrc', {}, { actor, timeoutMs: LOOK_LIMIT_MS });
+    const read = await helper.call('fetchmailrc', {}, { actor });
     if (read === null) return null;
     const present = (await fetchmail.list()).rows.map(({ query }) => query);
     const entries: TakeoverEntry[] = [];

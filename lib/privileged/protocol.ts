@@ -5,7 +5,8 @@
  * is a list may also be a line of its own (`ListItem`).
  * Before it a `Standby` line may come, when a request is likely soon: the helper loads what it needs, and waits.
  * `{"cancel": true}`, or closing the connection, cancels an action that can be cancelled.
- * Helper to web: any number of `{"progress": ...}`, then exactly one `{"result": ...}` or `{"error": ...}`.
+ * Helper to web: any number of `{"progress": ...}` and `{"alive": true}`, then exactly one `{"result": ...}` or
+ * `{"error": ...}`.
  */
 import type { HelperProgress } from '../contract.js';
 import type { HelperFailure } from '../errors.js';
@@ -50,8 +51,12 @@ export class ListItem {
   ) {}
 }
 
+/** How often the helper gives a sign of life while it works, in milliseconds. */
+export const ALIVE_EVERY_MS = 4_000;
+
 export type Answer =
   | { readonly progress: HelperProgress }
+  | { readonly alive: true }
   | { readonly result: unknown }
   | { readonly error: HelperFailure };
 

@@ -9,7 +9,7 @@ import type { Action, ActionContext } from './actions/action.js';
 import { audit, type AuditLogName } from './audit.js';
 import { hasCode } from './files.js';
 import { pathsBelow, type Paths } from './paths.js';
-import type { Answer, Request } from './protocol.js';
+import { ALIVE_EVERY_MS, type Answer, type Request } from './protocol.js';
 import { readRequestStream } from './request-stream.js';
 
 /** How long the other side may take to read the answer before we end without it, in milliseconds. */
@@ -90,10 +90,15 @@ async function perform(
     say({ error: { ...failure, restored: false } });
     void log.ends(`${failure.stage} ${failure.key}`).then(() => process.exit(1));
   }, action.timeoutMs);
+  const alive = setInterval(() => {
+    // Whoever does not read has no doubt about us.
+    if (!process.stdout.writableNeedDrain) say({ alive: true });
+  }, ALIVE_EVERY_MS);
   try {
     return await action.run(params, context);
   } finally {
     clearTimeout(limit);
+    clearInterval(alive);
   }
 }
 

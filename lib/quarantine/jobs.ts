@@ -4,7 +4,6 @@ import type { Helper } from '../client/helper.js';
 import type { Log } from '../contract.js';
 import { HelperError, type HelperFailure } from '../errors.js';
 import {
-  ACT_SLICE_MS,
   MAX_ITEM_IDS,
   MAX_TOLD_FAILURES,
   type QuarantineAction,
@@ -12,8 +11,6 @@ import {
 } from './schema.js';
 
 const MAX_KEPT = 50;
-/** A little longer than the helper may take for one slice, in milliseconds. */
-const CALL_TIMEOUT_MS = ACT_SLICE_MS + 11 * 60 * 1000;
 
 export interface QuarantineJob {
   readonly id: string;
@@ -76,7 +73,6 @@ export function createQuarantineJobs(
             {
               actor,
               signal: abort.signal,
-              timeoutMs: CALL_TIMEOUT_MS,
               input: pieces(rest),
               onProgress: ({ done }) => void (job.settled = before + done),
             },

@@ -7,7 +7,6 @@ import type { HelperProgress, Log } from '../contract.js';
 import { holdsPart } from '../domains/schema.js';
 import { releaseLease, takeLease } from '../database/lease.js';
 import { HelperError, NotFoundError } from '../errors.js';
-import { LOOK_LIMIT_MS } from '../look-limit.js';
 import { createQuarantineJobs, type QuarantineJobs } from './jobs.js';
 import {
   DEFAULT_KEEP_DAYS,
@@ -25,7 +24,6 @@ const CLEAN_EVERY_MS = 60 * 60 * 1000;
 /** How long after a start the first one comes, in milliseconds: there is more urgent work then. */
 const FIRST_CLEAN_MS = 60_000;
 const LEASE = 'quarantine-clean';
-const DOWNLOAD_TIMEOUT_MS = 60 * 60 * 1000;
 
 export const QUARANTINE_SORTS = ['newest', 'oldest', 'sender', 'score', 'largest'] as const;
 export type QuarantineSort = (typeof QUARANTINE_SORTS)[number];
@@ -142,16 +140,11 @@ export function createQuarantineService({
         at,
       };
     },
-    show: (id, actor) =>
-      helper.call('quarantine-show', { id }, { actor, timeoutMs: LOOK_LIMIT_MS }),
+    show: (id, actor) => helper.call('quarantine-show', { id }, { actor }),
     async download(id, actor, { signal, take }) {
       const onProgress = ({ row }: HelperProgress): Promise<void> =>
         take(Buffer.from(row as string, 'base64'));
-      const { found } = await helper.call(
-        'quarantine-raw',
-        { id },
-        { actor, signal, timeoutMs: DOWNLOAD_TIMEOUT_MS, onProgress },
-      );
+      const { found } = await helper.call('quarantine-raw', { id }, { actor, signal, onProgress });
       if (!found) throw new NotFoundError(`mail ${id}`);
     },
     keepDays: async () => (await readKeepDays(db)) ?? DEFAULT_KEEP_DAYS,

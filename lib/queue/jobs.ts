@@ -28,8 +28,6 @@ import {
 const ADVANCE_MS = 1_000;
 /** Times a deletion looks for what is left. Mail that moves while it is deleted is found again. */
 const MAX_ROUNDS = 10;
-/** As long as the longest job may take, in milliseconds: see the helper's own limit. */
-const CALL_TIMEOUT_MS = 2 * 60 * 60 * 1000;
 
 /** What to act on: chosen messages, or all that match and came before `until` (seconds since 1970). */
 export type Target =
@@ -99,7 +97,6 @@ export function createQueueJobs({ db, helper, pictures, log }: JobParts): QueueJ
     const result = await helper.call('queue-act', params, {
       actor,
       signal,
-      timeoutMs: CALL_TIMEOUT_MS,
       input: ids === null ? [] : pieces(ids),
       onProgress: ({ done }) => void (progress.current = done),
     });

@@ -5,7 +5,7 @@
 import type { Helper } from '../client/helper.js';
 import type { Log } from '../contract.js';
 import { HelperError } from '../errors.js';
-import { LOOK_LIMIT_MS } from '../look-limit.js';
+import { LOOK_LIMIT_MS } from '../client/patience.js';
 import { KEPT_MS, lately } from '../lately.js';
 import { Picture, type PictureFrame, type PicturedMessage } from './picture.js';
 import { PAGE_ROWS } from './query.js';

@@ -4,7 +4,6 @@ import { noHelper } from '../changes/failures.js';
 import type { Helper } from '../client/helper.js';
 import type { HelperProgress, Log } from '../contract.js';
 import { NotFoundError, type HelperError } from '../errors.js';
-import { LOOK_LIMIT_MS } from '../look-limit.js';
 import { createQueueJobs, type QueueJobs } from './jobs.js';
 import {
   createPictures,
@@ -28,7 +27,6 @@ import { groupsLately, selectLately } from './lately.js';
 import { matchingRows, type Groups, type Selection } from './selection.js';
 
 /** How long somebody may take to download one message, in milliseconds. */
-const DOWNLOAD_TIMEOUT_MS = 60 * 60 * 1000;
 
 /** One page of the list. */
 export interface QueueList extends PictureFrame {
@@ -113,7 +111,7 @@ export function createQueueService(parts: QueueParts): QueueService {
       const until = Math.floor(at.getTime() / 1000);
       return { matching: matchingRows(picture, filter, seconds()).length, until };
     },
-    show: (id, actor) => helper.call('queue-show', { id }, { actor, timeoutMs: LOOK_LIMIT_MS }),
+    show: (id, actor) => helper.call('queue-show', { id }, { actor }),
     async download(id, actor, { signal, take }) {
       const { found } = await helper.call(
         'queue-raw',
@@ -121,7 +119,6 @@ export function createQueueService(parts: QueueParts): QueueService {
         {
           actor,
           signal,
-          timeoutMs: DOWNLOAD_TIMEOUT_MS,
           onProgress: ({ row }: HelperProgress) => take(Buffer.from(row as string, 'base64')),
         },
       );

@@ -10,7 +10,7 @@ import type { Helper } from '../client/helper.js';
 import type { Log } from '../contract.js';
 import { releaseLease, takeLease } from '../database/lease.js';
 import { HelperError, type MessageValues } from '../errors.js';
-import { LOOK_LIMIT_MS } from '../look-limit.js';
+import { LOOK_LIMIT_MS } from '../client/patience.js';
 import { createRounds } from '../rounds.js';
 import { CAUSE_IDS, sideOf, type Cause } from './causes.js';
 import { Picture } from './picture.js';
@@ -124,8 +124,7 @@ export function createQueueWatch({
   const look = async (): Promise<void> => {
     if (helper === null) return;
     const actor = LEASE;
-    const options = { actor, timeoutMs: LOOK_LIMIT_MS };
-    const { counts, disk } = await helper.call('queue-counts', {}, options);
+    const { counts, disk } = await helper.call('queue-counts', {}, { actor });
     const waiting = totalOf(counts) - counts.hold;
     const stalls = counts.deferred === 0 ? [] : await findStalls(helper);
     const { free: diskFree, needed: diskNeeded } = disk;

@@ -16,8 +16,6 @@ const FIRST_LOOK_MS = 10 * 60 * 1000;
 const LOOK_EVERY_MS = 6 * HOUR_MS;
 /** Rules that are younger, or were asked for after, are new enough, in milliseconds: a little less than a day. */
 const NEW_ENOUGH_MS = 22 * HOUR_MS;
-/** How long the helper may take for it, in milliseconds. */
-const FETCH_TIMEOUT_MS = 1_340_000;
 const LEASE = 'daily-rules';
 
 export interface DailyRules {
@@ -54,10 +52,7 @@ export function createDailyRules({
     const newest = Math.max(askedAt, rules === null ? 0 : new Date(rules.at).getTime());
     if (!settings?.spam || !installed || now() - newest < NEW_ENOUGH_MS) return;
     const what = { what: 'rules', proxy: await proxy() } as const;
-    const { done } = await of.call('security-update', what, {
-      ...options,
-      timeoutMs: FETCH_TIMEOUT_MS,
-    });
+    const { done } = await of.call('security-update', what, options);
     askedAt = now();
     if (done[0] === 'rules') log.info({}, 'newer rules for spam were fetched');
   };

@@ -17,16 +17,6 @@ import type { Repair, SelfTest, Update } from './work.js';
 
 /** How long a page waits for the helper, in milliseconds. */
 const LOOK_TIMEOUT_MS = 10_000;
-/** And a repair, in milliseconds: a little longer than the helper itself does. */
-const REPAIR_TIMEOUT_MS = 620_000;
-/** And a fetch. */
-const UPDATE_TIMEOUT_MS = 1_340_000;
-/** And what apt says, which asks no network. */
-const PLAN_TIMEOUT_MS = 140_000;
-/** And installing. */
-const INSTALL_TIMEOUT_MS = 2_140_000;
-/** And a test. */
-const TEST_TIMEOUT_MS = 380_000;
 
 export type ScannerStatus = ResultOf<'security-status'>;
 export type PackagePlan = ResultOf<'packages-plan'>;
@@ -103,12 +93,11 @@ export function createSecurityService({
       action: Name,
       params: ParamsOf<Name>,
       actor: string,
-      timeoutMs: number,
     ): Work<ResultOf<Name>> =>
     (onStep, signal) => {
       if (helper === null) throw noHelper();
       return helper.call(action, params, {
-        ...{ actor, signal, timeoutMs },
+        ...{ actor, signal },
         onProgress: ({ done, total, row }) => onStep(String(row), done, total),
       });
     };
@@ -118,21 +107,16 @@ export function createSecurityService({
     chain,
     tasks,
     tests,
-    repair: (parts, actor) =>
-      tasks.start('repair', asked('security-repair', { parts }, actor, REPAIR_TIMEOUT_MS)),
+    repair: (parts, actor) => tasks.start('repair', asked('security-repair', { parts }, actor)),
     update: (what, proxy, actor) =>
-      tasks.start('update', asked('security-update', { what, proxy }, actor, UPDATE_TIMEOUT_MS)),
+      tasks.start('update', asked('security-update', { what, proxy }, actor)),
     plan: (names, actor) => {
       if (helper === null) throw noHelper();
-      return helper.call('packages-plan', { names }, { actor, timeoutMs: PLAN_TIMEOUT_MS });
+      return helper.call('packages-plan', { names }, { actor });
     },
-    install: (names, actor) =>
-      tasks.start('install', asked('packages-install', { names }, actor, INSTALL_TIMEOUT_MS)),
+    install: (names, actor) => tasks.start('install', asked('packages-install', { names }, actor)),
     test: (order, actor) =>
-      tests[order.what].start(
-        order.recipient,
-        asked('security-test', order, actor, TEST_TIMEOUT_MS),
-      ),
+      tests[order.what].start(order.recipient, asked('security-test', order, actor)),
     async close() {
       await Promise.all([tasks, tests.spam, tests.virus].map((all) => all.close()));
     },

@@ -9,7 +9,6 @@ import type { Changes } from '../changes/service.js';
 import { noHelper } from '../changes/failures.js';
 import type { Helper } from '../client/helper.js';
 import { UserError } from '../errors.js';
-import { LOOK_LIMIT_MS } from '../look-limit.js';
 import type { Machine } from '../machine/service.js';
 import type { Holding } from '../settings/holding.js';
 import type { Finding } from './finding.js';
@@ -77,11 +76,7 @@ export function createTakeoverService({
 
   const survey = async (actor: string) => {
     if (helper === null) throw noHelper();
-    const { findings, settings, edits } = await helper.call(
-      'takeover',
-      {},
-      { actor, timeoutMs: LOOK_LIMIT_MS },
-    );
+    const { findings, settings, edits } = await helper.call('takeover', {}, { actor });
     const saved: string[] = [];
     const open: Holding[] = [];
     for (const holding of holdings) {

@@ -14,8 +14,6 @@ const FRESH_MS = 60_000;
 const KEPT_MS = 10 * 60_000;
 /** A search nobody asks about for so long is stopped, in milliseconds. */
 const ABANDONED_MS = 30_000;
-/** As long as the helper may take, see its action. Milliseconds. */
-const CALL_TIMEOUT_MS = 190_000;
 
 export interface LogSearch {
   readonly wanted: Wanted;
@@ -91,7 +89,6 @@ export function createLogSearches({
       .call('trace', wanted, {
         actor,
         signal: abort.signal,
-        timeoutMs: CALL_TIMEOUT_MS,
         onProgress: ({ done: searched, total, row }) => {
           Object.assign(search, { searched, total });
           if (row !== undefined) search.found.push(row as FoundMessage);

@@ -10,20 +10,37 @@ import type { Notice } from './notice.js';
 /** Whether there is a text with this key. */
 type Has = (key: string) => boolean;
 
-/** Why a save did not happen: where it failed, what that means, and that everything typed is still there. */
+const UNSETTLED = 'helper.unsettled';
+
+/** After these nobody here knows what was done, unless there was nothing to do. */
+const LOST: ReadonlySet<string> = new Set([
+  'helper.connect.cancelled',
+  'helper.connect.cut',
+  'helper.connect.timeout',
+  'helper.lostAnswer',
+  'helper.protocol.malformed',
+]);
+
+/** Why a save did not happen, or is in doubt: what that means, and that everything typed is still there. */
 export function saveFailed(t: Translator, failure: HelperFailure, has: Has): Notice {
   return {
     kind: 'bad',
     role: 'alert',
     focus: true,
     title: t(titleOf(failure, has, `helper.title.${failure.stage}`)),
-    paragraphs: [
-      reason(t, failure, has),
-      t(failure.restored ? 'helper.restored' : 'helper.notRestored'),
-      t('helper.kept'),
-    ],
+    paragraphs: [reason(t, failure, has), t(consequence(failure)), t('helper.kept')],
+    ...(failure.key === UNSETTLED
+      ? { link: { path: '/history', text: t('helper.unsettled.remedy') } }
+      : {}),
     ...details(t, failure),
   };
+}
+
+/** How things are now. */
+function consequence({ key, restored }: HelperFailure): string {
+  if (restored) return 'helper.restored';
+  if (key === UNSETTLED) return 'helper.unsettled.hangs';
+  return LOST.has(key) ? 'helper.unknown' : 'helper.notRestored';
 }
 
 /** Where any request may fail; the other stages are those of a save. */
@@ -39,7 +56,8 @@ export function requestFailed(t: Translator, failure: HelperFailure, has: Has): 
   };
 }
 
-function titleOf({ key }: HelperFailure, has: Has, otherwise: string): string {
+function titleOf({ key, restored }: HelperFailure, has: Has, otherwise: string): string {
+  if (!restored && LOST.has(key)) return 'helper.unknown.title';
   return has(`${key}.title`) ? `${key}.title` : otherwise;
 }
 

@@ -9,7 +9,10 @@ export interface Notice {
   readonly role?: 'status' | 'alert';
   /** Takes the focus when the page comes. */
   readonly focus?: boolean;
-  readonly link?: { readonly href: string; readonly text: string };
+  /** `path` is below the mount point. */
+  readonly link?: { readonly text: string } & (
+    { readonly href: string } | { readonly path: string }
+  );
   /** A button of its own. */
   readonly action?: {
     readonly href: string;

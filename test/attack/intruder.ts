@@ -23,7 +23,7 @@ export function requestOf(action: string, params: unknown, more: object = {}): s
   return `${JSON.stringify({ protocol: 1, action, actor: 'attacker', params, ...more })}\n`;
 }
 
-/** Says chunks as they are and reads to the end. */
+/** Says chunks as they are and reads to the end; signs of life are no answer. */
 export async function sayRaw(path: string, ...chunks: (string | Buffer)[]): Promise<Answer[]> {
   const socket = net.connect(path);
   socket.on('error', () => undefined);
@@ -32,7 +32,10 @@ export async function sayRaw(path: string, ...chunks: (string | Buffer)[]): Prom
   await once(socket, 'connect');
   for (const chunk of chunks) socket.write(chunk);
   await once(socket, 'close');
-  return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Answer]));
+  return text
+    .split('\n')
+    .flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Answer]))
+    .filter((answer) => !('alive' in answer));
 }
 
 /** How many helpers the listener has running. */

@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { CANCEL_TIMEOUT_MS, exchange } from '../../lib/client/line-exchange.js';
+import { PATIENCE } from '../../lib/client/patience.js';
 import { HelperError } from '../../lib/errors.js';
 
 /** The two ends of a connection: what the client reads and what it wrote so far. */
@@ -70,6 +71,48 @@ describe('an exchange with the helper', () => {
     controller.abort();
     t.mock.timers.tick(CANCEL_TIMEOUT_MS);
     await assert.rejects(answer, failure('helper.connect.cancelled', false));
+  });
+
+  it('gives up on one that gives no sign of life, however long its action may take', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { input, output } = connection();
+    const answer = exchange(input, output, 'apply', {}, { actor: 'me' });
+    await turn();
+    for (let round = 0; round < 100; round += 1) {
+      t.mock.timers.tick(PATIENCE.silenceMs - 1);
+      input.write('{"alive":true}\n');
+      await turn();
+    }
+    t.mock.timers.tick(PATIENCE.silenceMs);
+    await assert.rejects(answer, failure('helper.connect.timeout', false));
+  });
+
+  it('gives up on a look after its time, whatever signs of life there are', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { input, output } = connection();
+    const answer = exchange(input, output, 'quarantine-list', {}, { actor: 'me' });
+    const givenUp = assert.rejects(answer, failure('helper.connect.timeout', true));
+    await turn();
+    for (let passed = 0; passed < PATIENCE.lookMs; passed += PATIENCE.lookMs / 4) {
+      t.mock.timers.tick(PATIENCE.lookMs / 4);
+      input.write('{"alive":true}\n');
+      await turn();
+    }
+    await givenUp;
+  });
+
+  it('does not count the time in which it is busy itself with what was said', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { input, output } = connection();
+    let go: () => void = () => assert.fail('no progress was told');
+    const onProgress = () => new Promise<void>((resolve) => (go = resolve));
+    const answer = exchange(input, output, 'queue-raw', {}, { actor: 'me', onProgress });
+    input.write('{"progress":{"done":1,"total":2}}\n');
+    await turn();
+    t.mock.timers.tick(PATIENCE.silenceMs * 10);
+    go();
+    input.write('{"result":{"found":true}}\n');
+    assert.deepEqual(await answer, { found: true });
   });
 
   it('sends nothing for who has given up already', async () => {

@@ -8,6 +8,7 @@ import { createHelper } from '../../lib/client/helper.js';
 import { createSocketTransport } from '../../lib/client/socket-transport.js';
 import type { HelperTransport } from '../../lib/contract.js';
 import { HelperError, type HelperStage } from '../../lib/errors.js';
+import { takeLock } from '../../lib/privileged/lock.js';
 import { MAX_LINE_BYTES } from '../../lib/privileged/protocol.js';
 import {
   startListener,
@@ -26,6 +27,10 @@ function failsAt(stage: HelperStage, key: string): (error: unknown) => boolean {
     assert.deepEqual([error.stage, error.key], [stage, key]);
     return true;
   };
+}
+
+function isRestored(error: unknown, restored: boolean): boolean {
+  return error instanceof HelperError && error.restored === restored;
 }
 
 describe('the helper', () => {
@@ -155,6 +160,46 @@ describe('the helper', () => {
     call.catch(() => undefined);
     process.kill(await until('a helper', () => started[before]), 'SIGKILL');
     await assert.rejects(call, failsAt('run', 'helper.connect.cut'));
+  });
+
+  it('that hangs is given up, and answers the next one once it goes on', async () => {
+    const patience = { lookMs: 50, silenceMs: 50 };
+    const hasty = createSocketTransport({ path: listener.path, patience });
+    listener.listener.kill('SIGSTOP');
+    try {
+      for (const [action, restored] of [
+        ['describe', true],
+        ['security-repair', false],
+      ] as const) {
+        await assert.rejects(
+          hasty.request(action, {}, ACTOR),
+          (error) => failsAt('run', 'helper.connect.timeout')(error) && isRestored(error, restored),
+        );
+      }
+    } finally {
+      listener.listener.kill('SIGCONT');
+    }
+    const helper = createHelper(createSocketTransport({ path: listener.path }));
+    assert.equal((await helper.call('describe', {}, ACTOR)).protocol, 1);
+  });
+
+  it('gives signs of life while it waits for the save before', async () => {
+    await createHelper(root.transport).call('record', {}, ACTOR);
+    const lock = await takeLock(`${root.places.stateDir}/lock`);
+    const socket = net.connect(listener.path);
+    const said: string[] = [];
+    socket.on('data', (chunk) => said.push(...chunk.toString().trim().split('\n')));
+    try {
+      socket.write(requestOf('record', {}));
+      assert.equal(await until('a sign of life', () => said[0]), '{"alive":true}');
+    } finally {
+      lock.release();
+    }
+    assert.match(
+      await until('the answer', () => said.find((line) => line !== said[0])),
+      /^\{"result":/,
+    );
+    socket.destroy();
   });
 
   it('that is not there is told from one that refuses', async () => {

@@ -1,9 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { HelperError } from '../../lib/errors.js';
 import { createSocketTransport } from '../../lib/client/socket-transport.js';
@@ -13,6 +8,7 @@ import { fakeDns } from '../support/fake-dns.js';
 import { pluginPages } from '../support/plugin-pages.js';
 import { textOf } from '../support/forms.js';
 import { AWAY } from '../support/recording-helper.js';
+import { startSilentHelper } from '../support/silent-helper.js';
 import { until } from '../support/wait.js';
 
 const ACME = fakeDns({
@@ -156,18 +152,13 @@ describe('the overview', () => {
   });
 
   it('waits for nothing twice while the helper takes requests and never answers', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'silent-'));
-    const path = join(folder, 'helper.sock');
-    const lines = new Set<Socket>();
-    const silent = createServer((line) => lines.add(line.resume())).listen(path);
-    await once(silent, 'listening');
-    await pages.restart({ helper: createSocketTransport({ path }) });
+    const silent = await startSilentHelper();
+    const patience = { lookMs: 300, silenceMs: 300 };
+    await pages.restart({ helper: createSocketTransport({ path: silent.path, patience }) });
     const text = await read();
     assert.match(text, /Whether mail is flowing is not known right now/);
-    assert.match(text, /It took too long to answer/);
-    for (const line of lines) line.destroy();
-    silent.close();
-    await rm(folder, { recursive: true });
+    assert.match(text, /The helper did not answer in time/);
+    await silent.stop();
   });
 
   it('shows the queue as it was counted last while the helper is away, and from when that is', async () => {

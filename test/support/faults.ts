@@ -1,5 +1,6 @@
 /** Ends or fails the helper at a chosen system call, by strace(1): nothing of it is in the helper itself. */
 import { createProcessTransport } from '../../lib/client/process-transport.js';
+import type { Patience } from '../../lib/client/patience.js';
 import type { HelperTransport } from '../../lib/contract.js';
 import type { Places } from '../../lib/launch/places.js';
 import type { PostfixRoot } from './postfix-root.js';
@@ -112,14 +113,16 @@ export const RECOVERY_POINTS: readonly FaultPoint[] = [
   },
 ];
 
+/** One that is stopped hangs: it is there, and does nothing any more. */
 export type Fault =
-  { readonly signal: 'KILL' } | { readonly error: 'ENOSPC' | 'EIO' | 'EROFS' | 'EPERM' };
+  { readonly signal: 'KILL' | 'STOP' } | { readonly error: 'ENOSPC' | 'EIO' | 'EROFS' | 'EPERM' };
 
 /** A helper that meets the fault when it comes to the point. */
 export function faultyTransport(
   { places, enter }: PostfixRoot,
   point: FaultPoint,
   fault: Fault,
+  patience?: Patience,
 ): HelperTransport {
   const effect = 'signal' in fault ? `signal=${fault.signal}` : `error=${fault.error}`;
   const strace = [
@@ -130,7 +133,11 @@ export function faultyTransport(
     ...['--env=UV_THREADPOOL_SIZE=1', `--trace-path=${point.path(places)}`],
     `--inject=${point.syscall}:${effect}:when=${point.when}`,
   ];
-  return createProcessTransport({ root: places.root, enter: [...enter, ...strace] });
+  return createProcessTransport({
+    root: places.root,
+    enter: [...enter, ...strace],
+    ...(patience ? { patience } : {}),
+  });
 }
 
 /** A helper that is killed so many milliseconds after it started. */
