@@ -35,6 +35,11 @@ export class ConflictError extends Error {
   }
 }
 
+/** Whether the disk below the database is full: PostgreSQL's `disk_full`. */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '53100';
+}
+
 /** Gone, or never there: 404. */
 export class NotFoundError extends Error {
   override readonly name = 'NotFoundError';

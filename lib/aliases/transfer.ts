@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import type { TouchedRow } from '../changes/change.js';
 import type { Changes } from '../changes/service.js';
 import type { Log } from '../contract.js';
-import { ConflictError, HelperError, NotFoundError, UserError } from '../errors.js';
+import { ConflictError, HelperError, isDiskFull, NotFoundError, UserError } from '../errors.js';
 import { decodeText, readRows, type CsvRow } from './csv.js';
 import { guardedPages } from './guarded.js';
 import { healthOf } from './health.js';
@@ -105,7 +105,11 @@ export function createAliasTransfer({
     const done = work()
       .catch(async (error: unknown) => {
         log.error({ err: error, import: id }, 'an import of aliases broke off');
-        await changeImport(db, id, { state: 'broken' }).catch(() => undefined);
+        const problem = { key: 'helper.space.database', values: {} };
+        const end = isDiskFull(error)
+          ? { state: 'refused' as const, failure: { problems: [problem] } }
+          : { state: 'broken' as const };
+        await changeImport(db, id, end).catch(() => undefined);
       })
       .finally(() => running.delete(id));
     running.set(id, done);

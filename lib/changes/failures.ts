@@ -16,6 +16,10 @@ export const diverged = (): HelperError => ownFailure('validate', 'helper.diverg
 /** The helper noted that it refused the change, but not why. */
 export const refusedEarlier = (): HelperError => ownFailure('run', 'helper.refusedEarlier', true);
 
+/** The database could not write what was to be saved. */
+export const noRoom = (cause: unknown): HelperError =>
+  ownFailure('space', 'helper.space.database', true, cause);
+
 export function lostAnswer(cause?: unknown): HelperError {
   return ownFailure('protocol', 'helper.lostAnswer', false, cause);
 }

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import type { HelperTransport, Log } from '../contract.js';
 import { keepLease, releaseLease, takeLease } from '../database/lease.js';
-import { HelperError, NotFoundError, UserError } from '../errors.js';
+import { HelperError, isDiskFull, NotFoundError, UserError } from '../errors.js';
 import type { ApplyParams } from '../privileged/protocol.js';
 import { applyUntilKnown, requestApply, type Outcome } from './apply.js';
 import { beginChange, CHANGES_LEASE, rehearse, type Begun, type Catalogue } from './begin.js';
@@ -26,7 +26,7 @@ import type {
 } from './change.js';
 import { createComparison } from './compare.js';
 import { readDivergence } from './divergence.js';
-import { noHelper, unsettled } from './failures.js';
+import { noHelper, noRoom, unsettled } from './failures.js';
 import { createLine, WaitedTooLong } from './line.js';
 import { recoverChange } from './recover.js';
 import { secretsOfSources } from './secrets.js';
@@ -153,7 +153,11 @@ export function createChanges(options: ChangesOptions): Changes {
     deadline: number,
   ): Promise<Ready> {
     for (;;) {
-      const begun: Begun = await beginChange(db, catalogue, intent, holder);
+      const begun: Begun = await beginChange(db, catalogue, intent, holder).catch(
+        (error: unknown) => {
+          throw isDiskFull(error) ? noRoom(error) : error;
+        },
+      );
       if ('params' in begun) return begun;
       if (begun.abandoned) {
         const { waiting } = await recoverHeld(transport);

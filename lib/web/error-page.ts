@@ -3,7 +3,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { ErrorRequestHandler, Request } from 'express';
-import { ConflictError, HelperError, NotFoundError, UserError } from '../errors.js';
+import { ConflictError, HelperError, isDiskFull, NotFoundError, UserError } from '../errors.js';
 import type { Translator } from '../i18n.js';
 import { requestFailed } from './helper-notices.js';
 import type { Notice } from './notice.js';
@@ -53,6 +53,7 @@ function answerFor(t: Translator, error: unknown, has: (key: string) => boolean)
   if (error instanceof HelperError) {
     return { status: 502, notice: requestFailed(t, error.toFailure(), has) };
   }
+  if (isDiskFull(error)) return { status: 503, notice: plain(t, 'diskFull') };
   const { status, code, name } = (error ?? {}) as Record<string, unknown>;
   if (status === 413) return { status, notice: plain(t, 'tooLarge') };
   if (status === 400 || status === 415) return { status, notice: plain(t, 'unreadable') };
