@@ -11,7 +11,7 @@ import type { Changes } from '../lib/changes/service.js';
 import type { SecretQuestion } from '../lib/changes/undo.js';
 import { toUnicodeDomain } from '../lib/domains/schema.js';
 import { ConflictError, HelperError, UserError } from '../lib/errors.js';
-import { changeDetail, changeLine, SHOWN_ROWS } from '../lib/history/view.js';
+import { changeDetail, changeLines, SHOWN_ROWS } from '../lib/history/view.js';
 import type { HistoryService, UndoScope } from '../lib/history/service.js';
 import { oneText } from '../lib/web/fields.js';
 import { saveFailed } from '../lib/web/helper-notices.js';
@@ -45,7 +45,7 @@ export function historyRoutes(router: Router, web: Web, parts: HistoryParts): vo
   const { changes, history } = parts;
 
   const linesOf = (req: Request, listed: readonly (Change | ChangeSummary)[]) =>
-    Promise.all(listed.map((change) => changeLine(web, changes, req, change)));
+    changeLines(web, changes, req, listed);
 
   router.get('/history', host.requireRole('mail.read'), async (req, res) => {
     const t = pages.translator(req);

@@ -4,7 +4,7 @@ import type { Changes } from '../lib/changes/service.js';
 import { HelperError, type Problem } from '../lib/errors.js';
 import type { GuideService } from '../lib/guide/service.js';
 import { viewGuide } from '../lib/guide/view.js';
-import { changeLine } from '../lib/history/view.js';
+import { changeLines } from '../lib/history/view.js';
 import { viewDns } from '../lib/overview/dns-view.js';
 import type { Machine } from '../lib/machine/service.js';
 import type { Part } from '../lib/overview/part.js';
@@ -32,7 +32,7 @@ export interface OverviewServices {
   readonly overview: OverviewService;
   readonly guide: GuideService;
   readonly smarthost: SmarthostService;
-  readonly changes: Pick<Changes, 'glance'>;
+  readonly changes: Pick<Changes, 'glance' | 'takenBack'>;
   readonly machine: Pick<Machine, 'start'>;
 }
 
@@ -123,9 +123,7 @@ export function overviewRoutes(router: Router, web: Web, services: OverviewServi
         messageAction: `${req.baseUrl}/`,
         mayOperate: pages.may(req, 'mail.operate'),
         mayChange: pages.may(req, 'mail.admin'),
-        changes: await Promise.all(
-          overview.last.map((change) => changeLine(web, services.changes, req, change)),
-        ),
+        changes: await changeLines(web, services.changes, req, overview.last),
       },
     );
   };

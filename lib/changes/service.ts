@@ -31,7 +31,15 @@ import { createLine, WaitedTooLong } from './line.js';
 import { recoverChange } from './recover.js';
 import { secretsOfSources } from './secrets.js';
 import { settle } from './settle.js';
-import { findApplying, findChange, findSummary, hasMadeRows, listChanges } from './store.js';
+import {
+  findApplying,
+  findChange,
+  findSummary,
+  hasMadeRows,
+  listChanges,
+  listUndos,
+} from './store.js';
+import { takenBackBy } from './taken-back.js';
 import { pagedUndo } from './undo-pages.js';
 import { secretsToAsk, undoIntent, type SecretQuestion, type UndoOptions } from './undo.js';
 
@@ -81,6 +89,8 @@ export interface Changes {
   get(id: string, most?: number): Promise<Change & ChangeSummary>;
   /** The same without its rows. Throws `NotFoundError`. */
   glance(id: string): Promise<ChangeSummary & { readonly canBeTakenBack: boolean }>;
+  /** By number, for those of these changes that were taken back since: the number of the one that did. */
+  takenBack(numbers: readonly number[]): Promise<ReadonlyMap<number, number>>;
   /** The intent that takes back these changes (newest first), for `preview` or `save`. */
   undo(changes: readonly Change[], options: UndoOptions): Intent;
   /** The intent that takes back one large change page by page, for `savePages`; null where it has to be held as a whole. */
@@ -252,6 +262,16 @@ export function createChanges(options: ChangesOptions): Changes {
       if (!change) throw new NotFoundError(`change ${id}`);
       // Before the first save of a form there is nothing to go back to.
       return { ...change, canBeTakenBack: !(await hasMadeRows(db, number, 'mail_settings')) };
+    },
+    takenBack: async (numbers) => {
+      if (numbers.length === 0) return new Map();
+      const by = takenBackBy(await listUndos(db, Math.min(...numbers)));
+      return new Map(
+        numbers.flatMap((number) => {
+          const taker = by(number);
+          return taker === null ? [] : [[number, taker]];
+        }),
+      );
     },
     undo: (changes, undoOptions) => undoIntent(changes, catalogue.secrets, undoOptions),
     undoPages: (change, actor) => pagedUndo(db, change, catalogue.secrets, actor),

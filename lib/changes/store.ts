@@ -14,6 +14,7 @@ import type {
 } from './change.js';
 import { storableJson } from './json.js';
 import { ROWS_PER_STATEMENT } from './rows.js';
+import { UNDO_SINCE, type Undo } from './taken-back.js';
 
 /** Rows of a change that are read at once. */
 const ROWS_PER_PAGE = 1_000;
@@ -258,6 +259,24 @@ export async function listChanges(
   if (filter.actor !== undefined) void query.where('actor', filter.actor);
   if (filter.state !== undefined) void query.where('state', filter.state);
   return ((await query) as ChangeRecord[]).map(summary);
+}
+
+/** The applied changes after this one that take back others, newest first. */
+export async function listUndos(db: Knex, after: number): Promise<Undo[]> {
+  const records = await db('mail_changes')
+    .where('number', '>', after)
+    .where('state', 'applied')
+    .whereNotNull('undoes')
+    .orderBy('number', 'desc')
+    .select<Pick<ChangeRecord, 'number' | 'undoes' | 'title_key'>[]>(
+      'number',
+      'undoes',
+      'title_key',
+    );
+  return records.map(({ number, undoes, title_key: title }) => ({
+    ...{ number: Number(number), undoes: Number(undoes) },
+    since: title === UNDO_SINCE,
+  }));
 }
 
 /** The highest number there is, and the highest that is applied; 0 when there is none. */

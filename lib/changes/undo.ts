@@ -22,6 +22,7 @@ import {
   withValue,
   type SecretsCatalogue,
 } from './secrets.js';
+import { UNDO, UNDO_SINCE } from './taken-back.js';
 
 /** A secret that an undo needs anew: history keeps none. */
 export interface SecretQuestion {
@@ -99,7 +100,7 @@ export function undoHead(
   return {
     sections: [...new Set(changes.flatMap(({ sections }) => sections))],
     title: {
-      key: changes.length === 1 ? 'changes.title.undo' : 'changes.title.undoSince',
+      key: changes.length === 1 ? UNDO : UNDO_SINCE,
       values: { number: oldest.number },
     },
     actor,

@@ -1,13 +1,12 @@
 /** What a change did, in one sentence: of one that took another back, what that one had done. */
 import type { ChangeSummary } from '../changes/change.js';
+import { UNDO } from '../changes/taken-back.js';
 import type { Changes } from '../changes/service.js';
 import { NotFoundError } from '../errors.js';
 import type { Translator } from '../i18n.js';
 
 /** How far back and forth is followed, in changes. */
 const MAX_STEPS = 10;
-
-const UNDO = 'changes.title.undo';
 
 export async function changeSentence(
   t: Translator,

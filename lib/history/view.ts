@@ -16,8 +16,10 @@ export interface ChangeLine {
   readonly person: string;
   readonly when: string;
   readonly ago: string;
-  readonly state: { readonly kind: 'ok' | 'bad' | 'info'; readonly text: string };
+  readonly state: { readonly kind: 'ok' | 'bad' | 'info' | 'off'; readonly text: string };
   readonly canTakeBack: boolean;
+  /** Back to before it, over whatever came since. */
+  readonly canGoBack: boolean;
 }
 
 const STATE_KIND: Readonly<Record<ChangeState, ChangeLine['state']['kind']>> = {
@@ -26,14 +28,33 @@ const STATE_KIND: Readonly<Record<ChangeState, ChangeLine['state']['kind']>> = {
   applying: 'info',
 };
 
-export async function changeLine(
-  { pages }: Web,
-  changes: Pick<Changes, 'glance'>,
+type Listed = ChangeSummary | Change;
+
+/** What the pages ask of the changes. */
+type Asked = Pick<Changes, 'glance' | 'takenBack'>;
+
+export async function changeLines(
+  web: Web,
+  changes: Asked,
   req: Request,
-  change: ChangeSummary | Change,
+  listed: readonly Listed[],
+): Promise<readonly ChangeLine[]> {
+  const taken = await changes.takenBack(listed.map(({ number }) => number));
+  return Promise.all(
+    listed.map((change) => changeLine(web, changes, req, change, taken.get(change.number) ?? null)),
+  );
+}
+
+async function changeLine(
+  { pages }: Web,
+  changes: Asked,
+  req: Request,
+  change: Listed,
+  takenBackBy: number | null,
 ): Promise<ChangeLine> {
   const t = pages.translator(req);
   const format = pages.formats(req);
+  const canGoBack = change.state === 'applied' && pages.may(req, 'mail.admin');
   return {
     id: change.id,
     href: `${req.baseUrl}/history/${change.id}`,
@@ -41,8 +62,12 @@ export async function changeLine(
     person: change.actor,
     when: format.moment(change.at),
     ago: format.ago(change.at),
-    state: { kind: STATE_KIND[change.state], text: t(`history.state.${change.state}`) },
-    canTakeBack: change.state === 'applied' && pages.may(req, 'mail.admin'),
+    state:
+      takenBackBy === null
+        ? { kind: STATE_KIND[change.state], text: t(`history.state.${change.state}`) }
+        : { kind: 'off', text: t('history.state.takenBack', { number: takenBackBy }) },
+    canTakeBack: canGoBack && takenBackBy === null,
+    canGoBack,
   };
 }
 
@@ -54,12 +79,13 @@ export interface ChangeDetail extends ChangeLine {
   readonly proof: readonly { readonly kind: 'ok' | 'warn'; readonly text: string }[];
   readonly failure: { readonly text: string; readonly detail: string } | null;
   readonly undoes: { readonly href: string; readonly text: string } | null;
+  readonly undoneBy: { readonly href: string; readonly text: string } | null;
 }
 
 /** `change` with its first `SHOWN_ROWS` rows, or with all. */
 export async function changeDetail(
   web: Web,
-  changes: Pick<Changes, 'glance'>,
+  changes: Asked,
   req: Request,
   change: Change & ChangeSummary,
 ): Promise<ChangeDetail> {
@@ -71,8 +97,11 @@ export async function changeDetail(
     change.result === null && rows.length === 0
       ? null
       : viewPreview(t, rows, change.result ?? NOTHING_DONE);
+  const takenBackBy = (await changes.takenBack([change.number])).get(change.number) ?? null;
+  const linkTo = (key: string, number: number | null): ChangeDetail['undoes'] =>
+    number === null ? null : { href: `${req.baseUrl}/history/${number}`, text: t(key, { number }) };
   return {
-    ...(await changeLine(web, changes, req, change)),
+    ...(await changeLine(web, changes, req, change, takenBackBy)),
     changes:
       preview === null
         ? null
@@ -89,13 +118,8 @@ export async function changeDetail(
       ),
       detail: change.failure.detail.trim(),
     },
-    undoes:
-      change.undoes === null
-        ? null
-        : {
-            href: `${req.baseUrl}/history/${change.undoes}`,
-            text: t('history.undoes', { number: Number(change.undoes) }),
-          },
+    undoes: linkTo('history.undoes', change.undoes === null ? null : Number(change.undoes)),
+    undoneBy: linkTo('history.undoneBy', takenBackBy),
   };
 }
 

@@ -25,6 +25,18 @@ describe('the history', () => {
     await pages.post(`/mail/history/${id}/undo`, formFields(page.text)).expect(303);
   };
 
+  /** What the list says of each change, newest first. */
+  const states = async (): Promise<readonly string[]> => {
+    const chips = (await get('/mail/history').expect(200)).text.matchAll(
+      /<span class="chip .*?<\/span>/g,
+    );
+    return [...chips].map(([chip]) => textOf(chip));
+  };
+  const newest = async (): Promise<string> => {
+    const [found] = await pages.database.db('mail_changes').max('number');
+    return String(found?.['max']);
+  };
+
   it('says that nothing was changed, and where changes will stand', async () => {
     assert.match(textOf((await get('/mail/history').expect(200)).text), /Nothing was changed yet/);
   });
@@ -53,18 +65,49 @@ describe('the history', () => {
     await save('one.example.com');
     const id = await save('two.example.com');
     await undo(id, 'one');
-    const [newest] = await pages.database.db('mail_changes').max('number');
     for (const path of ['/mail/history', '/mail']) {
       assert.match(
         textOf((await get(path).expect(200)).text),
         /Taken back: [^.]*two\.example\.com/,
       );
     }
-    await undo(String(newest?.['max']), 'one');
+    await undo(await newest(), 'one');
     assert.match(
       textOf((await get('/mail/history').expect(200)).text),
       /In force again: [^.]*two\.example\.com/,
     );
+  });
+
+  it('says of a change that was taken back which one did that, and no longer offers to take it back', async () => {
+    const first = await save('one.example.com');
+    const second = await save('two.example.com');
+    // The oldest one says what the machine had.
+    assert.deepEqual(await states(), ['took effect', 'took effect', 'took effect']);
+    await undo(second, 'one');
+    const undone = await newest();
+    assert.deepEqual(await states(), [
+      'took effect',
+      `taken back by change ${undone}`,
+      'took effect',
+      'took effect',
+    ]);
+    const page = (await get(`/mail/history/${second}`).expect(200)).text;
+    assert.match(textOf(page), /Change \d+ took this one back, so it does not count any more/);
+    assert.ok(page.includes(`<a href="/mail/history/${undone}">`));
+    assert.doesNotMatch(page, new RegExp(`href="/mail/history/${second}/undo"`));
+    assert.match(page, new RegExp(`href="/mail/history/${second}/undo\\?scope=since"`));
+
+    await undo(undone, 'one');
+    const [, , again] = await states();
+    assert.equal(again, 'took effect');
+    await undo(first, 'since');
+    const back = await newest();
+    assert.deepEqual(await states(), [
+      'took effect',
+      ...Array.from({ length: 4 }, () => `taken back by change ${back}`),
+      'took effect',
+    ]);
+    assert.equal(await name(), 'old.example.com');
   });
 
   it('says what is lost with a domain before its addition is taken back', async () => {

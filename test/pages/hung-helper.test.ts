@@ -70,7 +70,7 @@ describe('pages while the helper hangs', () => {
 
     now = pages.helper;
     await pages.host.plugin.start();
-    await until('the end of the change', async () => (await stateOfLast()) === 'in force');
+    await until('the end of the change', async () => (await stateOfLast()) === 'took effect');
     assert.equal(pages.helper.applied.length, 1);
     assert.equal((await pages.fields(BASE))['mailServerName'], 'mail.example.com');
   });

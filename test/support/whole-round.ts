@@ -112,9 +112,9 @@ export class WholeRounds {
       }
     });
     const history = await browser.get('/mail/history');
-    const row = new RegExp(`name: ${wanted} admin \\w+ at [\\d:]+ (in force|refused|under way)`);
+    const row = new RegExp(`name: ${wanted} admin \\w+ at [\\d:]+ (took effect|refused|under way)`);
     const result = row.exec(history.text)?.[1] ?? 'never asked for';
-    assert.equal(result === 'in force', name === wanted, `the history says ${result}`);
+    assert.equal(result === 'took effect', name === wanted, `the history says ${result}`);
     assert.notEqual(result, 'under way');
   }
 
