@@ -21,6 +21,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
+import { LaunchError } from './arguments.js';
 
 /** What of the package the programs need at run time; `lib` brings views, and the sources the stack traces name. */
 const RUNTIME_PARTS = [
@@ -53,7 +54,7 @@ export type FillRelease = (release: string, home: string, id: string) => Promise
 
 /**
  * Installs the build of the package in `home` below `programs`. A killed installation leaves the former one in use;
- * with `durable` so does a power cut. `fill` brings what belongs to the release `id` into an empty folder.
+ * with `durable` so does a power cut. `LaunchError` when there is no room for it. `fill` brings what belongs to the release `id` into an empty folder.
  */
 export async function installBuild(
   home: string,
@@ -72,9 +73,15 @@ export async function installBuild(
 
   const staging = `${release}.new`;
   await rm(staging, { recursive: true, force: true });
-  await mkdir(staging, { recursive: true, mode: 0o755 });
-  await fill(staging, home, id);
-  if (ownNode === null) await cp(process.execPath, join(staging, 'node'));
+  try {
+    await mkdir(staging, { recursive: true, mode: 0o755 });
+    await fill(staging, home, id);
+    if (ownNode === null) await cp(process.execPath, join(staging, 'node'));
+  } catch (error) {
+    // Half a release would only take room from what runs.
+    await rm(staging, { recursive: true, force: true });
+    throw saysNoRoom(error) ? noRoom(programs, error) : error;
+  }
   await rm(release, { recursive: true, force: true });
   await rename(staging, release);
   if (durable) await promisify(execFile)('/usr/bin/sync', ['-f', release]);
@@ -135,6 +142,20 @@ function isTopLevel(path: string): boolean {
   return path.lastIndexOf('node_modules/') === 0;
 }
 
+/** Of a call that failed, or of cp(1). */
+function saysNoRoom(error: unknown): boolean {
+  const { code, stderr } = error as { code?: unknown; stderr?: unknown };
+  return code === 'ENOSPC' || String(stderr).includes('No space left on device');
+}
+
+function noRoom(programs: string, cause: unknown): LaunchError {
+  return new LaunchError(
+    `there is too little room for the programs in ${programs}; make room there, and start again. ` +
+      'What was installed before is as it was',
+    { cause },
+  );
+}
+
 /** cp(1) copies the four thousand small files in a third of a second, several times faster than `fs.cp`. */
 async function copyInto(target: string, home: string, parts: readonly string[]): Promise<void> {
   const options = [
@@ -145,7 +166,8 @@ async function copyInto(target: string, home: string, parts: readonly string[]):
     target,
     '--',
   ];
-  await promisify(execFile)('/usr/bin/cp', [...options, ...parts], { cwd: home });
+  const env = { LC_ALL: 'C' };
+  await promisify(execFile)('/usr/bin/cp', [...options, ...parts], { cwd: home, env });
 }
 
 async function digest(
