@@ -4,6 +4,7 @@
  */
 import { DOMAIN, playRound } from '../test/support/alias-rounds.js';
 import { startLab } from '../test/support/lab.js';
+import { randomNumbers } from '../test/support/random-numbers.js';
 import { startSmtpSink } from '../test/support/smtp-sink.js';
 
 const DEFAULT_ROUNDS = 50;
@@ -11,14 +12,7 @@ const DEFAULT_ROUNDS = 50;
 const rounds = Number(process.argv[2] ?? DEFAULT_ROUNDS);
 const seed = Number(process.argv[3] ?? Date.now() % 1_000_000);
 
-/** The same numbers for the same seed (mulberry32). */
-let state = seed;
-function random(): number {
-  state = (state + 0x6d2b79f5) | 0;
-  let value = Math.imul(state ^ (state >>> 15), 1 | state);
-  value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-  return ((value ^ (value >>> 14)) >>> 0) / 4_294_967_296;
-}
+const random = randomNumbers(seed);
 
 const sink = await startSmtpSink();
 const lab = await startLab();

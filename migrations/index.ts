@@ -13,6 +13,7 @@ import * as bulk from './011-bulk.js';
 import * as quarantine from './012-quarantine.js';
 import * as guide from './013-guide.js';
 import * as aliasRefs from './014-alias-refs.js';
+import * as aliasDoubt from './015-alias-doubt.js';
 
 export const migrations = [
   { name: '001-core', up: core.up },
@@ -29,4 +30,5 @@ export const migrations = [
   { name: '012-quarantine', up: quarantine.up },
   { name: '013-guide', up: guide.up },
   { name: '014-alias-refs', up: aliasRefs.up },
+  { name: '015-alias-doubt', up: aliasDoubt.up },
 ];

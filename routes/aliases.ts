@@ -98,7 +98,7 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
     const action = req.baseUrl + ALIASES_PATH;
     const query = readListQuery(req.query, ALIAS_SORTS);
     const state = stateOf(req.query);
-    const { rows, more, total, counts, beginning } = await service.list({
+    const { rows, more, total, counts, lookedAgain, beginning } = await service.list({
       search: query.search.toLowerCase(),
       ...{ state, descending: query.descending, limit: PAGE_ROWS },
       sort: ALIAS_SORTS.find((one) => one === query.sort) ?? 'name',
@@ -129,6 +129,7 @@ export function aliasesRoutes(router: Router, web: Web, service: AliasesService)
         }),
       })),
       unchecked: counts.unchecked,
+      lookedAgain,
       readOnly: !pages.may(req, 'mail.admin'),
       system,
     });

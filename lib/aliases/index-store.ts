@@ -117,33 +117,30 @@ export interface AliasWork {
   readonly sweep: string | null;
   /** What the machine was like when all were looked at last; null: never. */
   readonly world: string | null;
+  /** Another one after each change that may bring a state into doubt (migration 015). */
+  readonly turn: string;
 }
 
 export async function readWork(db: Knex): Promise<AliasWork> {
-  const row = await db('mail_alias_work').first<AliasWork | undefined>('sweep', 'world');
-  return row ?? { sweep: '', world: null };
+  const row = await db('mail_alias_work').first<AliasWork | undefined>('sweep', 'world', 'turn');
+  return row ?? { sweep: '', world: null, turn: '0' };
 }
 
 /** Another world: all have to be looked at again. */
 export async function beginSweep(db: Knex, world: string): Promise<void> {
-  await db('mail_alias_work').update({ sweep: '', world });
+  await beginTurn(db, { sweep: '', world });
 }
 
-/** Only where nobody began anew meanwhile. */
-export async function advanceSweep(db: Knex, from: string, to: string | null): Promise<void> {
-  await db('mail_alias_work').where('sweep', from).update({ sweep: to });
+async function beginTurn(db: Knex, work: Partial<AliasWork>): Promise<void> {
+  await db('mail_alias_work').update({ ...work, turn: db.raw('turn + 1') });
 }
 
 /** The world has changed for these names only: those that lead to them, and those that are called so. */
 export async function doubtNames(db: Knex, names: readonly string[], world: string): Promise<void> {
   await db.transaction(async (trx) => {
+    // First, as the triggers do: whoever records states waits here, not half way.
+    await beginTurn(trx, { world });
     await trx.raw('select mail_alias_doubt(?::text[])', [[...names]]);
-    const { unchecked, off } = STATE_RANKS;
-    await trx('mail_alias_index')
-      .whereRaw('name = any(?::text[])', [[...names]])
-      .whereNotIn('state', [unchecked, off])
-      .update({ state: unchecked });
-    await trx('mail_alias_work').update({ world });
   });
 }
 
@@ -175,18 +172,34 @@ async function readRanked(
   return found.map((row) => ({ ...toAlias(row), rank: row.rank }));
 }
 
-/** Records what a look said; a row that was changed since is left alone. */
+export interface LookedState {
+  readonly id: string;
+  readonly state: AliasState;
+}
+
+/**
+ * Records what a look said that began at `work`, and after which name a look at all goes on. Nothing of it when an alias
+ * was changed meanwhile: others may lead there, and have to be looked at once more.
+ */
 export async function writeStates(
   db: Knex,
-  looked: readonly { readonly id: string; readonly version: number; readonly state: AliasState }[],
+  work: AliasWork,
+  looked: readonly LookedState[],
+  sweep: string | null,
 ): Promise<void> {
-  if (looked.length === 0) return;
-  const rows = looked.map(({ id, version, state }) => ({ id, version, state: STATE_RANKS[state] }));
-  await db.raw(
-    `update mail_alias_index as one set state = said.state
-       from jsonb_to_recordset(?::jsonb) as said (id bigint, version integer, state smallint)
-       join mail_aliases as row on row.id = said.id and row.version = said.version
-      where one.alias_id = said.id and one.state <> said.state`,
-    [JSON.stringify(rows)],
-  );
+  const rows = looked.map(({ id, state }) => ({ id, state: STATE_RANKS[state] }));
+  await db.transaction(async (trx) => {
+    const same = await trx('mail_alias_work')
+      .where('turn', work.turn)
+      .forUpdate()
+      .first<Pick<AliasWork, 'turn'> | undefined>('turn');
+    if (same === undefined) return;
+    await trx.raw(
+      `update mail_alias_index as one set state = said.state
+         from jsonb_to_recordset(?::jsonb) as said (id bigint, state smallint)
+        where one.alias_id = said.id and one.state <> said.state`,
+      [JSON.stringify(rows)],
+    );
+    if (sweep !== work.sweep) await trx('mail_alias_work').update({ sweep });
+  });
 }

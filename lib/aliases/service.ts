@@ -14,7 +14,7 @@ import { healthOf, healthOfSystemAlias, NOTHING, type Health } from './health.js
 import { PROTECTED } from './protection.js';
 import type { World } from './resolve.js';
 import type { Alias } from './schema.js';
-import { countStates } from './index-store.js';
+import { countStates, readWork } from './index-store.js';
 import { namesLeadingTo } from './leading.js';
 import {
   MIN_ANYWHERE_CHARS,
@@ -65,6 +65,8 @@ export interface AliasList {
   readonly more: boolean;
   readonly total: number;
   readonly counts: StateCounts;
+  /** All are being looked at again: until then the counts, and what is chosen by state, are as they were before. */
+  readonly lookedAgain: boolean;
   /** The text was looked for at the beginning of names only: it is short and the list is long. */
   readonly beginning: boolean;
 }
@@ -147,6 +149,7 @@ export function createAliasesService({
   return {
     list: async (query) => {
       const counts = await countStates(db);
+      const { sweep } = await readWork(db);
       const total = countOf(counts, 'all');
       const beginning = isShort(query.search, total);
       const asked = { ...query, beginning, limit: query.limit + 1 };
@@ -154,7 +157,8 @@ export function createAliasesService({
       const kept = query.before === null ? found.slice(0, query.limit) : found.slice(-query.limit);
       const judged = await judge(kept.map(({ alias }) => alias));
       const rows = judged.map((row, index) => ({ ...row, cursor: kept[index]?.cursor ?? '' }));
-      return { rows, more: found.length > query.limit, total, counts, beginning };
+      const more = found.length > query.limit;
+      return { rows, more, total, counts, lookedAgain: sweep !== null, beginning };
     },
     matching: async (query) => {
       const counts = await countStates(db);

@@ -9,14 +9,15 @@ import type { Directory, Log } from '../contract.js';
 import { releaseLease, takeLease } from '../database/lease.js';
 import { healthOf } from './health.js';
 import {
-  advanceSweep,
   beginSweep,
   countStates,
   doubtNames,
   readRankedAfter,
   readUnchecked,
   readWork,
+  tidyIndexes,
   writeStates,
+  type LookedState,
 } from './index-store.js';
 import { lostNames } from './protection.js';
 import type { World } from './resolve.js';
@@ -84,13 +85,15 @@ export function createAliasWatch({
     else await beginSweep(db, print);
   };
 
-  const judge = async (aliases: readonly (Alias & { rank: number })[], world: World) => {
+  const judge = async (
+    aliases: readonly (Alias & { rank: number })[],
+    world: World,
+  ): Promise<readonly LookedState[]> => {
     const health = await healthOf(aliases, world);
-    const looked = aliases.flatMap(({ id, version, name, rank }) => {
+    return aliases.flatMap(({ id, name, rank }) => {
       const state: AliasState = health.get(name)?.state ?? 'fine';
-      return STATE_RANKS[state] === rank ? [] : [{ id, version, state }];
+      return STATE_RANKS[state] === rank ? [] : [{ id, state }];
     });
-    await writeStates(db, looked);
   };
 
   const pass = async (): Promise<void> => {
@@ -98,18 +101,19 @@ export function createAliasWatch({
     await compare(world);
     while (!closed) {
       if (!(await takeLease(db, LEASE, holder))) return;
-      const { sweep } = await readWork(db);
+      const work = await readWork(db);
+      const { sweep } = work;
       // A look at all comes by the many that an import left behind; looking at them first would be looking twice.
       const few = sweep === null || (await countStates(db)).unchecked < AT_ONCE;
       const unchecked = few ? await readUnchecked(db, AT_ONCE) : [];
       if (unchecked.length > 0) {
-        await judge(unchecked, world);
+        await writeStates(db, work, await judge(unchecked, world), sweep);
       } else {
         if (sweep === null) return;
         const page = await readRankedAfter(db, sweep, AT_ONCE);
-        await judge(page, world);
         const end = page.length < AT_ONCE ? null : (page.at(-1)?.name ?? null);
-        await advanceSweep(db, sweep, end);
+        await writeStates(db, work, await judge(page, world), end);
+        if (end === null) await tidyIndexes(db);
       }
       await sleep(PAUSE_MS);
     }

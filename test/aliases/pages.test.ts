@@ -54,6 +54,23 @@ describe('the pages of the aliases', () => {
     );
   });
 
+  it('say of a choice by state that all are still being looked at, until they are', async () => {
+    const { db } = pages.database;
+    await db('mail_aliases').insert({
+      name: 'office',
+      targets: ['a@b.example'],
+      updated_by: 'ann',
+    });
+    const said = async (query: string): Promise<boolean> => {
+      const { text } = await pages.get(`${PATH}${query}`).expect(200);
+      return textOf(text).includes('All aliases are still being checked.');
+    };
+    await db('mail_alias_work').update({ sweep: 'm' });
+    assert.deepEqual([await said('?state=fine'), await said('')], [true, false]);
+    await db('mail_alias_work').update({ sweep: null });
+    assert.equal(await said('?state=fine'), false);
+  });
+
   it('take an alias that is switched off before there is any other', async () => {
     const { _csrf, version } = await pages.fields(`${PATH}/new`);
     const typed = { _csrf, version, name: 'later', targets: 'boss@far.example', intent: 'save' };

@@ -15,6 +15,7 @@ import type { ScannerStatus } from '../../lib/security/service.js';
 import { SECURITY_DEFAULTS, type SecuritySettings } from '../../lib/security/schema.js';
 import { readMbox } from './mailbox.js';
 import type { PostfixRoot } from './postfix-root.js';
+import { randomNumbers } from './random-numbers.js';
 import type { Saver } from './saver.js';
 import { sendMail, SmtpClient } from './smtp-client.js';
 import { until } from './wait.js';
@@ -31,17 +32,6 @@ const DAEMONS = {
 type Killed = keyof typeof DAEMONS;
 /** A list that nobody has: asked, and never believed. */
 const LIST = { zone: 'list.mailserver.invalid', weight: 1, enabled: true } as const;
-
-/** A generator of numbers from 0 to below 1 that gives the same ones for the same seed (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 export interface ScanRound {
   readonly step: string;
