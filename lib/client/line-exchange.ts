@@ -7,7 +7,7 @@ import { ListLine } from './list-line.js';
 import { limitsOf, PATIENCE, type Patience } from './patience.js';
 
 /** The protocol this side speaks; the helper refuses another. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** How long an action has to answer after it was asked to stop, in milliseconds. */
 export const CANCEL_TIMEOUT_MS = 15_000;

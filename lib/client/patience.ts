@@ -66,7 +66,10 @@ export interface Patience {
 /** Many times what a look takes on a busy machine. */
 export const LOOK_LIMIT_MS = 20_000;
 
-export const PATIENCE: Patience = { lookMs: LOOK_LIMIT_MS, silenceMs: 20_000 };
+/** Longer than a small machine stands still while it swaps, because what is given up may be a save. */
+const SILENCE_LIMIT_MS = 60_000;
+
+export const PATIENCE: Patience = { lookMs: LOOK_LIMIT_MS, silenceMs: SILENCE_LIMIT_MS };
 
 export interface CallLimits {
   /** For the whole call. */

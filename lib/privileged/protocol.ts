@@ -11,7 +11,7 @@
 import type { HelperProgress } from '../contract.js';
 import type { HelperFailure } from '../errors.js';
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Longest line either side accepts, in bytes. */
 export const MAX_LINE_BYTES = 4 * 1024 * 1024;

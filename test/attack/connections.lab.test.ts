@@ -10,6 +10,7 @@ import { changedPaths, listFolder, type Listing } from '../support/listing.js';
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
 import { until } from '../support/wait.js';
 import { ALWAYS, helpersOf, requestOf as request, sayRaw } from './intruder.js';
+import { PROTOCOL_VERSION } from '../../lib/privileged/protocol.js';
 
 describe('a connection of a taken-over web process', () => {
   let root: PostfixRoot;
@@ -54,7 +55,7 @@ describe('a connection of a taken-over web process', () => {
     );
     sockets.forEach((socket, index) => {
       socket.pause();
-      if (index % 4 === 0) socket.write('{"protocol":1,"act');
+      if (index % 4 === 0) socket.write(`{"protocol":${PROTOCOL_VERSION},"act`);
       if (index % 4 === 1) socket.write(request('describe', {}));
       if (index % 4 === 2) socket.end();
     });
@@ -62,7 +63,7 @@ describe('a connection of a taken-over web process', () => {
     for (const socket of sockets) socket.destroy();
     await until('an answer for somebody else', () =>
       helper.call('describe', {}, { actor: 'somebody' }).then(
-        ({ protocol }) => protocol === 1,
+        ({ protocol }) => protocol === PROTOCOL_VERSION,
         () => false,
       ),
     );

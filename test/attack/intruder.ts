@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import net from 'node:net';
 import type { HelperSocket } from '../support/helper-sockets.js';
+import { PROTOCOL_VERSION } from '../../lib/privileged/protocol.js';
 
 /** What the helper may write whatever it is asked; Postfix' own queue, state and log. */
 export const ALWAYS = [
@@ -20,7 +21,7 @@ export interface Answer {
 
 /** A request in one line. */
 export function requestOf(action: string, params: unknown, more: object = {}): string {
-  return `${JSON.stringify({ protocol: 1, action, actor: 'attacker', params, ...more })}\n`;
+  return `${JSON.stringify({ protocol: PROTOCOL_VERSION, action, actor: 'attacker', params, ...more })}\n`;
 }
 
 /** Says chunks as they are and reads to the end; signs of life are no answer. */

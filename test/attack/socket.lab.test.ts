@@ -17,6 +17,7 @@ import { Saver } from '../support/saver.js';
 import { until } from '../support/wait.js';
 import { ALWAYS, helpersOf, requestOf as request, sayRaw } from './intruder.js';
 import { hostileTexts, HOSTILE_VALUES, PROTOTYPE_KEYS, withEachLeaf } from './hostile.js';
+import { PROTOCOL_VERSION } from '../../lib/privileged/protocol.js';
 
 /** Many at once, but not so many that a small machine does nothing else. */
 const AT_ONCE = 6;
@@ -102,17 +103,17 @@ describe('a taken-over web process', () => {
         'null\n',
         'GET / HTTP/1.1\r\n\r\n',
         '#!/bin/sh\ntouch /x\n',
-        '{"protocol":1}\n',
+        `{"protocol":${PROTOCOL_VERSION}}\n`,
       ],
       ...[randomBytes(1000), Buffer.alloc(100), Buffer.from([0xff, 0xfe, 10])].map((bytes) =>
         Buffer.concat([bytes, Buffer.from('\n')]),
       ),
-      '{"protocol":1,"action":"describe","actor":"x","params":{},"root":"/"}\n',
-      '{"protocol":1,"action":"describe","actor":"x","params":{},"__proto__":{"root":"/"}}\n',
+      `{"protocol":${PROTOCOL_VERSION},"action":"describe","actor":"x","params":{},"root":"/"}\n`,
+      `{"protocol":${PROTOCOL_VERSION},"action":"describe","actor":"x","params":{},"__proto__":{"root":"/"}}\n`,
       request('describe', {}, { actor: 'x'.repeat(300) }),
       request('describe', {}, { protocol: 0 }),
       `${'['.repeat(MAX_LINE_BYTES - 1)}\n`,
-      `{"protocol":1,"action":"apply","actor":"x","params":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}\n`,
+      `{"protocol":${PROTOCOL_VERSION},"action":"apply","actor":"x","params":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}\n`,
       `${' '.repeat(MAX_LINE_BYTES + 1)}\n`,
     ];
     await inTurns(lines, (line) =>
@@ -159,7 +160,7 @@ describe('a taken-over web process', () => {
     const lines = ACTION_NAMES.flatMap((action) => [
       ...keys.slice(0, 4).map((key) => request(action, { [key]: '/etc' })),
       request(action, { ...applyOf(valid), extra: `$(touch ${canary})` }),
-      `{"protocol":1,"action":"${action}","actor":"x","params":{"__proto__":{"dryRun":true}}}\n`,
+      `{"protocol":${PROTOCOL_VERSION},"action":"${action}","actor":"x","params":{"__proto__":{"dryRun":true}}}\n`,
     ]);
     await inTurns(lines, (line) =>
       assertRefused(line, line.slice(0, SHOWN), ['protocol', 'validate']),
@@ -213,7 +214,7 @@ describe('a taken-over web process', () => {
       const inner = `{${JSON.stringify(id)}:${JSON.stringify(valid['base'])}}`;
       const params = JSON.stringify(applyOf({})).replace('"sections":{}', `"sections":${inner}`);
       return [
-        `{"protocol":1,"action":"apply","actor":"x","params":${params}}\n`,
+        `{"protocol":${PROTOCOL_VERSION},"action":"apply","actor":"x","params":${params}}\n`,
         request('read', { sections: [id] }),
       ];
     });
@@ -267,7 +268,7 @@ describe('a taken-over web process', () => {
     await inTurns(samples, async ([action, params]) => {
       const text = params.replaceAll('\n', ' ');
       const answers = await raw(
-        `{"protocol":1,"action":"${action}","actor":"x","params":${text}}\n`,
+        `{"protocol":${PROTOCOL_VERSION},"action":"${action}","actor":"x","params":${text}}\n`,
       );
       assert.equal(answers.length, 1, text);
       assert.ok(answers[0]?.error, `${action} ${text}`);

@@ -39,7 +39,7 @@ describe('an exchange with the helper', () => {
     );
     await turn();
     assert.deepEqual(written(), [
-      { protocol: 1, action: 'act', actor: 'me', params: { a: 1 } },
+      { protocol: 2, action: 'act', actor: 'me', params: { a: 1 } },
       { item: 'x' },
       { item: 'ü' },
       { end: true },

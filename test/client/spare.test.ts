@@ -9,7 +9,7 @@ import { createSocketTransport } from '../../lib/client/socket-transport.js';
 import { SPARE_LIFETIME_MS } from '../../lib/client/spare.js';
 import { until } from '../support/wait.js';
 
-const EXPECTED = '{"protocol":1,"standby":"apply"}';
+const EXPECTED = '{"protocol":2,"standby":"apply"}';
 const ACTOR = { actor: 'admin' };
 
 describe('a helper that is started ahead of its request', () => {

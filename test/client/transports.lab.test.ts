@@ -18,6 +18,7 @@ import {
 import { requestOf, sayRaw } from '../attack/intruder.js';
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
 import { until } from '../support/wait.js';
+import { PROTOCOL_VERSION } from '../../lib/privileged/protocol.js';
 
 const ACTOR = { actor: 'jürgen' };
 
@@ -62,7 +63,7 @@ describe('the helper', () => {
     describe(way, () => {
       it('says who it is', async () => {
         const found = await createHelper(transport()).call('describe', {}, ACTOR);
-        assert.equal(found.protocol, 1);
+        assert.equal(found.protocol, PROTOCOL_VERSION);
         assert.match(found.publicKey, /^[\w-]{43}$/);
         assert.equal(found.postfix.running, true);
       });
@@ -131,12 +132,12 @@ describe('the helper', () => {
   }
 
   it('answers as ever when it was told what to expect', async () => {
-    const expected = (action: string) => `{"protocol":1,"standby":"${action}"}\n`;
+    const expected = (action: string) => `{"protocol":${PROTOCOL_VERSION},"standby":"${action}"}\n`;
     for (const { path } of [activated, listener]) {
       const [right] = await sayRaw(path, expected('describe'), requestOf('describe', {}));
-      assert.equal((right?.result as { protocol: number }).protocol, 1);
+      assert.equal((right?.result as { protocol: number }).protocol, PROTOCOL_VERSION);
       const [other] = await sayRaw(path, expected('apply'), requestOf('describe', {}));
-      assert.equal((other?.result as { protocol: number }).protocol, 1);
+      assert.equal((other?.result as { protocol: number }).protocol, PROTOCOL_VERSION);
       const [wrong] = await sayRaw(path, expected('constructor'));
       assert.equal(wrong?.error?.key, 'helper.protocol.action');
     }
@@ -147,7 +148,7 @@ describe('the helper', () => {
       readFile(`${root.places.root}/var/lib/mailserver-helper/audit-requests.log`, 'utf8');
     const before = await log();
     const socket = net.connect(listener.path);
-    socket.write('{"protocol":1,"standby":"apply"}\n');
+    socket.write(`{"protocol":${PROTOCOL_VERSION},"standby":"apply"}\n`);
     await until('its start', () => childOf(listener.listener.pid ?? 0));
     socket.destroy();
     await until('its end', async () => (await childOf(listener.listener.pid ?? 0)) === null);
@@ -180,7 +181,7 @@ describe('the helper', () => {
       listener.listener.kill('SIGCONT');
     }
     const helper = createHelper(createSocketTransport({ path: listener.path }));
-    assert.equal((await helper.call('describe', {}, ACTOR)).protocol, 1);
+    assert.equal((await helper.call('describe', {}, ACTOR)).protocol, PROTOCOL_VERSION);
   });
 
   it('gives signs of life while it waits for the save before', async () => {

@@ -16,8 +16,8 @@ import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-datab
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
 import { until } from '../support/wait.js';
 
-/** Long enough for the helper to come to the point at which it stops. */
-const PATIENCE = { lookMs: 8_000, silenceMs: 8_000 };
+/** Long enough for the helper to come to the point at which it stops, on a busy machine too. */
+const PATIENCE = { lookMs: 20_000, silenceMs: 20_000 };
 
 describe('a helper that hangs in the midst of a save', () => {
   let root: PostfixRoot;
@@ -75,12 +75,14 @@ describe('a helper that hangs in the midst of a save', () => {
       const hung = await stoppedHelper(root);
       process.kill(hung, signal);
       await until('the end of the helper that hung', () => hasEnded(hung));
-      const { settled } = await changes.recover();
-      assert.ok(settled);
+      // By itself, or because it is asked to: the timer of an earlier save may be quicker.
+      await changes.recover();
+      const state = (await changes.history()).changes[0]?.state;
+      assert.match(state ?? '', /^(applied|refused)$/);
       const main = await readFile(`${root.places.configDir}/main.cf`, 'utf8');
-      assert.equal(/^myhostname = mx1\.example$/m.test(main), settled.state === 'applied');
+      assert.equal(/^myhostname = mx1\.example$/m.test(main), state === 'applied');
       const saved = (await readSettings<BaseSettings>(database.db, 'base'))?.settings;
-      assert.equal(saved?.mailServerName === 'mx1.example', settled.state === 'applied');
+      assert.equal(saved?.mailServerName === 'mx1.example', state === 'applied');
       assert.deepEqual(await root.helper.call('drift', {}, { actor: 'test' }), []);
       await save('mx0.example');
     });

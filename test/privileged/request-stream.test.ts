@@ -11,7 +11,7 @@ import {
 } from '../../lib/privileged/protocol.js';
 import { readRequestStream } from '../../lib/privileged/request-stream.js';
 
-const GOOD = { protocol: 1, action: 'read', actor: 'admin', params: { sections: [] } };
+const GOOD = { protocol: 2, action: 'read', actor: 'admin', params: { sections: [] } };
 
 function streamOf(...chunks: (string | Buffer)[]) {
   const input = new PassThrough();
@@ -43,17 +43,17 @@ describe('a request', () => {
 
   it('is refused when it is not one', async () => {
     const bad: [string | Buffer, string][] = [
-      ['{"protocol":2,"action":"read","actor":"a","params":{}}', 'version'],
+      ['{"protocol":1,"action":"read","actor":"a","params":{}}', 'version'],
       ['{"action":"read","actor":"a","params":{}}', 'version'],
-      ['{"protocol":1,"action":"read","actor":"a","params":{},"extra":1}', 'malformed'],
-      ['{"protocol":1,"action":"read","actor":"a","params":{},"__proto__":{}}', 'malformed'],
-      ['{"protocol":1,"action":"a","actor":"a","params":{"x":[{"__proto__":{}}]}}', 'malformed'],
-      ['{"protocol":1,"action":"a","actor":"a","params":{"\\u005f_proto__":{}}}', 'malformed'],
-      ['{"protocol":1,"action":"read","actor":"a","params":[]}', 'malformed'],
-      ['{"protocol":1,"action":"read","actor":"a","params":null}', 'malformed'],
-      ['{"protocol":1,"action":"read","params":{}}', 'malformed'],
-      ['{"protocol":1,"action":["read"],"actor":"a","params":{}}', 'malformed'],
-      [`{"protocol":1,"action":"read","actor":"${'a'.repeat(257)}","params":{}}`, 'malformed'],
+      ['{"protocol":2,"action":"read","actor":"a","params":{},"extra":1}', 'malformed'],
+      ['{"protocol":2,"action":"read","actor":"a","params":{},"__proto__":{}}', 'malformed'],
+      ['{"protocol":2,"action":"a","actor":"a","params":{"x":[{"__proto__":{}}]}}', 'malformed'],
+      ['{"protocol":2,"action":"a","actor":"a","params":{"\\u005f_proto__":{}}}', 'malformed'],
+      ['{"protocol":2,"action":"read","actor":"a","params":[]}', 'malformed'],
+      ['{"protocol":2,"action":"read","actor":"a","params":null}', 'malformed'],
+      ['{"protocol":2,"action":"read","params":{}}', 'malformed'],
+      ['{"protocol":2,"action":["read"],"actor":"a","params":{}}', 'malformed'],
+      [`{"protocol":2,"action":"read","actor":"${'a'.repeat(257)}","params":{}}`, 'malformed'],
       ['[]', 'malformed'],
       ['null', 'malformed'],
       ['"read"', 'malformed'],
@@ -61,7 +61,7 @@ describe('a request', () => {
       ['GET / HTTP/1.1', 'malformed'],
       [Buffer.from([0xff, 0xfe, 0x7b, 0x7d]), 'malformed'],
       [
-        Buffer.from('{"protocol":1,"action":"\xe9","actor":"a","params":{}}', 'latin1'),
+        Buffer.from('{"protocol":2,"action":"\xe9","actor":"a","params":{}}', 'latin1'),
         'malformed',
       ],
     ];
@@ -101,7 +101,7 @@ describe('a request', () => {
 });
 
 describe('a request that is expected', () => {
-  const EXPECTED = '{"protocol":1,"standby":"read"}\n';
+  const EXPECTED = '{"protocol":2,"standby":"read"}\n';
 
   it('is waited for once what it needs is ready', async () => {
     const { input, stream } = streamOf(EXPECTED);
@@ -133,12 +133,12 @@ describe('a request that is expected', () => {
 
   it('is refused like any other, and so is the word that it will come', async () => {
     const bad: [string, string][] = [
-      [`${EXPECTED}{"protocol":2}`, 'version'],
+      [`${EXPECTED}{"protocol":1}`, 'version'],
       [`${EXPECTED}${EXPECTED}`, 'malformed'],
       [`${EXPECTED}nonsense`, 'malformed'],
       ['{"standby":"read"}', 'version'],
-      ['{"protocol":1,"standby":["read"]}', 'malformed'],
-      ['{"protocol":1,"standby":"read","action":"read"}', 'malformed'],
+      ['{"protocol":2,"standby":["read"]}', 'malformed'],
+      ['{"protocol":2,"standby":"read","action":"read"}', 'malformed'],
     ];
     for (const [lines, key] of bad) {
       const { stream } = streamOf(lines, '\n');

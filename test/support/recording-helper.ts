@@ -160,7 +160,7 @@ export function recordingHelper(): RecordingHelper {
       switch (action) {
         case 'describe':
           return {
-            protocol: 1,
+            protocol: 2,
             publicKey: encodePublicKey(pair.publicKey),
             postfix: helper.postfix,
             machineName: 'box.example.net',
