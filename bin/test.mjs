@@ -42,6 +42,7 @@ const runner = spawn(
   process.execPath,
   [
     '--enable-source-maps',
+    ...['--import', new URL('../dist/test/support/bare-machine.js', import.meta.url).href],
     '--test',
     '--test-reporter=spec',
     `--test-concurrency=${FILES_AT_ONCE}`,
