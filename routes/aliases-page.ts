@@ -85,9 +85,10 @@ export function viewHealth(t: Translator, health: Health): Record<string, string
 
 function meaningOf(
   t: Translator,
-  { state, toAdmin }: Health,
+  { state, toAdmin, inSystem }: Health,
   values: Record<string, string>,
 ): string {
+  if (inSystem) return t('aliases.meaning.systemLoop', values);
   if (state !== 'fine') return t(`aliases.meaning.${state}`, values);
   return toAdmin.length === 0 ? '' : t('aliases.meaning.toAdmin', values);
 }

@@ -1,5 +1,6 @@
 /** What is to be said of an alias: whether its mail arrives, and whether it takes somebody else's. */
 import { kindOfName, splitAddress } from './address.js';
+import { namesOf } from './local.js';
 import { complete, lookUp, resolve, type Resolution, type World } from './resolve.js';
 import type { Alias } from './schema.js';
 import type { AliasState } from './states.js';
@@ -14,10 +15,14 @@ export interface Health {
   readonly hidden: string | null;
   /** The way round, for a loop. */
   readonly circle: readonly string[];
+  /** The loop is one of the system's own aliases: Postfix takes the mail, and sends it back. */
+  readonly inSystem: boolean;
 }
 
 /** Of an alias about which there is nothing to be said. */
-export const NOTHING: Health = { state: 'fine', dead: [], toAdmin: [], hidden: null, circle: [] };
+export const NOTHING: Health = {
+  ...{ state: 'fine', dead: [], toAdmin: [], hidden: null, circle: [], inSystem: false },
+};
 
 type Looked = Pick<Alias, 'name' | 'targets' | 'enabled'>;
 
@@ -51,12 +56,34 @@ function nobody(ends: Resolution['ends'], world: World): Pick<Health, 'dead' | '
   return world.unknownToAdmin ? { dead: [], toAdmin: names } : { dead: names, toAdmin: [] };
 }
 
-/** A line of the system's own aliases file: whether it arrives, whatever ours say of its name. */
+/** A circle of the system's own aliases among these ends; null for none. */
+function systemLoop(ends: Resolution['ends']): Health | null {
+  const circle = ends.find(({ ending }) => ending === 'circle')?.circle;
+  if (circle === undefined) return null;
+  return { ...NOTHING, state: 'loop', circle: circle.slice(0, MAX_CIRCLE), inSystem: true };
+}
+
+function reachesMailbox(ends: Resolution['ends'], local: string, world: World): boolean {
+  return ends.some(
+    ({ address, ending }) =>
+      ending === 'mailbox' &&
+      namesOf(splitAddress(address).local, world.delimiters).includes(local),
+  );
+}
+
+/**
+ * A line of the system's own aliases file: whether it arrives, whatever ours say of its name, and whether it takes the mail
+ * of a person, whose mailbox comes after it (local(8)).
+ */
 export function healthOfSystemAlias(name: string, world: World): Health {
   const { ends } = resolve(name, new Map(), world);
+  const loop = systemLoop(ends);
+  if (loop) return loop;
   const { dead, toAdmin } = nobody(ends, world);
-  const state = dead.length === 0 ? 'fine' : dead.length === ends.length ? 'dead' : 'partly';
-  return { ...NOTHING, state, dead, toAdmin };
+  const hidden = world.people.has(name) && !reachesMailbox(ends, name, world) ? name : null;
+  const base = { ...NOTHING, dead, toAdmin, hidden };
+  if (dead.length > 0) return { ...base, state: dead.length === ends.length ? 'dead' : 'partly' };
+  return { ...base, state: hidden === null ? 'fine' : 'hides' };
 }
 
 function judge(
@@ -73,13 +100,13 @@ function judge(
     return { ...NOTHING, state: 'loop', circle: circleOf(circled.steps) };
   }
   const ends = whole?.ends ?? perTarget.flatMap((one) => one.ends);
+  const loop = systemLoop(ends);
+  if (loop) return loop;
   const { dead, toAdmin } = nobody(ends, world);
   const isHere = domain === null || world.isLocal(domain);
-  const reached = ends.some(
-    ({ address, ending }) => ending === 'mailbox' && splitAddress(address).local === local,
-  );
-  const hidden = isHere && world.users.has(local) && !reached ? local : null;
-  const base = { dead, toAdmin, hidden, circle: [] };
+  const hides = isHere && world.users.has(local) && !reachesMailbox(ends, local, world);
+  const hidden = hides ? local : null;
+  const base = { ...NOTHING, dead, toAdmin, hidden };
   if (dead.length > 0) return { ...base, state: dead.length === ends.length ? 'dead' : 'partly' };
   if (!isHere) return { ...base, state: 'foreign' };
   return { ...base, state: hidden === null ? 'fine' : 'hides' };

@@ -12,11 +12,19 @@ export interface LocalTarget {
   readonly text: string;
 }
 
-export type Ending = 'mailbox' | 'outside' | 'unknown' | 'program' | 'file' | 'include';
+/** `circle`: the system's own aliases lead back to where they came from, and local(8) sends the mail back. */
+export type Ending = 'mailbox' | 'outside' | 'unknown' | 'program' | 'file' | 'include' | 'circle';
 
 export interface End {
   readonly address: string;
   readonly ending: Ending;
+  /** Of a circle: the names once round, with the one where it closes. */
+  readonly circle?: readonly string[];
+}
+
+/** Whether mail that ends so gets to nobody. */
+export function reachesNobody({ ending }: Pick<End, 'ending'>): boolean {
+  return ending === 'unknown' || ending === 'circle';
 }
 
 /** One expansion that the system's own aliases file decides. */
@@ -25,6 +33,11 @@ export interface LocalStep {
   /** Name of the alias. */
   readonly name: string;
   readonly results: readonly string[];
+}
+
+/** The names of a circle as people read them. */
+export function wayRound(circle: readonly string[]): string {
+  return circle.join(' → ');
 }
 
 /** How one local address is followed. */
@@ -78,8 +91,8 @@ export function followLocal(
     }
     const { name, targets } = found;
     if (current.chain.includes(name)) {
-      // local(8) bounces what turns in a circle.
-      end(current.address, 'unknown');
+      const circle = [...current.chain.slice(current.chain.indexOf(name)), name];
+      ends.set(foldCase(current.address), { address: current.address, ending: 'circle', circle });
       continue;
     }
     const texts = targets.map(({ kind, text }) =>

@@ -1,4 +1,5 @@
 /** Names that have to lead somewhere: mail about the mail itself, and what the machine's own programs write (RFC 5321 4.5.1). */
+import type { End } from './local.js';
 import { complete, lookUp, resolve, type World } from './resolve.js';
 
 export const PROTECTED = ['postmaster', 'root'] as const;
@@ -16,8 +17,9 @@ export async function lostNames(world: World): Promise<readonly string[]> {
   const known = await lookUp(addresses, world);
   const lost = addresses.filter((address) => {
     const { ends, endless } = resolve(address, known, world);
-    const arrives = ends.some(({ ending }) => ending !== 'unknown');
-    return endless || !(arrives || world.unknownToAdmin);
+    const arrives = ({ ending }: End): boolean =>
+      ending !== 'circle' && (ending !== 'unknown' || world.unknownToAdmin);
+    return endless || !ends.some(arrives);
   });
   return PROTECTED.filter((name) => lost.some((address) => address.startsWith(`${name}@`)));
 }

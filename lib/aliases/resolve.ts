@@ -24,6 +24,8 @@ export interface World {
   readonly home: string;
   /** Logins that have a mailbox. */
   readonly users: ReadonlySet<string>;
+  /** Those of them that are people; mail of a service is always led to somebody else. */
+  readonly people: ReadonlySet<string>;
   /** Further addresses of these, where they are reached by them: an LMTP server knows its users' addresses. */
   readonly addresses: ReadonlySet<string>;
   /** What the system's own aliases file says, by name. */

@@ -97,6 +97,7 @@ export function createWorlds(parts: WorldParts): Worlds {
       delimiters: parameter('recipient_delimiter'),
       home: homeDomain({ domains: { names } }, { parameter, isSet: () => true }, null),
       users: new Set(here.map(({ login }) => foldCase(login))),
+      people: new Set(here.filter(isPerson).map(({ login }) => foldCase(login))),
       addresses: new Set(furtherAddresses(here, directory, view)),
       domains: [...local].filter((name) => name !== '').sort(),
       unknownToAdmin: unknownToAdmin(view),
@@ -119,6 +120,10 @@ export function createWorlds(parts: WorldParts): Worlds {
     now: (db) => worldOf(db, 'now'),
     lately: (db) => worldOf(db, 'lately'),
   };
+}
+
+function isPerson({ hasMailbox, system }: DirectoryUser): boolean {
+  return hasMailbox && !system;
 }
 
 /** The first line of a name counts (postalias(1) warns of the others). */

@@ -1,5 +1,6 @@
 /** Who gets a mailing, and who does not and why. */
 import { addressKey, parseAddress, formatAddress } from '../aliases/address.js';
+import { reachesNobody } from '../aliases/local.js';
 import { lookUp, resolve, type Resolution, type World } from '../aliases/resolve.js';
 import type { DirectoryGroup, DirectoryUser } from '../contract.js';
 import { foldCase } from '../sections/fold-case.js';
@@ -171,7 +172,7 @@ async function withoutDuplicates(people: readonly Person[], world: World): Promi
 function endsOf({ ends, endless }: Resolution): readonly string[] {
   if (endless) return [];
   return ends
-    .filter(({ ending }) => ending !== 'unknown')
+    .filter((end) => !reachesNobody(end))
     .map(({ address, ending }) => {
       const at = address.lastIndexOf('@');
       return ending === 'mailbox' ? mailboxKey(address.slice(0, at < 0 ? undefined : at)) : address;

@@ -54,6 +54,7 @@ export type Way =
   | 'fallback'
   | 'luser'
   | 'bounce'
+  | 'circle'
   | 'smarthost'
   | 'mx'
   | 'refused'
@@ -66,7 +67,7 @@ export interface RouteEnd {
   readonly address: string;
   readonly ending: Ending;
   readonly way: Way;
-  /** The mailbox file, the next server, the command. */
+  /** The mailbox file, the next server, the command; of a circle the names once round. */
   readonly to: string;
   /** What makes the domain local, or somebody else's. */
   readonly domain: Rule;

@@ -119,7 +119,7 @@ function hopKey(hop: string): string {
 function keysOf(ends: readonly End[]): ReadonlySet<string> {
   return new Set(
     ends.map(({ address, ending }) => {
-      const inside = ending === 'mailbox' || ending === 'unknown';
+      const inside = ending === 'mailbox' || ending === 'unknown' || ending === 'circle';
       return `${ending} ${inside ? foldCase(splitAddress(address).local) : addressKey(address)}`;
     }),
   );

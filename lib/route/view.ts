@@ -1,6 +1,6 @@
 /** The way of a mail in words. */
 import { displayAddress, kindOfName } from '../aliases/address.js';
-import type { End } from '../aliases/local.js';
+import { reachesNobody, wayRound, type End } from '../aliases/local.js';
 import type { Step } from '../aliases/resolve.js';
 import type { Translator } from '../i18n.js';
 import type { RouteEnd, RouteStep, Rule } from './schema.js';
@@ -47,10 +47,18 @@ function summary(
 ): Pick<RouteView, 'kind' | 'sentence'> {
   const shown = displayAddress(address);
   if (endless) return { kind: 'bad', sentence: t('route.answer.endless', { address: shown }) };
-  const dead = ends.filter(({ ending }) => ending === 'unknown').length;
+  const dead = ends.filter(reachesNobody).length;
+  const circle = ends.some(({ ending }) => ending === 'circle');
   const values = { address: shown, count: ends.length - dead };
-  if (dead === ends.length) return { kind: 'bad', sentence: t('route.answer.nobody', values) };
-  if (dead > 0) return { kind: 'warn', sentence: t('route.answer.partly', values) };
+  if (dead === ends.length) {
+    return { kind: 'bad', sentence: t(`route.answer.${circle ? 'circle' : 'nobody'}`, values) };
+  }
+  if (dead > 0) {
+    return {
+      kind: 'warn',
+      sentence: t(`route.answer.${circle ? 'partlyCircle' : 'partly'}`, values),
+    };
+  }
   const leaves = ends.every(({ ending }) => ending === 'outside');
   return { kind: 'ok', sentence: t(`route.answer.${leaves ? 'leaves' : 'arrives'}`, values) };
 }
@@ -91,12 +99,14 @@ function wordsOf(
   return { address: displayAddress(address), results: all.join(', ') };
 }
 
-export function viewEnd(t: Translator, { address, ending }: End): RouteView['ends'][number] {
-  const kind = ending === 'unknown' ? 'bad' : ending === 'outside' ? 'info' : 'ok';
+export function viewEnd(t: Translator, end: End): RouteView['ends'][number] {
+  const { address, ending, circle } = end;
+  const kind = reachesNobody(end) ? 'bad' : ending === 'outside' ? 'info' : 'ok';
   return {
     ...{ address: displayAddress(address), kind },
     word: t(`route.ending.${ending}`),
-    ...{ text: '', rule: '' },
+    text: circle ? t('route.way.circle', { to: wayRound(circle) }) : '',
+    rule: '',
   };
 }
 

@@ -18,6 +18,7 @@ function worldOf(aliases: readonly Named[], isLocal = (domain: string) => domain
   return {
     ...{ isLocal, domains: [LOCAL], delimiters: '+', home: LOCAL, unknownToAdmin: false },
     ...{ users: new Set(['alice']), addresses: new Set<string>(), system: new Map() },
+    people: new Set(['alice']),
     aliases: (names) =>
       Promise.resolve(
         new Map(

@@ -46,6 +46,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
       delimiters: '+',
       home: HOME,
       users: new Set(users),
+      people: new Set(users),
       addresses: new Set<string>(),
       unknownToAdmin: false,
       system: new Map([['postmaster', parseAliasValue('alice')]]),

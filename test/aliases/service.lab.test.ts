@@ -71,6 +71,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
             delimiters: '+',
             home: 'example.org',
             users: new Set(users),
+            people: new Set(users),
             addresses: new Set<string>(),
             unknownToAdmin,
             system: new Map([['postmaster', parseAliasValue('root')]]),

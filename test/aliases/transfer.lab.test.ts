@@ -40,6 +40,7 @@ for (const [engine, startEngine] of Object.entries(engines)) {
           ...{ isLocal: (domain: string) => domain === 'example.org', domains: ['example.org'] },
           ...{ delimiters: '+', home: 'example.org', unknownToAdmin: false },
           ...{ users: new Set(['alice', 'bob', 'root']), addresses: new Set<string>() },
+          people: new Set(['alice', 'bob']),
           ...{ system: new Map(), aliases: aliasesIn(reader) },
         });
       const worlds = {

@@ -19,6 +19,7 @@ const WORLD: World = {
   ...{ isLocal: (domain) => domain === 'example.com', domains: ['example.com'] },
   ...{ unknownToAdmin: false, delimiters: '', home: 'example.com', addresses: new Set() },
   ...{ users: new Set(USERS.map(({ login }) => login)), system: new Map() },
+  people: new Set(),
   aliases: () => Promise.resolve(new Map()),
 };
 

@@ -58,6 +58,13 @@ describe('where mail would go', () => {
   const wayOf = (address: string) =>
     client.get(`/mail/route?address=${encodeURIComponent(address)}`);
 
+  const readSystem = async (): Promise<void> => {
+    const { html } = await client.get('/mail/aliases');
+    const token = /name="_csrf" value="([^"]+)"/.exec(html)?.[1] ?? '';
+    const body = new URLSearchParams({ _csrf: token });
+    assert.equal((await client.request('POST', '/mail/aliases/system', body)).status, 303);
+  };
+
   /** A file in a user's home, or in everybody's for root. Random aliases are never called erika or juergen. */
   const ownFile = async (
     login: string,
@@ -72,6 +79,61 @@ describe('where mail would go', () => {
     await chown(file, uid, gid);
     return file;
   };
+
+  it('is told where the system’s own aliases turn in a circle, or hide a mailbox, as on their list', async () => {
+    const file = `${lab.root}/etc/aliases`;
+    const before = await readFile(file, 'utf8');
+    const lines = [
+      ...['ring-one: ring-two', 'ring-two: ring-one, erika', 'ring-three: ring-four'],
+      ...['ring-four: ring-three', 'carol: juergen', 'dave: dave, erika'],
+    ];
+    await writeFile(file, `${before}${lines.join('\n')}\n`);
+    await readSystem();
+    try {
+      const { text: list } = await client.get('/mail/aliases');
+      const ring = 'ring-one → ring-two → ring-one';
+      assert.match(
+        list,
+        new RegExp(`ring-one ring-two system loop .* \\(${ring}\\) and comes back`),
+      );
+      assert.match(list, /carol juergen system hides a mailbox The mailbox of carol gets nothing/);
+      assert.match(list, /dave dave, erika system (?!hides)/);
+
+      const { text: way } = await wayOf('ring-one');
+      assert.match(
+        way,
+        /Not all of the mail to ring-one@example.org arrives: a part goes in circles/,
+      );
+      assert.match(way, new RegExp(`loop in a circle in /etc/aliases \\(${ring}\\)`));
+      assert.match(way, /The settings say the same/);
+      const { text: round } = await wayOf('ring-four');
+      assert.match(round, /Mail to ring-four@example.org goes in circles in the system’s own/);
+      assert.match(round, /The settings say the same/);
+      assert.match((await wayOf('carol')).text, /juergen@example.org mailbox/);
+
+      const typed = { name: 'office', targets: 'ring-three', enabled: '1' };
+      const refused = await client.submit(ADD, typed, { action: ADD });
+      assert.equal(refused.status, 422);
+      assert.match(refused.text, /ring-three → ring-four → ring-three/);
+
+      const subjects = { ring: 'in-a-ring', hidden: 'past-carol', both: 'to-dave-too' };
+      const mail = (to: string, subject: string) =>
+        lab.sendMail({ from: 'x@example.net', to: `${to}@${DOMAIN}`, subject });
+      await mail('ring-one', subjects.ring);
+      await mail('carol', subjects.hidden);
+      await mail('dave', subjects.both);
+      await lab.waitForMail('erika', subjects.ring);
+      await until('the circle to be sent back', async () =>
+        /alias database loop for ring-/.test(await lab.mailLog()),
+      );
+      await lab.waitForMail('juergen', subjects.hidden);
+      await lab.waitForMail('dave', subjects.both);
+      assert.ok(!(await lab.mailbox('carol')).some((one) => one.includes(subjects.hidden)));
+    } finally {
+      await writeFile(file, before);
+      await readSystem();
+    }
+  });
 
   it('is where random aliases really lead', async () => {
     for (let round = 1; round <= ROUNDS; round += 1) {

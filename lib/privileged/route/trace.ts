@@ -5,6 +5,7 @@ import {
   followLocal,
   namesOf,
   parseAliasValue,
+  wayRound,
   type End,
   type Ending,
   type LocalTarget,
@@ -103,6 +104,11 @@ async function deliver(address: string, tables: Tables, domains: Domains): Promi
     if (ending === 'program' || ending === 'file' || ending === 'include') {
       const rule = blankRule(owners.length > 0 ? 'forward_path' : 'alias_maps');
       ends.set(at, { ...blank(at, ending), way: ending, to: at, rule });
+      continue;
+    }
+    if (ending === 'circle') {
+      const to = wayRound(current.circle ?? []);
+      ends.set(at, { ...blank(at, ending), way: ending, to, rule: blankRule('alias_maps') });
       continue;
     }
     const local = at.includes('@') ? at.slice(0, at.lastIndexOf('@')) : at;
