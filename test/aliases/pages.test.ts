@@ -18,6 +18,18 @@ describe('the pages of the aliases', () => {
     },
   });
 
+  /** Sends lines to be imported and gives the preview. */
+  const imported = async (text: string) => {
+    const { _csrf } = await pages.fields(`${PATH}/new`);
+    const answer = await pages.post(`${PATH}/transfer`, { _csrf, text }).expect(303);
+    const path = answer.headers['location'] ?? '';
+    const shown = await until('the end of reading', async () => {
+      const { text: html } = await pages.get(path);
+      return html.includes('id="import"') ? null : html;
+    });
+    return { path, shown };
+  };
+
   it('keep what was typed for one that somebody removed meanwhile, to add it anew', async () => {
     const { db } = pages.database;
     const alias = { name: 'office', targets: ['boss@far.example'], updated_by: 'ann' };
@@ -92,13 +104,7 @@ describe('the pages of the aliases', () => {
       `all,seven@far.example ${many.join(' ')},<b>all</b>,yes`,
       'fresh,boss@far.example,just here,yes',
     ].join('\n');
-    const { _csrf } = await pages.fields(`${PATH}/new`);
-    const answer = await pages.post(`${PATH}/transfer`, { _csrf, text }).expect(303);
-    const path = answer.headers['location'] ?? '';
-    const shown = await until('the end of reading', async () => {
-      const { text: html } = await pages.get(path);
-      return html.includes('id="import-rows"') ? html : null;
-    });
+    const { path, shown } = await imported(text);
     const rows = [...shown.matchAll(/<tr><th scope="row">.*<\/tr>/g)].map(([row]) => textOf(row));
     assert.deepEqual(rows, [
       'office changes Goes to Now: boss@far.example Afterwards: else@far.example State Now: on Afterwards: off',
@@ -112,6 +118,11 @@ describe('the pages of the aliases', () => {
     await db('mail_aliases').where({ name: 'office' }).update({ version });
     const later = textOf((await pages.get(path)).text);
     assert.equal(later.split('Somebody has changed it since the file was read').length, 2);
+  });
+
+  it('say of a wrong line of an import which one it is, also where a row is no row of a table', async () => {
+    const { shown } = await imported('name,targets\noffice,boss@far.example\nsales,\n');
+    assert.match(textOf(shown), /In the file Reason Line 3 sales has no target\./);
   });
 
   it('ask before many are removed which others lead to any of them', async () => {

@@ -85,7 +85,7 @@ describe('where mail would go', () => {
     const before = await readFile(file, 'utf8');
     const lines = [
       ...['ring-one: ring-two', 'ring-two: ring-one, erika', 'ring-three: ring-four'],
-      ...['ring-four: ring-three', 'carol: juergen', 'dave: dave, erika'],
+      ...['ring-four: ring-three', 'carol: juergen', 'dave: dave, erika', 'daemon: erika'],
     ];
     await writeFile(file, `${before}${lines.join('\n')}\n`);
     await readSystem();
@@ -98,6 +98,7 @@ describe('where mail would go', () => {
       );
       assert.match(list, /carol juergen system hides a mailbox The mailbox of carol gets nothing/);
       assert.match(list, /dave dave, erika system (?!hides)/);
+      assert.match(list, /daemon erika system (?!hides)/);
 
       const { text: way } = await wayOf('ring-one');
       assert.match(
