@@ -43,6 +43,7 @@ import { bulkRoutes } from '../routes/bulk.js';
 import { createHistoryService, sealAgainWith, type SecretSealers } from './history/service.js';
 import { aliasesHolding } from './aliases/holding.js';
 import { createAliasTaker } from './aliases/take-edits.js';
+import { adoptingAliases } from './aliases/adoption.js';
 import { createAliasesService } from './aliases/service.js';
 import { aliasesSource } from './aliases/source.js';
 import { createAliasTransfer } from './aliases/transfer.js';
@@ -157,11 +158,8 @@ export function createPlugin(
     exceptionsSource,
     securitySource,
   ];
-  const changes = createChanges({
-    db,
-    helper: host.helper,
-    sources,
-    log,
+  const changes = adoptingAliases(createChanges({ db, helper: host.helper, sources, log }), {
+    ...{ db, helper },
   });
   const base = createBaseService({ db, changes, machine });
   const domains = createDomainsService({

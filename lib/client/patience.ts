@@ -13,6 +13,7 @@ const KINDS: Readonly<Record<ActionName, Kind>> = {
   apply: 'act',
   'bulk-door': 'look',
   'bulk-follow': 'inquiry',
+  'contents-left': 'inquiry',
   describe: 'look',
   'dkim-keys': 'look',
   drift: 'look',

@@ -139,6 +139,7 @@ export function recordingHelper(): RecordingHelper {
     failure: null,
     refusal: null,
     answers: {
+      'contents-left': () => null,
       encryption: () => ENCRYPTION,
       'fetchmail-offers': () => ({ protocols: [] }),
       'dkim-keys': () => ({ keys: [], unreadable: [] }),

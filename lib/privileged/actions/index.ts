@@ -9,6 +9,7 @@ const loaders = {
   apply: async () => (await import('./apply.js')).applyAction,
   'bulk-door': async () => (await import('./bulk-door.js')).bulkDoorAction,
   'bulk-follow': async () => (await import('./bulk-follow.js')).bulkFollowAction,
+  'contents-left': async () => (await import('./contents-left.js')).contentsLeftAction,
   describe: async () => (await import('./describe.js')).describeAction,
   'dkim-keys': async () => (await import('./dkim-keys.js')).dkimKeysAction,
   drift: async () => (await import('./drift.js')).driftAction,
