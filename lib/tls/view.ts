@@ -183,11 +183,15 @@ export function viewSummary(
   ];
   return [
     t(`tls.summary.incoming.${incoming}`),
-    ...(offer
-      ? [t('tls.summary.certificate', { name: offer.label, until: format.date(offer.expires) })]
-      : []),
+    ...(offer ? [certificateSummary(t, format, offer)] : []),
     open.length === 0
       ? t('tls.summary.noPorts')
       : t('tls.summary.ports', { count: open.length, ports: format.list(open) }),
   ];
+}
+
+function certificateSummary(t: Translator, format: Formats, offer: Offer): string {
+  const { label: name, problem, expires } = offer;
+  if (problem !== null) return t('tls.summary.certificateBad', { name });
+  return t('tls.summary.certificate', { name, until: format.date(expires) });
 }

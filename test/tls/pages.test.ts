@@ -140,6 +140,7 @@ describe('the page Encryption and sign-in', () => {
     pages.helper.answers['encryption'] = () => gone;
     const { text } = await get();
     assert.match(textOf(text), /mail\.example\.com.*Not usable/);
+    assert.match(textOf(text), /Our certificate mail\.example\.com cannot be used\./);
     await save({ outgoing: 'none' });
     assert.equal(applied().certificate, 'mail');
     const overview = textOf((await get('/mail/')).text);
