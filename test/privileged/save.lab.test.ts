@@ -1,9 +1,10 @@
 /** What a save makes the real Postfix do. */
 import assert from 'node:assert/strict';
-import { readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { BYTES_PER_MB } from '../../lib/base/schema.js';
 import { HelperError } from '../../lib/errors.js';
+import { pathsBelow } from '../../lib/privileged/paths.js';
 import { createHelper } from '../../lib/client/helper.js';
 import { startDovecot, type Dovecot } from '../support/dovecot.js';
 import { readMbox } from '../support/mailbox.js';
@@ -59,6 +60,20 @@ describe('a save', () => {
     client.close();
     return /^SIZE ?(.*)$/m.exec(hello.text)?.[1];
   }
+
+  it('does not lose what an editor writes into main.cf while it is checked', async () => {
+    const stages = `${pathsBelow(root.places.root).stateDir}/stages`;
+    const saving = saver.saveBase({ maxMessageSizeMb: 33 }).catch((error: unknown) => error);
+    await until('the save to have read main.cf', async () => {
+      const [stage] = await readdir(stages).catch(() => []);
+      return stage !== undefined && (await readdir(`${stages}/${stage}`)).includes('main.cf');
+    });
+    await appendFile(file('main.cf'), '# written by an editor\n');
+    const refusal = await saving;
+    assert.match(await readFile(file('main.cf'), 'latin1'), /^# written by an editor$/m);
+    assert.ok(refusal instanceof HelperError);
+    assert.equal(refusal.key, 'helper.drift.meanwhile');
+  });
 
   it('of an unchanged form changes no byte and reloads nothing', async () => {
     const look = async () =>

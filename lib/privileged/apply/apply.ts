@@ -157,7 +157,6 @@ async function applyLocked(
     return result;
   }
   const { wasRunning, daemons, stage, proofBefore } = await (early ?? check());
-  if (early) await refuseEditedMeanwhile(stage, files, paths);
   clock.lap('check');
   const report = {
     parameters: reportParameters(plan, present),
@@ -176,6 +175,7 @@ async function applyLocked(
   const others = [...tables.replacements, ...contents.replacements];
   const replacements = [...files, ...staged, ...others];
   await checkSpace(paths, replacements);
+  await refuseEditedMeanwhile(stage, files, paths);
   const follow = { wasRunning, activation: how, beside: daemons.before };
   await context.changing();
   const journal = await openJournal(paths, replacements, follow, contents.edits);
