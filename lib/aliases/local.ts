@@ -12,7 +12,7 @@ export interface LocalTarget {
   readonly text: string;
 }
 
-/** `circle`: the system's own aliases lead back to where they came from, and local(8) sends the mail back. */
+/** `circle`: the system's own aliases, or people's `.forward` files, lead back to where they came from, and local(8) sends the mail back. */
 export type Ending = 'mailbox' | 'outside' | 'unknown' | 'program' | 'file' | 'include' | 'circle';
 
 export interface End {

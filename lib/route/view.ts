@@ -112,7 +112,8 @@ export function viewEnd(t: Translator, end: End): RouteView['ends'][number] {
 
 function viewTracedEnd(t: Translator, end: RouteEnd): RouteView['ends'][number] {
   const { way, to, forward, domain, rule } = end;
-  const parts = [t(`route.way.${way}`, { to })];
+  const byFiles = way === 'circle' && rule.parameter === 'forward_path';
+  const parts = [t(`route.way.${byFiles ? 'forwardCircle' : way}`, { to })];
   if (forward !== null) parts.push(t(`route.forward.${forward}`));
   const rules = [domain, rule].map(ruleText).filter((text) => text !== '');
   return { ...viewEnd(t, end), text: parts.join(' '), rule: [...new Set(rules)].join(' · ') };

@@ -108,7 +108,7 @@ describe('where mail would go', () => {
       assert.match(way, new RegExp(`loop in a circle in /etc/aliases \\(${ring}\\)`));
       assert.match(way, /The settings say the same/);
       const { text: round } = await wayOf('ring-four');
-      assert.match(round, /Mail to ring-four@example.org goes in circles in the system’s own/);
+      assert.match(round, /Mail to ring-four@example.org goes in circles on this machine/);
       assert.match(round, /The settings say the same/);
       assert.match((await wayOf('carol')).text, /juergen@example.org mailbox/);
 
@@ -202,6 +202,24 @@ describe('where mail would go', () => {
       await lab.waitForMail('juergen', 'erika-is-away');
     } finally {
       await rm(file);
+    }
+  });
+
+  it('says that mail comes back where users’ .forward files turn in a circle, as it does', async () => {
+    const files = [
+      await ownFile('erika', '.forward', 'juergen\n'),
+      await ownFile('juergen', '.forward', 'erika\n'),
+    ];
+    try {
+      const { text } = await wayOf('erika');
+      assert.match(text, /Mail to erika@example.org goes in circles on this machine/);
+      assert.match(text, /in a circle of .forward files \(erika → juergen → erika\)/);
+      const to = `erika@${DOMAIN}`;
+      await lab.sendMail({ from: `bob@${DOMAIN}`, to, subject: 'round-and-round' });
+      const notice = await lab.waitForMail('bob', 'round-and-round');
+      assert.match(notice, /mail forwarding loop/);
+    } finally {
+      for (const file of files) await rm(file);
     }
   });
 

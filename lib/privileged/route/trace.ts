@@ -115,9 +115,17 @@ async function deliver(address: string, tables: Tables, domains: Domains): Promi
     const names = namesOf(local, delimiters);
     const forward = await forwardOf(names, cutExtension(local, delimiters).extension, tables);
     const fault = forward !== null && 'fault' in forward ? forward.fault : null;
+    const own = forward !== null && 'login' in forward ? forward : null;
+    const turn = own === null ? -1 : owners.indexOf(own.login);
+    if (own !== null && turn >= 0 && turn < owners.length - 1) {
+      // Somebody else's file led back: local(8) finds its own Delivered-To and gives the mail back.
+      const to = wayRound([...owners.slice(turn), own.login]);
+      const rule = blankRule('forward_path');
+      ends.set(`${at} ${to}`, { ...blank(at, 'circle'), way: 'circle', to, rule });
+      continue;
+    }
     // Mail that a user's own file leads back to the user goes to the mailbox.
-    const file =
-      forward !== null && 'login' in forward && !owners.includes(forward.login) ? forward : null;
+    const file = turn < 0 ? own : null;
     if (file !== null) {
       // One that was followed to its end on another way is not followed again.
       const content = JSON.stringify(file);
