@@ -101,6 +101,8 @@ export interface HelperCallOptions {
   readonly onProgress?: (progress: HelperProgress) => void | Promise<void>;
   /** Further request lines, for actions that take a stream (full tables). */
   readonly input?: AsyncIterable<unknown> | Iterable<unknown>;
+  /** Called when the helper is silent for so long that whoever waits should be told. It is waited for all the same. */
+  readonly onSilence?: () => void;
   /** Milliseconds until the call is given up; the action's own limit when absent. */
   readonly timeoutMs?: number;
 }

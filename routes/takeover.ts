@@ -68,7 +68,7 @@ export function takeoverRoutes(
     notices: readonly Notice[],
   ): Promise<void> => {
     const t = pages.translator(req);
-    const { look, failure } = await lookNow(req);
+    const [{ look, failure }, mailboxes] = await Promise.all([lookNow(req), viewFetchmail(req)]);
     const away =
       failure === null || status >= 400 ? [] : [requestFailed(t, failure.toFailure(), web.has)];
     const findings = look?.findings ?? [];
@@ -103,7 +103,7 @@ export function takeoverRoutes(
         digest: look?.digest ?? '',
         canTake: look !== null && look.open.length > 0 && pages.may(req, 'mail.admin'),
         readOnly: !pages.may(req, 'mail.admin'),
-        fetchmail: await viewFetchmail(req),
+        fetchmail: mailboxes,
         action: req.baseUrl + PATH,
       },
     );

@@ -75,7 +75,7 @@ export interface Changes {
   /**
    * Writes, applies, proves. Gives the applied change. Throws what `intent.write` throws (nothing was written then), and
    * `HelperError` when the helper refused or is away: the rows are as before, and the history says why. With the key
-   * `helper.unsettled` the answer was lost and the change is brought to its end later.
+   * `helper.unsettled` the answer was lost, or the helper is silent, and the change is brought to its end later.
    */
   save(intent: Intent): Promise<Change>;
   /** The same for rows that are too many to be held at once. */
@@ -225,9 +225,24 @@ export function createChanges(options: ChangesOptions): Changes {
 
   async function save(intent: Intent | PagedIntent): Promise<Change> {
     if (!helper) throw noHelper();
+    let doubt: () => void = () => undefined;
+    const silence = new Promise<never>((_resolve, reject) => (doubt = () => reject(unsettled())));
+    return Promise.race([saveTo(helper, intent, doubt), silence]);
+  }
+
+  /** Calls `onSilence` when somebody who waits for it should be told; it goes on to its end all the same. */
+  async function saveTo(
+    transport: HelperTransport,
+    intent: Intent | PagedIntent,
+    onSilence: () => void,
+  ): Promise<Change> {
+    const telling: HelperTransport = {
+      request: (action, params, options) =>
+        transport.request(action, params, { ...options, onSilence }),
+    };
     const { outcome, change } = await inLine(async (deadline) => {
-      const ready = await begin(helper, intent, deadline);
-      return finish(helper, ready, intent.actor);
+      const ready = await begin(transport, intent, deadline);
+      return finish(telling, ready, intent.actor);
     });
     await comparison.endedBy(change);
     await tellListeners(change);

@@ -25,7 +25,7 @@ export async function exchange(
   patience: Patience = PATIENCE,
 ): Promise<unknown> {
   const { totalMs, silenceMs, harmless } = limitsOf(action, params, patience);
-  const { actor, signal } = options;
+  const { actor, signal, onSilence = () => undefined } = options;
   const request: Request = { protocol: PROTOCOL, action, actor, params };
   let reason: 'timeout' | 'cancelled' | null = null;
   const end = (why: 'timeout' | 'cancelled'): void => {
@@ -41,12 +41,16 @@ export async function exchange(
   const timeOut = (): void => end('timeout');
   const limitMs = Math.min(options.timeoutMs ?? Infinity, totalMs);
   const timer = limitMs === Infinity ? undefined : setTimeout(timeOut, limitMs);
+  const alarms: readonly Alarm[] = [
+    { afterMs: patience.lookMs, ring: onSilence },
+    { afterMs: silenceMs, ring: timeOut },
+  ];
   signal?.addEventListener('abort', cancel, { once: true });
   output.on('error', () => undefined);
   try {
     output.write(`${JSON.stringify(request)}\n`);
     const answer = await Promise.race([
-      readAnswer(whileAlive(linesOf(input), silenceMs, timeOut), options.onProgress, harmless),
+      readAnswer(whileAlive(linesOf(input), alarms), options.onProgress, harmless),
       faultOfSender(input, output, options.input ?? null),
     ]);
     if (answer === null) throw lost(`helper.connect.${reason ?? 'cut'}`, harmless);
@@ -109,22 +113,28 @@ async function readAnswer(
   return null;
 }
 
-/** Calls `onSilence` when a line is waited for that long. While its reader is busy with the one before, nobody waits. */
+/** Rings when a line is waited for that long. */
+interface Alarm {
+  readonly afterMs: number;
+  readonly ring: () => void;
+}
+
+/** While the reader of the lines is busy with the one before, nobody waits. */
 async function* whileAlive(
   lines: AsyncIterable<string>,
-  silenceMs: number,
-  onSilence: () => void,
+  alarms: readonly Alarm[],
 ): AsyncGenerator<string, void> {
-  const waiting = (): NodeJS.Timeout => setTimeout(onSilence, silenceMs);
-  let timer = waiting();
+  const set = () => alarms.map(({ afterMs, ring }) => setTimeout(ring, afterMs));
+  let timers = set();
+  const clear = (): void => timers.forEach((timer) => clearTimeout(timer));
   try {
     for await (const line of lines) {
-      clearTimeout(timer);
+      clear();
       yield line;
-      timer = waiting();
+      timers = set();
     }
   } finally {
-    clearTimeout(timer);
+    clear();
   }
 }
 

@@ -5,7 +5,8 @@ import type { ActionName } from '../privileged/actions/index.js';
  * `look`: somebody waits for a page, and the helper reads what stands on it. Given up after `lookMs`; nothing changed.
  * `inquiry`: changes nothing either, but takes its time, such as a search, a download or a test connection.
  * `act`: something may change, and whoever hears nothing of it does not know whether it did.
- * The last two end by the helper's own limits, and are given up when it gives no sign of life for `silenceMs`.
+ * The last two end by the helper's own limits, and are given up when it gives no sign of life: an inquiry as soon as a look,
+ * something that may change after `silenceMs`.
  */
 type Kind = 'look' | 'inquiry' | 'act';
 
@@ -89,7 +90,7 @@ export function limitsOf(
   const kind = kindOf(action, params);
   return {
     totalMs: kind === 'look' ? lookMs : Infinity,
-    silenceMs,
+    silenceMs: kind === 'act' ? silenceMs : lookMs,
     harmless: kind !== 'act',
   };
 }

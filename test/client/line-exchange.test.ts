@@ -87,6 +87,21 @@ describe('an exchange with the helper', () => {
     await assert.rejects(answer, failure('helper.connect.timeout', false));
   });
 
+  it('lets whoever waits know that it is silent, before it gives up, and takes the answer all the same', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { input, output } = connection();
+    let told = 0;
+    const options = { actor: 'me', onSilence: () => void (told += 1) };
+    const answer = exchange(input, output, 'apply', {}, options);
+    await turn();
+    t.mock.timers.tick(PATIENCE.lookMs - 1);
+    assert.equal(told, 0);
+    t.mock.timers.tick(1);
+    assert.equal(told, 1);
+    input.write('{"result":"late"}\n');
+    assert.equal(await answer, 'late');
+  });
+
   it('gives up on a look after its time, whatever signs of life there are', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { input, output } = connection();

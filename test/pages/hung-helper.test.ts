@@ -7,6 +7,7 @@ import { readManifest } from '../../lib/manifest.js';
 import { CSRF } from '../support/dummy-host.js';
 import { textOf } from '../support/forms.js';
 import { pluginPages } from '../support/plugin-pages.js';
+import { AWAY } from '../support/recording-helper.js';
 import { startSilentHelper, type SilentHelper } from '../support/silent-helper.js';
 import { until } from '../support/wait.js';
 
@@ -24,8 +25,8 @@ describe('pages while the helper hangs', () => {
   });
   after(() => silent.stop());
 
-  const hung = (): HelperTransport =>
-    createSocketTransport({ path: silent.path, patience: { lookMs: 20, silenceMs: 20 } });
+  const hung = (silenceMs = 20): HelperTransport =>
+    createSocketTransport({ path: silent.path, patience: { lookMs: 20, silenceMs } });
 
   const typed = async () => {
     const fields = await pages.fields(BASE);
@@ -53,11 +54,12 @@ describe('pages while the helper hangs', () => {
     assert.deepEqual(pages.host.log.errors(), []);
   });
 
-  it('a save says that it is not known whether it is in force, and where that will stand; later it is settled', async () => {
+  it('a save says that it is not known whether it is in force, and where that will stand; once the helper is killed it is settled', async () => {
     await pages.post(BASE, { ...(await typed()), mailServerName: 'first.example.com' }).expect(303);
     const fields = await typed();
     const before = pages.helper.applied.length;
-    let now = hung();
+    // It is not given up before somebody kills it.
+    let now = hung(600_000);
     await pages.restart({ helper: { request: (...asked) => now.request(...asked) } });
     const refused = await pages.post(BASE, fields);
     assert.equal(refused.status, 502);
@@ -71,10 +73,33 @@ describe('pages while the helper hangs', () => {
     assert.equal(await stateOfLast(), 'under way');
 
     now = pages.helper;
-    await pages.host.plugin.start();
+    silent.die();
     await until('the end of the change', async () => (await stateOfLast()) === 'took effect');
     assert.equal(pages.helper.applied.length, before + 1);
     assert.equal((await pages.fields(BASE))['mailServerName'], 'mail.example.com');
+  });
+
+  it('what is there to be taken over is asked for at once, not one after the other', async () => {
+    const asked = new Set<string>();
+    let answer: () => void = () => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    const helper: HelperTransport = {
+      request: async (action, params, options) => {
+        asked.add(action);
+        if (action === 'takeover') await answered;
+        return pages.helper.request(action, params, options);
+      },
+    };
+    pages.helper.failure = AWAY;
+    await pages.restart({ helper });
+    const page = pages.get('/mail/takeover').expect(502);
+    try {
+      await Promise.race([page, until('both questions', () => asked.has('fetchmailrc'))]);
+      assert.ok(asked.has('fetchmailrc'));
+    } finally {
+      answer();
+      await page;
+    }
   });
 
   it('a preview says that nothing was saved', async () => {

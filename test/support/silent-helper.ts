@@ -7,6 +7,8 @@ import { join } from 'node:path';
 
 export interface SilentHelper {
   readonly path: string;
+  /** What it was asked ends without an answer, as when somebody kills it. */
+  die(): void;
   stop(): Promise<void>;
 }
 
@@ -16,10 +18,15 @@ export async function startSilentHelper(): Promise<SilentHelper> {
   const lines = new Set<Socket>();
   const server = createServer((line) => lines.add(line.resume())).listen(path);
   await once(server, 'listening');
+  const die = (): void => {
+    for (const line of lines) line.destroy();
+    lines.clear();
+  };
   return {
     path,
+    die,
     stop: async () => {
-      for (const line of lines) line.destroy();
+      die();
       server.close();
       await rm(folder, { recursive: true });
     },
