@@ -45,7 +45,7 @@ export async function openEmbedded(folder: string): Promise<EmbeddedDatabase> {
     return await start(folder, lock);
   } catch (error) {
     await lock.release();
-    throw error;
+    throw (error as NodeJS.ErrnoException).code === 'EACCES' ? foreignOwner(folder, error) : error;
   }
 }
 
@@ -70,8 +70,16 @@ function startFault(folder: string, words: string, cause: unknown): DatabaseStar
     const message = `The database ${folder} does not start because the disk is full. Free some space, then start again.`;
     return new DatabaseStartError('no-space', message, { cause });
   }
+  if (words.includes('Permission denied')) return foreignOwner(folder, cause);
   const message = `The database ${folder} does not start. ${ADVICE}\nIt said:\n${words}`;
   return new DatabaseStartError('damaged', message, { cause });
+}
+
+/** As after a restore by root. The folder it lies in is this process' own. */
+function foreignOwner(folder: string, cause: unknown): DatabaseStartError {
+  const command = `chown -R --reference=${dirname(folder)} ${folder}`;
+  const message = `The database ${folder} belongs to another user. None of its data was changed. As root give it back with: ${command}`;
+  return new DatabaseStartError('foreign-owner', message, { cause });
 }
 
 /** True when nothing is there, or only an empty folder. */

@@ -3,6 +3,7 @@ export type DatabaseFault =
   | 'locked'
   | 'damaged'
   | 'no-space'
+  | 'foreign-owner'
   | 'foreign-version'
   | 'unreachable'
   | 'unsuitable'

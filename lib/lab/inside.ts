@@ -61,7 +61,7 @@ try {
   running = await starting;
   await report(running);
 } catch (error) {
-  process.stderr.write(`mailserver: ${(error as Error).message}\n`);
+  process.stderr.write(`mailserver: ${(error as Error).message}, see ${order.root}/var/log\n`);
   void end(1);
 }
 

@@ -2,14 +2,16 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
+  chownSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
+  readdirSync,
   rmSync,
-  statfsSync,
   statSync,
+  statfsSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -159,6 +161,23 @@ describe('the embedded database', () => {
     } finally {
       execFileSync('umount', ['--lazy', stateDir]);
     }
+  });
+
+  it('says so when it belongs to another user, as after a restore by root', async () => {
+    const NOBODY = 65_534;
+    const stateDir = copy('foreign');
+    chmodSync(root, 0o755);
+    rmSync(join(stateDir, 'database.lock'), { recursive: true });
+    chownSync(stateDir, NOBODY, NOBODY);
+    process.seteuid?.(NOBODY);
+    try {
+      await assert.rejects(openDatabase({ stateDir, log: silentLog }), { fault: 'foreign-owner' });
+    } finally {
+      process.seteuid?.(0);
+    }
+    execFileSync('chown', ['-R', `--reference=${stateDir}`, join(stateDir, 'database')]);
+    const { close } = await openDatabase({ stateDir, log: silentLog });
+    await close();
   });
 
   it('has its process killed when that is stuck', async () => {
