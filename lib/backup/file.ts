@@ -50,7 +50,8 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
     const parsed: unknown = JSON.parse(text);
     if (isObject(parsed)) return parsed;
   } catch (cause) {
-    throw fault('notOurs', {}, cause);
+    // The beginning of one: it was cut off on its way.
+    throw fault(text.slice(0, 100).includes(`"${FORMAT}"`) ? 'damaged' : 'notOurs', {}, cause);
   }
   throw fault('notOurs');
 }

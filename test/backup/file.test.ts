@@ -45,7 +45,7 @@ describe('a file with settings', () => {
     const cases: readonly (readonly [string, string])[] = [
       ['', 'empty'],
       [' \n', 'empty'],
-      [text.slice(0, text.length / 2), 'notOurs'],
+      [text.slice(0, text.length / 2), 'damaged'],
       ['[]', 'notOurs'],
       ['null', 'notOurs'],
       ['{"format":"something else"}', 'notOurs'],
@@ -105,6 +105,7 @@ describe('a file with settings and secrets', () => {
     await assert.rejects(unlock(locked, 'another horse battery'), LockedFileError);
     for (const text of broken)
       await assert.rejects(unlock(text, PASSPHRASE), LockedFileError, text);
+    await assert.rejects(unlock(locked.slice(0, 150), PASSPHRASE), /only a part of a file of ours/);
   });
 
   it('wants a passphrase that is worth it', async () => {

@@ -87,7 +87,10 @@ function readLocked(text: string): { head: Head; sealed: Buffer } {
   try {
     parsed = JSON.parse(text) as typeof parsed;
   } catch (cause) {
-    throw new LockedFileError('this is no file of ours', { cause });
+    const words = text.slice(0, 100).includes(`"${FORMAT}"`)
+      ? 'this is only a part of a file of ours'
+      : 'this is no file of ours';
+    throw new LockedFileError(words, { cause });
   }
   const { format, version, salt, nonce, sealed } = parsed ?? {};
   if (format !== FORMAT) throw new LockedFileError('this is no file of ours');
