@@ -148,7 +148,7 @@ describe('backup and restore', () => {
     const cases: readonly (readonly [string | Buffer, RegExp])[] = [
       ['', /No file was chosen, or it is empty/],
       ['hello', /no file that this page made/],
-      [file.slice(0, 100), /no file that this page made/],
+      [file.slice(0, 100), /changed or damaged/],
       [file.replace('kept', 'kapt'), /changed or damaged/],
       [file.replace('"version": 1', '"version": 7'), /made by a newer version/],
       [Buffer.alloc(MAX_FILE_BYTES + 2 * 1024 * 1024, ' '), /larger than 32 MB/],
