@@ -1,7 +1,6 @@
 /** A real helper stops in the midst of a save and holds its lock: what is said then, and how it comes to its end. */
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
-import path from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import type { BaseSettings } from '../../lib/base/schema.js';
 import { baseSource } from '../../lib/base/source.js';
@@ -14,6 +13,7 @@ import { faultyTransport, SAVE_POINTS } from '../support/faults.js';
 import { silentLog } from '../support/log.js';
 import { openMemoryDatabase, type MemoryDatabase } from '../support/memory-database.js';
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
+import { hasEnded, stoppedHelper } from '../support/stopped-helper.js';
 import { until } from '../support/wait.js';
 
 /** Long enough for the helper to come to the point at which it stops, on a busy machine too. */
@@ -73,6 +73,7 @@ describe('a helper that hangs in the midst of a save', () => {
 
       saving = root.transport;
       const hung = await stoppedHelper(root);
+      assert.ok(hung !== null);
       process.kill(hung, signal);
       await until('the end of the helper that hung', () => hasEnded(hung));
       // By itself, or because it is asked to: the timer of an earlier save may be quicker.
@@ -88,24 +89,3 @@ describe('a helper that hangs in the midst of a save', () => {
     });
   }
 });
-
-/** The helper of this root that is stopped, as the kernel says (proc_pid_stat(5)). */
-async function stoppedHelper({ places }: PostfixRoot): Promise<number> {
-  for (const pid of await readdir('/proc')) {
-    if (!/^\d+$/.test(pid)) continue;
-    const arguments_ = await readFile(path.join('/proc', pid, 'cmdline'), 'utf8').catch(() => '');
-    const [program = '', main = '', ...rest] = arguments_.split('\0');
-    if (program !== process.execPath || !main.endsWith('/main.js')) continue;
-    if (rest.includes(places.root) && /[tT]/.test(await stateOf(Number(pid)))) return Number(pid);
-  }
-  throw new Error('no helper is stopped');
-}
-
-async function stateOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
-}
-
-async function hasEnded(pid: number): Promise<boolean> {
-  return /^Z?$/.test(await stateOf(pid));
-}

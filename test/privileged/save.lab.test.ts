@@ -4,14 +4,16 @@ import { appendFile, readdir, readFile, stat, utimes, writeFile } from 'node:fs/
 import { after, before, describe, it } from 'node:test';
 import { BYTES_PER_MB } from '../../lib/base/schema.js';
 import { HelperError } from '../../lib/errors.js';
-import { pathsBelow } from '../../lib/privileged/paths.js';
 import { createHelper } from '../../lib/client/helper.js';
+import { pathsBelow } from '../../lib/privileged/paths.js';
 import { startDovecot, type Dovecot } from '../support/dovecot.js';
+import { ASKS_FOR_ROOM, faultyTransport } from '../support/faults.js';
 import { readMbox } from '../support/mailbox.js';
 import { startPostfixRoot, type PostfixRoot } from '../support/postfix-root.js';
 import { Saver } from '../support/saver.js';
 import { sendMail, SmtpClient } from '../support/smtp-client.js';
 import { startSmtpSink, type SmtpSink } from '../support/smtp-sink.js';
+import { stoppedHelper } from '../support/stopped-helper.js';
 import { until } from '../support/wait.js';
 
 const OUTSIDE = 'somebody@outside.example';
@@ -62,13 +64,24 @@ describe('a save', () => {
   }
 
   it('does not lose what an editor writes into main.cf while it is checked', async () => {
+    // Stopped when all is checked, so that the editor comes in time.
+    const stopping = createHelper(faultyTransport(root, ASKS_FOR_ROOM, { signal: 'STOP' }));
+    let ended = false;
+    const saving = new Saver(stopping)
+      .saveBase({ maxMessageSizeMb: 33 })
+      .catch((error: unknown) => error)
+      .finally(() => (ended = true));
     const stages = `${pathsBelow(root.places.root).stateDir}/stages`;
-    const saving = saver.saveBase({ maxMessageSizeMb: 33 }).catch((error: unknown) => error);
     await until('the save to have read main.cf', async () => {
       const [stage] = await readdir(stages).catch(() => []);
       return stage !== undefined && (await readdir(`${stages}/${stage}`)).includes('main.cf');
     });
     await appendFile(file('main.cf'), '# written by an editor\n');
+    await until('the end of the save', async () => {
+      const stopped = await stoppedHelper(root);
+      if (stopped !== null) process.kill(stopped, 'SIGCONT');
+      return ended;
+    });
     const refusal = await saving;
     assert.match(await readFile(file('main.cf'), 'latin1'), /^# written by an editor$/m);
     assert.ok(refusal instanceof HelperError);

@@ -8,7 +8,7 @@ import type { PostfixRoot } from './postfix-root.js';
 export interface FaultPoint {
   /** What the helper is about to do, in words. */
   readonly name: string;
-  readonly syscall: 'fsync' | 'link' | 'rename' | 'unlink' | 'openat';
+  readonly syscall: 'fsync' | 'link' | 'rename' | 'unlink' | 'openat' | 'statfs';
   /** Only calls that concern this path count. */
   readonly path: (places: Places) => string;
   /** Which of them: 1 is the first. */
@@ -17,6 +17,14 @@ export interface FaultPoint {
 
 const inConfig = (name: string) => (places: Places) => `${places.configDir}/${name}`;
 const inState = (name: string) => (places: Places) => `${places.stateDir}/${name}`;
+
+/** All is checked by then, and nothing is written. */
+export const ASKS_FOR_ROOM: FaultPoint = {
+  name: 'ask whether the disk has room for the new main.cf',
+  syscall: 'statfs',
+  path: (places) => places.configDir,
+  when: 1,
+};
 
 /** The steps of a save that changes main.cf, in their order (see `apply/journal.ts`). */
 export const SAVE_POINTS: readonly FaultPoint[] = [
