@@ -41,9 +41,9 @@ import { bulkActRoutes } from '../routes/bulk-act.js';
 import { bulkEditRoutes } from '../routes/bulk-edit.js';
 import { bulkRoutes } from '../routes/bulk.js';
 import { createHistoryService, sealAgainWith, type SecretSealers } from './history/service.js';
+import { adoptAliases } from './aliases/adoption.js';
 import { aliasesHolding } from './aliases/holding.js';
 import { createAliasTaker } from './aliases/take-edits.js';
-import { adoptingAliases } from './aliases/adoption.js';
 import { createAliasesService } from './aliases/service.js';
 import { aliasesSource } from './aliases/source.js';
 import { createAliasTransfer } from './aliases/transfer.js';
@@ -54,6 +54,7 @@ import { createBulkService } from './bulk/service.js';
 import { createBaseService } from './base/service.js';
 import { baseSchema } from './base/schema.js';
 import { baseSource } from './base/source.js';
+import { adoptingFirst } from './changes/adoption.js';
 import { createChanges } from './changes/service.js';
 import { createHelper } from './client/helper.js';
 import type { Host, Plugin } from './contract.js';
@@ -64,9 +65,11 @@ import { domainsHolding } from './domains/holding.js';
 import { createDomainsService, directoryUse } from './domains/service.js';
 import { createSigning } from './domains/signing.js';
 import { domainsSource } from './domains/source.js';
+import { adoptExceptions } from './exceptions/adoption.js';
 import { exceptionsHolding } from './exceptions/holding.js';
 import { createExceptionsService } from './exceptions/service.js';
 import { exceptionsSource } from './exceptions/source.js';
+import { adoptQueries } from './fetchmail/adoption.js';
 import { createFetchmailHolding } from './fetchmail/holding.js';
 import { createFetchmailService } from './fetchmail/service.js';
 import { createFetchmailTakeover } from './fetchmail/take-over-service.js';
@@ -158,9 +161,12 @@ export function createPlugin(
     exceptionsSource,
     securitySource,
   ];
-  const changes = adoptingAliases(createChanges({ db, helper: host.helper, sources, log }), {
-    ...{ db, helper },
-  });
+  const saving = createChanges({ db, helper: host.helper, sources, log });
+  const changes = adoptingFirst(saving, { db, helper }, [
+    adoptQueries,
+    adoptExceptions,
+    adoptAliases,
+  ]);
   const base = createBaseService({ db, changes, machine });
   const domains = createDomainsService({
     db,

@@ -50,6 +50,7 @@ const KINDS: Readonly<Record<ActionName, Kind>> = {
   'security-status': 'look',
   'security-test': 'act',
   'security-update': 'act',
+  'settings-left': 'look',
   'smarthost-test': 'inquiry',
   'system-aliases': 'look',
   'system-aliases-read': 'act',

@@ -53,6 +53,20 @@ export function insertQuery(
   return insertRows(trx, QUERIES_TABLE, [toColumns(values)], { actor });
 }
 
+/** Those of a database that is lost, under the ids they had there. */
+export async function restoreQueries(
+  trx: Knex.Transaction,
+  queries: readonly FetchQuery[],
+  actor: string,
+): Promise<TouchedRow[]> {
+  const rows = queries.map(({ id, ...values }) => ({ id, ...toColumns(values) }));
+  const touched = await insertRows(trx, QUERIES_TABLE, rows, { actor });
+  await trx.raw(
+    `select setval(pg_get_serial_sequence('${QUERIES_TABLE}', 'id'), max(id)) from ${QUERIES_TABLE}`,
+  );
+  return touched;
+}
+
 /** Throws `ConflictError` on another version, `NotFoundError` when it is gone. */
 export function updateQuery(
   trx: Knex.Transaction,

@@ -140,6 +140,7 @@ export function recordingHelper(): RecordingHelper {
     refusal: null,
     answers: {
       'contents-left': () => null,
+      'settings-left': () => null,
       encryption: () => ENCRYPTION,
       'fetchmail-offers': () => ({ protocols: [] }),
       'dkim-keys': () => ({ keys: [], unreadable: [] }),

@@ -46,6 +46,7 @@ const loaders = {
   'security-status': async () => (await import('./security-status.js')).securityStatusAction,
   'security-test': async () => (await import('./security-test.js')).securityTestAction,
   'security-update': async () => (await import('./security-update.js')).securityUpdateAction,
+  'settings-left': async () => (await import('./settings-left.js')).settingsLeftAction,
   'smarthost-test': async () => (await import('./smarthost-test.js')).smarthostTestAction,
   'system-aliases': async () => (await import('./system-aliases.js')).systemAliasesAction,
   'system-aliases-read': async () =>
