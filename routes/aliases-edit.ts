@@ -15,6 +15,7 @@ import {
 import { conflictTitle, goneNotice } from '../lib/web/conflict.js';
 import { allTexts, oneText, quote, readFields } from '../lib/web/fields.js';
 import { viewForm } from '../lib/web/form.js';
+import { isPerson } from '../lib/person.js';
 import { saveFailed } from '../lib/web/helper-notices.js';
 import type { Notice } from '../lib/web/notice.js';
 import { savedQuery } from '../lib/web/saved-notice.js';
@@ -229,7 +230,7 @@ export function aliasesEditRoutes(router: Router, web: Web, service: AliasesServ
   /** Ticked people first, then those the search finds. */
   const usersFor = async ({ chosen, find }: Typed): Promise<object> => {
     const people = (await host.directory.users()).filter(
-      ({ login, system, hasMailbox }) => chosen.includes(login) || (!system && hasMailbox),
+      (user) => chosen.includes(user.login) || isPerson(user),
     );
     const wanted = find.toLowerCase();
     const matching = people.filter(

@@ -22,6 +22,7 @@ import {
 } from '../lib/fetchmail/schema.js';
 import type { FetchmailService, Listed } from '../lib/fetchmail/service.js';
 import { statusFacts, viewStatus } from '../lib/fetchmail/status-view.js';
+import { isPerson } from '../lib/person.js';
 import { conflictTitle, goneNotice } from '../lib/web/conflict.js';
 import { oneText } from '../lib/web/fields.js';
 import { viewForm } from '../lib/web/form.js';
@@ -319,7 +320,7 @@ export function fetchmailEditRoutes(router: Router, web: Web, service: Fetchmail
   const usersFor = async ({ lists }: TypedQuery): Promise<object> => {
     const chosen = lists['users'] ?? [];
     const people = (await host.directory.users()).filter(
-      ({ login, system, hasMailbox }) => chosen.includes(login) || (!system && hasMailbox),
+      (user) => chosen.includes(user.login) || isPerson(user),
     );
     const logins = new Set(people.map(({ login }) => login));
     const ticked = people.filter(({ login }) => chosen.includes(login));

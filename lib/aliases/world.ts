@@ -8,6 +8,7 @@ import { noHelper } from '../changes/failures.js';
 import { HelperError } from '../errors.js';
 import type { Look, Machine, MachineView } from '../machine/service.js';
 import { KEPT_MS, lately } from '../lately.js';
+import { isPerson } from '../person.js';
 import { recipientsOf } from '../recipients/service.js';
 import { foldCase } from '../sections/fold-case.js';
 import { homeDomain, staticDestinations } from './home-domain.js';
@@ -120,10 +121,6 @@ export function createWorlds(parts: WorldParts): Worlds {
     now: (db) => worldOf(db, 'now'),
     lately: (db) => worldOf(db, 'lately'),
   };
-}
-
-function isPerson({ hasMailbox, system }: DirectoryUser): boolean {
-  return hasMailbox && !system;
 }
 
 /** The first line of a name counts (postalias(1) warns of the others). */

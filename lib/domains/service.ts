@@ -11,6 +11,7 @@ import type { RowKey } from '../changes/rows.js';
 import { forgetChecks } from './check-store.js';
 import { isMailDomain, MAX_DOMAINS, toUnicodeDomain, type DomainSettings } from './schema.js';
 import { addDomains, readDomains, removeDomain, takenNames, type DomainRow } from './store.js';
+import { isPerson } from '../person.js';
 import type { Words } from '../words.js';
 import { addedTitle, adoptedTitle, removedTitle } from './words.js';
 
@@ -166,9 +167,7 @@ export function createDomainsService(parts: DomainsParts): DomainsService {
 /** What the users of the appliance lose: their address at the domain. */
 export function directoryUse(directory: Directory): DomainUse {
   return async (names) => {
-    const people = (await directory.users()).filter(
-      ({ system, hasMailbox }) => !system && hasMailbox,
-    );
+    const people = (await directory.users()).filter(isPerson);
     const logins = people.map(({ login }) => login);
     if (logins.length === 0) return [];
     return names.map((name) => ({

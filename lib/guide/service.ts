@@ -4,6 +4,7 @@ import type { Knex } from 'knex';
 import type { Directory, Log } from '../contract.js';
 import { isMailDomain, toAsciiDomain } from '../domains/schema.js';
 import type { DomainsService } from '../domains/service.js';
+import { isPerson } from '../person.js';
 import type { SmarthostService } from '../smarthost/service.js';
 import { clearMark, readMarks, setMark } from './store.js';
 
@@ -54,7 +55,7 @@ export function createGuide({ db, log, directory, domains, smarthost }: GuidePar
   const people = async (): Promise<number | null> => {
     const counting = directory.users().then(
       (users) => {
-        const real = users.filter((user) => user.hasMailbox && !user.system && !user.locked);
+        const real = users.filter((user) => isPerson(user) && !user.locked);
         known = real.length;
       },
       (error: unknown) => log.warn({ err: error }, 'the users could not be counted'),

@@ -26,8 +26,6 @@ import type { LookedAt } from './schema.js';
 import { groupsLately, selectLately } from './lately.js';
 import { matchingRows, type Groups, type Selection } from './selection.js';
 
-/** How long somebody may take to download one message, in milliseconds. */
-
 /** One page of the list. */
 export interface QueueList extends PictureFrame {
   readonly kind: 'list';
